@@ -1,0 +1,4 @@
+//! A compiler for recurrent cells: from a cell's text to native code.
+
+pub mod cell;
+pub mod ir;
