@@ -1,0 +1,109 @@
+//! The derivative rules: for each operation, the cotangents of its operands.
+//!
+//! With `g` the cotangent of the result, `y` the result and `x(i)` the operands, a rule states
+//! `gᵀ ∂y/∂x(i)` for each operand `i`, in order. A rule that asks for `y` or an `x(i)` makes it a
+//! residual: rules prefer what is kept anyway, and results over operands for activations.
+//!
+//! At kinks: `relu` and `abs` have derivative 0 at 0; `max` and `min` (also as reductions) share
+//! the cotangent equally between what is equal. Comparisons have derivative 0 everywhere.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::expr::Expr;
+use crate::ir::op::{Binary, Op, Reduction, Unary};
+
+/// What a rule may ask for.
+pub(super) trait Site<'b> {
+    /// The cotangent of the result.
+    fn g(&self) -> Expr<'b>;
+    /// The result.
+    fn y(&self) -> Expr<'b>;
+    /// An operand.
+    fn x(&self, operand: usize) -> Expr<'b>;
+    /// The shape of an operand.
+    fn shape(&self, operand: usize) -> &[usize];
+    /// The number of operands.
+    fn arity(&self) -> usize;
+}
+
+/// The cotangent of each operand in order; `None` where it is zero.
+pub(super) type Cotangents<'b> = SmallVec<[Option<Expr<'b>>; 3]>;
+
+/// The rule of an operation.
+#[rustfmt::skip]
+pub(super) fn vjp<'b>(op: &Op, s: &impl Site<'b>) -> Cotangents<'b> {
+    let (g, y, x) = (|| s.g(), || s.y(), |i| s.x(i));
+    match op {
+        Op::Argument { .. } | Op::Constant(_) => smallvec![],
+
+        Op::Unary(Unary::Neg)     => one(-g()),
+        Op::Unary(Unary::Exp)     => one(g() * y()),
+        Op::Unary(Unary::Log)     => one(g() / x(0)),
+        Op::Unary(Unary::Sqrt)    => one(0.5 * g() / y()),
+        Op::Unary(Unary::Abs)     => one(g() * sign(x(0))),
+        Op::Unary(Unary::Sigmoid) => one(g() * y() * (1.0 - y())),
+        Op::Unary(Unary::Tanh)    => one(g() * (1.0 - y() * y())),
+        Op::Unary(Unary::Relu)    => one(y().select(g(), y().fill(0.0))),
+
+        Op::Binary(Binary::Add)   => two(g(), g()),
+        Op::Binary(Binary::Sub)   => two(g(), -g()),
+        Op::Binary(Binary::Mul)   => two(g() * x(1), g() * x(0)),
+        Op::Binary(Binary::Div)   => two(g() / x(1), -(g() * y() / x(1))),
+        Op::Binary(Binary::Max)   => two(g() * share(x(1), x(0)), g() * share(x(0), x(1))),
+        Op::Binary(Binary::Min)   => two(g() * share(x(0), x(1)), g() * share(x(1), x(0))),
+        Op::Binary(Binary::Less | Binary::LessEqual | Binary::Equal) => smallvec![None, None],
+        Op::Select => {
+            let zero = g().fill(0.0);
+            smallvec![None, Some(x(0).select(g(), zero)), Some(x(0).select(zero, g()))]
+        }
+
+        Op::MatVec  => two(g().apply2(Op::Outer, x(1)), x(0).apply2(Op::MatVecT, g())),
+        Op::MatVecT => two(x(1).apply2(Op::Outer, g()), x(0).apply2(Op::MatVec, g())),
+        Op::Outer   => two(g().apply2(Op::MatVec, x(1)), g().apply2(Op::MatVecT, x(0))),
+
+        Op::Concat => {
+            let mut start = 0;
+            let part = |i| {
+                let len = s.shape(i)[0];
+                start += len;
+                Some(g().apply(Op::Slice { start: start - len, len }))
+            };
+            (0..s.arity()).map(part).collect()
+        }
+        Op::Slice { start, len } => {
+            let after = s.shape(0)[0] - start - len;
+            one(g().apply(Op::Pad { before: *start, after }))
+        }
+        Op::Pad { before, .. } => one(g().apply(Op::Slice { start: *before, len: s.shape(0)[0] })),
+        Op::Broadcast { .. }   => one(g().sum_to(s.shape(0))),
+        Op::Reshape { .. }     => one(g().reshape(s.shape(0))),
+        Op::Transpose          => one(g().apply(Op::Transpose)),
+        Op::Reduce { kind: Reduction::Sum, axis } => one(g().unreduce(*axis, s.shape(0))),
+        Op::Reduce { kind: Reduction::Max, axis } => {
+            let largest = x(0).equal(y().unreduce(*axis, s.shape(0)));
+            let each = g() / largest.sum(*axis);
+            one(largest * each.unreduce(*axis, s.shape(0)))
+        }
+        Op::Take       => smallvec![Some(x(1).apply2(Op::Put { len: s.shape(0)[0] }, g())), None],
+        Op::Put { .. } => smallvec![None, Some(g().apply2(Op::Take, x(0)))],
+    }
+}
+
+fn one(a: Expr<'_>) -> Cotangents<'_> {
+    smallvec![Some(a)]
+}
+
+fn two<'b>(a: Expr<'b>, b: Expr<'b>) -> Cotangents<'b> {
+    smallvec![Some(a), Some(b)]
+}
+
+/// 1, 0 or -1.
+fn sign(x: Expr<'_>) -> Expr<'_> {
+    let zero = x.fill(0.0);
+    zero.less(x) - x.less(zero)
+}
+
+/// The share of the cotangent that goes to the larger of two operands: 1, or a half if equal.
+fn share<'b>(smaller: Expr<'b>, larger: Expr<'b>) -> Expr<'b> {
+    smaller.equal(larger).select(smaller.fill(0.5), smaller.less(larger))
+}
