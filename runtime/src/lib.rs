@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Runs recurrent cells over sequences and trains them.
+//!
+//! A [`program::Program`] is a cell and its gradient, ready for an engine (native code, or the
+//! reference interpreter); a [`sequence::Sequence`] is the memory of one run of it over many
+//! steps of a batch, forward and backward.
+
+pub mod interpreter;
+pub mod program;
+pub mod sequence;

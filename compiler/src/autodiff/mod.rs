@@ -32,8 +32,9 @@ use crate::ir::op::{Op, Role, TypeError};
 
 /// A differentiated graph.
 ///
-/// The residuals tie the two together: each residual output of `forward` has a residual argument
-/// of `backward` of the same name and type, and the other way round.
+/// The residuals tie the two together: the residual outputs of `forward` are the residual
+/// arguments of `backward`, by name, type and order. Arguments and outputs that stand for the
+/// cell's own params, inputs, states and outputs are in the cell's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
     /// The graph itself, with residuals as further outputs.
@@ -71,7 +72,9 @@ pub fn differentiate(graph: &Graph) -> Result<Gradient, DifferentiateError> {
         let g = tape.cotangent(Role::Input, &output.name, output.value);
         accumulate(&mut cotangents[output.value.index()], g);
     }
-    for output in graph.outputs_of(OutputRole::Next) {
+    for (_, state) in graph.arguments_of(Role::State) {
+        let next = graph.outputs_of(OutputRole::Next).find(|output| output.name == state);
+        let Some(output) = next else { continue };
         let g = tape.cotangent(Role::State, &output.name, output.value);
         accumulate(&mut cotangents[output.value.index()], g);
     }
@@ -174,9 +177,7 @@ impl<'b> Tape<'b> {
     }
 
     fn into_kept(self) -> Vec<ValueId> {
-        let mut kept = self.state.into_inner().kept;
-        kept.sort_unstable();
-        kept
+        self.state.into_inner().kept
     }
 }
 
@@ -216,17 +217,16 @@ impl<'b> rules::Site<'b> for ValueSite<'_, 'b> {
 
 /// Checks the typed interface between the two graphs, from both sides.
 fn check_residuals(forward: &Graph, backward: &Graph) -> Result<(), DifferentiateError> {
-    let mismatch = |name: &str| Err(DifferentiateError::Residual(name.to_owned()));
-    for output in forward.outputs_of(OutputRole::Residual) {
-        match backward.find_argument(Role::Residual, &output.name) {
-            Some(leaf) if backward.ty(leaf) == forward.ty(output.value) => {}
-            _ => return mismatch(&output.name),
-        }
+    let given = forward.outputs_of(OutputRole::Residual);
+    let given: Vec<_> = given.map(|o| (o.name.as_str(), forward.ty(o.value))).collect();
+    let taken = backward.arguments_of(Role::Residual);
+    let taken: Vec<_> = taken.map(|(id, name)| (name, backward.ty(id))).collect();
+    let mut pairs = given.iter().zip(&taken);
+    if let Some(((name, _), _)) = pairs.find(|(given, taken)| given != taken) {
+        return Err(DifferentiateError::Residual((*name).to_owned()));
     }
-    for (_, name) in backward.arguments_of(Role::Residual) {
-        if !forward.outputs_of(OutputRole::Residual).any(|output| output.name == name) {
-            return mismatch(name);
-        }
+    match given.iter().skip(taken.len()).chain(taken.iter().skip(given.len())).next() {
+        Some((name, _)) => Err(DifferentiateError::Residual((*name).to_owned())),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -1,0 +1,221 @@
+//! One run of a cell over a sequence: its inputs, states, outputs and cotangents.
+//!
+//! Arrays are time-major and contiguous: `[T, B, ..]` for what there is at each step, `[B, ..]`
+//! for states before the first and after the last step, each with the cell's own shape behind.
+//! Batch `B` and length `T` are chosen at run time.
+
+use cellc_compiler::ir::eval::Real;
+use cellc_compiler::ir::graph::{Graph, OutputRole};
+use cellc_compiler::ir::op::{Element, Role, Type};
+use thiserror::Error;
+
+/// The number of steps and of examples of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Time steps, `T`.
+    pub steps: usize,
+    /// Examples that run side by side, `B`.
+    pub batch: usize,
+}
+
+/// A named value of a cell's interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in the cell's text.
+    pub name: String,
+    /// Its type for one example (and step).
+    pub ty: Type,
+}
+
+/// What a cell takes and gives, each list in the order of the cell's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Shared by all steps and examples.
+    pub params: Vec<Port>,
+    /// One value for each step and example.
+    pub inputs: Vec<Port>,
+    /// Carried from step to step.
+    pub states: Vec<Port>,
+    /// One value for each step and example.
+    pub outputs: Vec<Port>,
+}
+
+impl Interface {
+    /// The interface of a graph.
+    pub fn of(graph: &Graph) -> Self {
+        let arguments = |role| {
+            let port = |(id, name): (_, &str)| Port { name: name.into(), ty: graph.ty(id).clone() };
+            graph.arguments_of(role).map(port).collect()
+        };
+        let outputs = graph.outputs_of(OutputRole::Output);
+        Self {
+            params: arguments(Role::Param),
+            inputs: arguments(Role::Input),
+            states: arguments(Role::State),
+            outputs: outputs
+                .map(|o| Port { name: o.name.clone(), ty: graph.ty(o.value).clone() })
+                .collect(),
+        }
+    }
+}
+
+/// The array of an input, to be filled.
+#[derive(Debug)]
+pub enum InputMut<'a, T> {
+    /// Real numbers, `[T, B, ..]`.
+    Real(&'a mut [T]),
+    /// Whole numbers, `[T, B]`.
+    Index(&'a mut [u32]),
+}
+
+/// The array of an input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InputArray<T> {
+    /// Real numbers, `[T, B, ..]`.
+    Real(Vec<T>),
+    /// Whole numbers, `[T, B]`.
+    Index(Vec<u32>),
+}
+
+impl<T: Real> InputArray<T> {
+    /// Zeros for a port over an extent.
+    pub fn zeros(port: &Port, extent: Extent) -> Self {
+        let rows = extent.steps * extent.batch;
+        if port.ty.is_real() {
+            Self::Real(vec![T::default(); rows * port.ty.size()])
+        } else {
+            Self::Index(vec![0; rows])
+        }
+    }
+
+    /// The array, to be filled.
+    pub fn as_mut(&mut self) -> InputMut<'_, T> {
+        match self {
+            Self::Real(data) => InputMut::Real(data),
+            Self::Index(data) => InputMut::Index(data),
+        }
+    }
+
+    /// Checks that no index is out of the port's bound.
+    ///
+    /// # Errors
+    /// The first index that is.
+    pub fn check(&self, port: &Port) -> Result<(), RunError> {
+        let (Self::Index(data), Element::Index { bound }) = (self, port.ty.element) else {
+            return Ok(());
+        };
+        match data.iter().position(|&index| index as usize >= bound) {
+            None => Ok(()),
+            Some(position) => Err(RunError::Index {
+                input: port.name.clone(),
+                position,
+                index: data[position],
+                bound,
+            }),
+        }
+    }
+}
+
+/// Why a run was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RunError {
+    /// An index is out of its bound.
+    #[error(
+        "input `{input}` holds the index {index} at position {position}; it must be below {bound}"
+    )]
+    Index {
+        /// The input's name.
+        input: String,
+        /// Where in the `[T, B]` array, flattened.
+        position: usize,
+        /// The index found.
+        index: u32,
+        /// What it must be below.
+        bound: usize,
+    },
+    /// A parameter has the wrong number of elements.
+    #[error("param `{name}` needs {expected} elements, found {found}")]
+    Param {
+        /// The parameter's name.
+        name: String,
+        /// How many elements it needs.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The parameters are not as many as the cell's.
+    #[error("the cell has {expected} params, found {found}")]
+    Params {
+        /// How many the cell has.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// `backward` without a `forward_with_tape` before it.
+    #[error("there is no tape: run `forward_with_tape` before `backward`")]
+    NoTape,
+}
+
+/// Checks that parameters fit an interface.
+pub(crate) fn check_params<T>(interface: &Interface, params: &[Vec<T>]) -> Result<(), RunError> {
+    let expected = interface.params.len();
+    if params.len() != expected {
+        return Err(RunError::Params { expected, found: params.len() });
+    }
+    for (port, param) in interface.params.iter().zip(params) {
+        let (expected, found) = (port.ty.size(), param.len());
+        if expected != found {
+            return Err(RunError::Param { name: port.name.clone(), expected, found });
+        }
+    }
+    Ok(())
+}
+
+/// One run of a cell over a sequence, on some engine. Ports are numbered as in its [`Interface`].
+///
+/// Reshape it, fill inputs and initial states, go forward; for gradients, go forward with the
+/// tape, fill the cotangents, go backward. Its arrays are kept and used again by the next run, so
+/// one object serves all runs of a training.
+pub trait Sequence<T: Real>: Send {
+    /// The cell's interface.
+    fn interface(&self) -> &Interface;
+    /// The extent of the run.
+    fn extent(&self) -> Extent;
+    /// Sets the extent. Everything that a caller fills is zero afterwards if the extent changed,
+    /// and else as it was; results are unspecified until the next run.
+    fn reshape(&mut self, extent: Extent);
+    /// An input, `[T, B, ..]`.
+    fn input_mut(&mut self, input: usize) -> InputMut<'_, T>;
+    /// A state before the first step, `[B, ..]`.
+    fn initial_mut(&mut self, state: usize) -> &mut [T];
+    /// Runs over all steps, keeping no more than the results.
+    ///
+    /// # Errors
+    /// If params do not fit the cell, or an index is out of its bound.
+    fn forward(&mut self, params: &[Vec<T>]) -> Result<(), RunError>;
+    /// Runs over all steps, keeping what `backward` needs.
+    ///
+    /// # Errors
+    /// If params do not fit the cell, or an index is out of its bound.
+    fn forward_with_tape(&mut self, params: &[Vec<T>]) -> Result<(), RunError>;
+    /// An output, `[T, B, ..]`.
+    fn output(&self, output: usize) -> &[T];
+    /// A state after the last step, `[B, ..]`.
+    fn final_state(&self, state: usize) -> &[T];
+    /// The cotangent of an output, `[T, B, ..]`.
+    fn output_cotangent_mut(&mut self, output: usize) -> &mut [T];
+    /// The cotangent of a state after the last step, `[B, ..]`.
+    fn final_cotangent_mut(&mut self, state: usize) -> &mut [T];
+    /// Backpropagates the cotangents through all steps of the last `forward_with_tape`, under the
+    /// same params.
+    ///
+    /// # Errors
+    /// If params do not fit the cell, or there is no tape.
+    fn backward(&mut self, params: &[Vec<T>]) -> Result<(), RunError>;
+    /// The gradient of a param, summed over steps and examples, in the param's own shape.
+    fn param_gradient(&self, param: usize) -> &[T];
+    /// The cotangent of an input, `[T, B, ..]`; `None` for an index.
+    fn input_gradient(&self, input: usize) -> Option<&[T]>;
+    /// The cotangent of a state before the first step, `[B, ..]`.
+    fn initial_gradient(&self, state: usize) -> &[T];
+}
