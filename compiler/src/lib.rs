@@ -3,3 +3,4 @@
 pub mod autodiff;
 pub mod cell;
 pub mod ir;
+pub mod suggest;

@@ -4,6 +4,9 @@
 //! reference interpreter); a [`sequence::Sequence`] is the memory of one run of it over many
 //! steps of a batch, forward and backward.
 
+pub mod arrays;
+pub mod files;
+pub mod gradcheck;
 pub mod interpreter;
 pub mod program;
 pub mod sequence;
