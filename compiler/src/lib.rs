@@ -2,5 +2,8 @@
 
 pub mod autodiff;
 pub mod cell;
+pub mod check;
+pub mod diagnostic;
 pub mod ir;
 pub mod suggest;
+pub mod syntax;
