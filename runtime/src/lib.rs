@@ -5,5 +5,6 @@
 //! steps of a batch, forward and backward.
 
 pub mod interpreter;
+pub mod native;
 pub mod program;
 pub mod sequence;
