@@ -8,5 +8,6 @@ pub mod arrays;
 pub mod files;
 pub mod gradcheck;
 pub mod interpreter;
+pub mod native;
 pub mod program;
 pub mod sequence;
