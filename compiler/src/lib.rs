@@ -2,4 +2,5 @@
 
 pub mod autodiff;
 pub mod cell;
+pub mod freeze;
 pub mod ir;

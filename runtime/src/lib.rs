@@ -4,6 +4,8 @@
 //! reference interpreter); a [`sequence::Sequence`] is the memory of one run of it over many
 //! steps of a batch, forward and backward.
 
+pub mod initialize;
 pub mod interpreter;
+pub mod optimizer;
 pub mod program;
 pub mod sequence;
