@@ -4,8 +4,12 @@
 //! reference interpreter); a [`sequence::Sequence`] is the memory of one run of it over many
 //! steps of a batch, forward and backward.
 
+pub mod batch;
+#[cfg(test)]
+mod fixtures;
 pub mod initialize;
 pub mod interpreter;
+pub mod model;
 pub mod optimizer;
 pub mod program;
 pub mod sequence;
