@@ -13,3 +13,4 @@ pub mod model;
 pub mod optimizer;
 pub mod program;
 pub mod sequence;
+pub mod task;
