@@ -1,1 +1,82 @@
-//! Placeholder.
+//! The catalogue of cells: for each its name and its text, as it stands in `cells/*.cell`.
+//!
+//! The compiler knows none of them: a cell of the catalogue is compiled as a user's own.
+
+/// What a cell of the catalogue is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A recurrent cell: it has a state.
+    Recurrent,
+    /// A layer without a state that comes before or after recurrent cells in a model.
+    Layer,
+    /// What training makes small: its output is one number, `loss`.
+    Loss,
+}
+
+/// A cell of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The cell's name.
+    pub name: &'static str,
+    /// What it is for.
+    pub kind: Kind,
+    /// Its text.
+    pub source: &'static str,
+    /// The first line of its comment.
+    pub summary: &'static str,
+}
+
+macro_rules! entries {
+    ($($name:literal $kind:ident,)*) => {
+        [$({
+            let source = include_str!(concat!("../", $name, ".cell"));
+            Entry { name: $name, kind: Kind::$kind, source, summary: first_comment_line(source) }
+        }),*]
+    };
+}
+
+static ENTRIES: [Entry; 8] = entries! {
+    "rnn" Recurrent,
+    "lstm" Recurrent,
+    "gru" Recurrent,
+    "gru_cho" Recurrent,
+    "embedding" Layer,
+    "linear" Layer,
+    "cross_entropy" Loss,
+    "squared_error" Loss,
+};
+
+/// Every cell of the catalogue: the recurrent cells first, then the layers and the losses.
+pub fn all() -> &'static [Entry] {
+    &ENTRIES
+}
+
+/// The cell of a name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.name == name)
+}
+
+/// The text after `// ` on the first line.
+const fn first_comment_line(source: &'static str) -> &'static str {
+    let (_, text) = source.split_at("// ".len());
+    let mut end = 0;
+    while text.as_bytes()[end] != b'\n' {
+        end += 1;
+    }
+    text.split_at(end).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_has_a_summary_and_the_name_of_its_cell() {
+        for entry in all() {
+            assert!(entry.source.starts_with("// "), "{} begins with no comment", entry.name);
+            assert!(entry.summary.ends_with('.'), "{}: {}", entry.name, entry.summary);
+            assert!(entry.source.contains(&format!("\ncell {}(", entry.name)), "{}", entry.name);
+            assert_eq!(find(entry.name), Some(entry));
+        }
+    }
+}

@@ -2,5 +2,9 @@
 
 pub mod autodiff;
 pub mod cell;
+pub mod check;
+pub mod diagnostic;
 pub mod freeze;
 pub mod ir;
+pub(crate) mod suggest;
+pub mod syntax;

@@ -1,0 +1,124 @@
+//! Initialisers, and the arithmetic of the numbers in them.
+
+use super::names::{Entry, Origin};
+use super::value::Extents;
+use super::{Checker, errors};
+use crate::cell::Initializer;
+use crate::ir::eval::Real;
+use crate::ir::op::Unary;
+use crate::syntax::ast::{self, Expr, ExprKind, Name, Operator};
+
+/// The initialisers, each with how it is written.
+pub(super) const INITIALIZERS: [(&str, &str); 4] = [
+    ("uniform", "`uniform(a)` for -a..a, or `uniform(low, high)`"),
+    ("normal", "`normal(deviation)`"),
+    ("identity", "`identity`, or `identity(scale)`"),
+    ("orthogonal", "`orthogonal`, or `orthogonal(gain)`"),
+];
+
+impl Checker<'_> {
+    /// How a parameter of a shape is drawn; by default as documented in `docs/language.md`.
+    pub(super) fn initializer(
+        &mut self,
+        initializer: Option<&ast::Initializer>,
+        extents: &Extents,
+    ) -> Option<Initializer> {
+        match initializer {
+            None => Some(default_initializer(extents)),
+            Some(ast::Initializer::Constant(expr)) => self.number(expr).map(Initializer::Constant),
+            Some(ast::Initializer::Draw { name, arguments }) => self.draw(name, arguments, extents),
+        }
+    }
+
+    fn draw(&mut self, name: &Name, list: &[Expr], extents: &Extents) -> Option<Initializer> {
+        let Some((_, usage)) = INITIALIZERS.iter().find(|(known, _)| *known == name.text) else {
+            return self.fault(errors::unknown_initializer(name));
+        };
+        let matrix_only = matches!(name.text.as_str(), "identity" | "orthogonal");
+        if matrix_only && extents.rank() != 2 {
+            return self.fault(errors::initializer_of_matrix(name, extents));
+        }
+        let numbers: Vec<_> = list.iter().map(|argument| self.number(argument)).collect();
+        let numbers = numbers.into_iter().collect::<Option<Vec<f64>>>()?;
+        match (name.text.as_str(), numbers.as_slice()) {
+            ("uniform", &[bound]) if bound < 0.0 => {
+                self.fault(errors::negative_spread("bound", bound, list[0].span))
+            }
+            ("uniform", &[bound]) => Some(Initializer::Uniform { low: -bound, high: bound }),
+            ("uniform", &[low, high]) if low > high => {
+                self.fault(errors::empty_interval(low, high, list[0].span.to(list[1].span)))
+            }
+            ("uniform", &[low, high]) => Some(Initializer::Uniform { low, high }),
+            ("normal", &[deviation]) if deviation < 0.0 => {
+                self.fault(errors::negative_spread("deviation", deviation, list[0].span))
+            }
+            ("normal", &[deviation]) => Some(Initializer::Normal { deviation }),
+            ("identity", &[]) => Some(Initializer::Identity { scale: 1.0 }),
+            ("identity", &[scale]) => Some(Initializer::Identity { scale }),
+            ("orthogonal", &[]) => Some(Initializer::Orthogonal { scale: 1.0 }),
+            ("orthogonal", &[scale]) => Some(Initializer::Orthogonal { scale }),
+            (_, numbers) => self.fault(errors::initializer_arguments(name, numbers.len(), usage)),
+        }
+    }
+
+    /// A number known before the cell runs.
+    fn number(&mut self, expr: &Expr) -> Option<f64> {
+        let number = self.number_within(expr)?;
+        if number.is_finite() { Some(number) } else { self.fault(errors::not_finite(expr, number)) }
+    }
+
+    fn number_within(&mut self, expr: &Expr) -> Option<f64> {
+        match &expr.kind {
+            ExprKind::Number { value, .. } => Some(*value),
+            ExprKind::Name(name) => {
+                if let Some((_, size)) = self.dims.iter().find(|(dim, _)| dim == name) {
+                    #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+                    return Some(*size as f64);
+                }
+                match self.scope.get(name) {
+                    Some(Entry { origin, .. }) if *origin != Origin::Dimension => {
+                        self.fault(errors::value_in_initializer(name, expr.span))
+                    }
+                    _ => self.name(name, expr.span).and(None),
+                }
+            }
+            ExprKind::Neg(inner) => self.number_within(inner).map(|number| -number),
+            ExprKind::Binary { op, left, right, op_span } => {
+                let (a, b) = (self.number_within(left), self.number_within(right));
+                let (a, b) = (a?, b?);
+                match op {
+                    Operator::Add => Some(a + b),
+                    Operator::Sub => Some(a - b),
+                    Operator::Mul => Some(a * b),
+                    Operator::Div => Some(a / b),
+                    _ => self.fault(errors::not_an_initializer_operator(*op, *op_span)),
+                }
+            }
+            ExprKind::Call { function, arguments } => {
+                let numbers: Vec<_> = arguments.iter().map(|a| self.number_within(a)).collect();
+                let numbers = numbers.into_iter().collect::<Option<Vec<f64>>>()?;
+                let unary = Unary::ALL.into_iter().find(|op| op.name() == function.text);
+                match (function.text.as_str(), numbers.as_slice(), unary) {
+                    (_, &[x], Some(op)) if op != Unary::Neg => Some(f64::unary(op, x)),
+                    ("square", &[x], _) => Some(x * x),
+                    ("max", &[a, b], _) => Some(a.max(b)),
+                    ("min", &[a, b], _) => Some(a.min(b)),
+                    _ => self.fault(errors::not_an_initializer_function(function)),
+                }
+            }
+            ExprKind::Error => None,
+            _ => self.fault(errors::not_a_number(expr)),
+        }
+    }
+}
+
+fn default_initializer(extents: &Extents) -> Initializer {
+    match extents.0.as_slice() {
+        [_, fan_in] => {
+            #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+            let bound = 1.0 / (fan_in.size as f64).sqrt();
+            Initializer::Uniform { low: -bound, high: bound }
+        }
+        _ => Initializer::Constant(0.0),
+    }
+}

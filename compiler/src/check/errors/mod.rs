@@ -1,0 +1,185 @@
+//! The faults of meaning, one constructor each.
+
+mod dims;
+mod names;
+mod shapes;
+
+pub(super) use dims::*;
+pub(super) use names::*;
+pub(super) use shapes::*;
+
+use super::constants::INITIALIZERS;
+use super::value::{Extent, Extents, Value};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::ir::op::TypeError;
+use crate::suggest::closest;
+use crate::syntax::ast::{Expr, Kind, Name, Operator};
+
+/// An operation that does not fit operands which were checked: the fault is the compiler's.
+pub(super) fn internal(error: &TypeError, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("internal error: {error}"), span)
+        .help("this is a bug in the checker of cellc; please report it with this cell")
+}
+
+// Indices.
+
+pub(super) fn index_not_input(kind: Kind, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("a {} cannot be an index", kind.keyword()), span)
+        .help("only inputs are indices; an index has no gradient and cannot be computed")
+}
+
+pub(super) fn index_as_real(expr: &Expr, bound: &Extent) -> Diagnostic {
+    Diagnostic::error(format!("expected real numbers, found an index below {bound}"), expr.span)
+        .help(format!(
+            "an index selects an entry: `table[{expr}]`, where `table` has {} rows",
+            bound.name()
+        ))
+}
+
+pub(super) fn index_as_output(name: &Name) -> Diagnostic {
+    Diagnostic::error(format!("output `{}` is an index", name.text), name.span)
+        .help("outputs are real numbers")
+}
+
+pub(super) fn real_as_index(index: &Expr, found: &Value) -> Diagnostic {
+    Diagnostic::error(format!("expected an index, found {}", found.describe()), index.span).help(
+        "an index is an input declared `input i: index(V)`; a part of a vector is `v[a..b]` with \
+         numbers and dimensions",
+    )
+}
+
+pub(super) fn index_of_scalar(base: &Expr) -> Diagnostic {
+    Diagnostic::error("a single number has no entries", base.span)
+        .label("expected a vector or a matrix")
+}
+
+pub(super) fn index_bound(
+    index: &Expr,
+    bound: &Extent,
+    base: &Expr,
+    leading: &Extent,
+) -> Diagnostic {
+    Diagnostic::error("the index does not fit what it indexes", index.span)
+        .label(format!("an index below {bound}"))
+        .also(base.span, format!("has {leading} entries"))
+        .help(format!("declare the index as `index({})`", leading.name()))
+}
+
+pub(super) fn element_of_other(base: &Expr, found: &Value) -> Diagnostic {
+    let fault =
+        Diagnostic::error(format!("expected a vector, found {}", found.describe()), base.span);
+    match found.rank() {
+        2 => fault.help("a row of a matrix is taken by an index input: `input i: index(V)`"),
+        _ => fault.label("it has no elements"),
+    }
+}
+
+pub(super) fn element_out_of_range(
+    index: &Expr,
+    at: i64,
+    base: &Expr,
+    extent: &Extent,
+) -> Diagnostic {
+    Diagnostic::error(format!("there is no element {at}"), index.span)
+        .also(base.span, format!("has {extent} elements, counted from 0"))
+}
+
+pub(super) fn slice_of_other(base: &Expr, found: &Value) -> Diagnostic {
+    Diagnostic::error(format!("expected a vector to slice, found {}", found.describe()), base.span)
+        .help("slices are taken of vectors")
+}
+
+pub(super) fn slice_out_of_range(
+    span: Span,
+    from: i64,
+    to: i64,
+    base: &Expr,
+    extent: &Extent,
+) -> Diagnostic {
+    let fault = if from >= to && from >= 0 {
+        Diagnostic::error(format!("the slice {from}..{to} is empty"), span)
+    } else {
+        Diagnostic::error(format!("the slice {from}..{to} is out of range"), span)
+    };
+    fault
+        .also(base.span, format!("has {extent} elements, counted from 0"))
+        .help("`v[a..b]` takes the elements from a up to, and without, b")
+}
+
+// Initialisers.
+
+pub(super) fn unknown_initializer(name: &Name) -> Diagnostic {
+    let fault = Diagnostic::error(format!("there is no initialiser `{}`", name.text), name.span);
+    let known = INITIALIZERS.iter().map(|(known, _)| *known);
+    if let Some(known) = closest(&name.text, known) {
+        return fault.help(format!("did you mean `{known}`?")).edit(name.span, known);
+    }
+    match name.text.as_str() {
+        "zeros" | "zero" => fault.help("write `= 0`"),
+        "ones" | "one" => fault.help("write `= 1`"),
+        "constant" | "fill" => fault.help("write `= number`"),
+        "eye" => fault.help("write `~ identity`"),
+        "gaussian" | "randn" => fault.help("write `~ normal(deviation)`"),
+        "xavier" | "glorot" | "xavier_uniform" | "glorot_uniform" => {
+            fault.help("for a matrix [H, I], write `~ uniform(sqrt(6 / (H + I)))`")
+        }
+        "kaiming" | "he" | "kaiming_uniform" | "he_uniform" => {
+            fault.help("for a matrix [H, I], write `~ uniform(sqrt(6 / I))`")
+        }
+        _ => {
+            let usages: Vec<_> = INITIALIZERS.iter().map(|(_, usage)| *usage).collect();
+            fault.help(format!("there are {}", usages.join("; ")))
+        }
+    }
+}
+
+pub(super) fn initializer_of_matrix(name: &Name, found: &Extents) -> Diagnostic {
+    let found = match found.rank() {
+        0 => "a single number".into(),
+        _ => format!("a vector {found}"),
+    };
+    Diagnostic::error(format!("`{}` draws matrices, found {found}", name.text), name.span)
+        .help("write `= number`, `~ uniform(a)` or `~ normal(deviation)`")
+}
+
+pub(super) fn initializer_arguments(name: &Name, found: usize, usage: &str) -> Diagnostic {
+    Diagnostic::error(
+        format!("`{}` does not take {}", name.text, plural(found, "argument")),
+        name.span,
+    )
+    .help(format!("write {usage}"))
+}
+
+pub(super) fn negative_spread(what: &str, found: f64, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("the {what} is negative: {found}"), span).label("expected 0 or more")
+}
+
+pub(super) fn empty_interval(low: f64, high: f64, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("the interval {low}..{high} is empty"), span)
+        .help("the smaller bound comes first")
+}
+
+pub(super) fn not_finite(expr: &Expr, found: f64) -> Diagnostic {
+    Diagnostic::error(format!("`{expr}` is not a finite number"), expr.span)
+        .label(format!("this is {found}"))
+}
+
+pub(super) fn value_in_initializer(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("`{name}` is not known before the cell runs"), span)
+        .help("initialisers are made of numbers and dimensions")
+}
+
+pub(super) fn not_a_number(expr: &Expr) -> Diagnostic {
+    Diagnostic::error("expected a number", expr.span)
+        .help("initialisers are made of numbers and dimensions")
+}
+
+pub(super) fn not_an_initializer_operator(op: Operator, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("`{}` has no place in an initialiser", op.symbol()), span)
+        .help("the operators there are `+`, `-`, `*` and `/`")
+}
+
+pub(super) fn not_an_initializer_function(function: &Name) -> Diagnostic {
+    Diagnostic::error(format!("`{}` has no place in an initialiser", function.text), function.span)
+        .help("the functions there are those of single numbers, such as `sqrt(x)` and `max(a, b)`")
+}

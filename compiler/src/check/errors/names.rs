@@ -1,0 +1,205 @@
+//! Names, states and outputs.
+
+use super::super::functions::{FUNCTIONS, Function};
+use super::super::names::{Entry, Origin};
+use super::shapes::plural;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::suggest::closest;
+use crate::syntax::ast::{Kind, Name};
+
+/// What functions and values are called elsewhere, and what to write here.
+const FOREIGN_FUNCTIONS: [(&str, &str); 30] = [
+    ("sigma", "sigmoid"),
+    ("logistic", "sigmoid"),
+    ("cat", "concat"),
+    ("concatenate", "concat"),
+    ("stack", "concat"),
+    ("hstack", "concat"),
+    ("where", "select"),
+    ("if_else", "select"),
+    ("ln", "log"),
+    ("amax", "max"),
+    ("maximum", "max"),
+    ("minimum", "min"),
+    ("average", "mean"),
+    ("inner", "dot"),
+    ("vdot", "dot"),
+    ("T", "transpose"),
+    ("lse", "logsumexp"),
+    ("sq", "square"),
+    ("clamp", "max(min(x, high), low)"),
+    ("clip", "max(min(x, high), low)"),
+    ("pow", "square(x)"),
+    ("power", "square(x)"),
+    ("rsqrt", "1 / sqrt(x)"),
+    ("matmul", "W @ x"),
+    ("mm", "W @ x"),
+    ("mv", "W @ x"),
+    ("linear", "W @ x + b"),
+    ("norm", "sqrt(sum(square(v)))"),
+    ("silu", "x * sigmoid(x)"),
+    ("zeros_like", "0 * x"),
+];
+
+pub(crate) fn unknown_name<'c>(
+    name: &str,
+    span: Span,
+    known: impl Iterator<Item = &'c str>,
+) -> Diagnostic {
+    let fault = Diagnostic::error(format!("unknown name `{name}`"), span);
+    if let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) {
+        return fault.help(format!("`{name}` is a function, called as `{}`", function.usage));
+    }
+    match closest(name, known) {
+        Some(known) => fault.help(format!("did you mean `{known}`?")).edit(span, known),
+        None => fault.help(format!(
+            "declare it (`input`, `state` or `param`) or define it (`{name} = ..`) above"
+        )),
+    }
+}
+
+pub(crate) fn early_use(name: &str, span: Span, later: Span) -> Diagnostic {
+    Diagnostic::error(format!("`{name}` is used before it is defined"), span)
+        .also(later, "defined here")
+        .help("a name is defined above its uses")
+}
+
+pub(crate) fn second_definition(name: &Name, origin: Origin, first: &Entry) -> Diagnostic {
+    let text = &name.text;
+    if origin == Origin::Definition {
+        match first.origin {
+            Origin::Declared(Kind::State) => {
+                let start = Span::new(name.span.start, name.span.start);
+                return Diagnostic::error(format!("state `{text}` is not assigned to"), name.span)
+                    .also(first.span, "declared here")
+                    .help("its value at the next time step is defined by `next`")
+                    .edit(start, "next ");
+            }
+            Origin::Definition => {}
+            other => {
+                let message = format!("`{text}` is {} already", other.describe());
+                return Diagnostic::error(message, name.span)
+                    .also(first.span, "declared here")
+                    .help("choose another name for this value");
+            }
+        }
+    }
+    let verb = if origin == Origin::Definition { "defined" } else { "declared" };
+    let before = match first.origin {
+        Origin::Definition => "defined",
+        _ => "declared",
+    };
+    let message = if verb == before {
+        format!("`{text}` is {verb} twice")
+    } else {
+        format!("`{text}` is {verb}, but {before} already")
+    };
+    Diagnostic::error(message, name.span)
+        .also(first.span, "first here")
+        .help("a name stands for one value; choose another")
+}
+
+// Functions.
+
+pub(crate) fn unknown_function(name: &Name, is_value: bool) -> Diagnostic {
+    let text = &name.text;
+    if is_value {
+        return Diagnostic::error(format!("`{text}` is not a function"), name.span)
+            .help("a product is written with `*`, or with `@` between a matrix and a vector");
+    }
+    let fault = Diagnostic::error(format!("unknown function `{text}`"), name.span);
+    if let Some((_, here)) = FOREIGN_FUNCTIONS.iter().find(|(foreign, _)| foreign == text) {
+        let fault = fault.help(format!("write `{here}`"));
+        let renamed = FUNCTIONS.iter().any(|function| function.name == *here);
+        return if renamed { fault.edit(name.span, *here) } else { fault };
+    }
+    match closest(text, FUNCTIONS.iter().map(|function| function.name)) {
+        Some(known) => fault.help(format!("did you mean `{known}`?")).edit(name.span, known),
+        None => {
+            let names: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
+            fault.help(format!("the functions are {}", names.join(", ")))
+        }
+    }
+}
+
+pub(crate) fn argument_count(function: &Function, found: usize, span: Span) -> Diagnostic {
+    let found = plural(found, "argument");
+    Diagnostic::error(format!("`{}` does not take {found}", function.name), span)
+        .help(format!("it is called as `{}`", function.usage))
+}
+
+// States.
+
+pub(crate) fn unknown_state<'c>(state: &Name, states: impl Iterator<Item = &'c str>) -> Diagnostic {
+    let fault = Diagnostic::error(format!("there is no state `{}`", state.text), state.span);
+    match closest(&state.text, states) {
+        Some(known) => fault.help(format!("did you mean `{known}`?")).edit(state.span, known),
+        None => fault.help(format!("declare it above: `state {}: [H]`", state.text)),
+    }
+}
+
+pub(crate) fn next_of_other(name: &Name, entry: &Entry) -> Diagnostic {
+    let message = format!("`{}` is not a state", name.text);
+    let what = match entry.origin {
+        Origin::Definition => "defined here".into(),
+        origin => format!("`{}` is {}", name.text, origin.describe()),
+    };
+    Diagnostic::error(message, name.span)
+        .also(entry.span, what)
+        .help("`next` is for states: their values at the next time step")
+}
+
+pub(crate) fn early_next(state: &Name, later: Option<Span>) -> Diagnostic {
+    let text = &state.text;
+    let message = format!("`next {text}` is used before it is defined");
+    let fault = Diagnostic::error(message, state.span);
+    match later {
+        Some(later) => fault
+            .also(later, "defined here")
+            .help(format!("move this below; the value before the time step is `{text}`")),
+        None => fault.help(format!("define it above: `next {text} = ..`")),
+    }
+}
+
+pub(crate) fn second_next(state: &Name, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error(format!("`next {}` is defined twice", state.text), span)
+        .also(first, "first here")
+}
+
+pub(crate) fn state_without_next(state: &Name) -> Diagnostic {
+    let text = &state.text;
+    Diagnostic::error(format!("state `{text}` has no next value"), state.span)
+        .help(format!("define it: `next {text} = ..`; `next {text} = {text}` keeps it as it is"))
+}
+
+// Outputs.
+
+pub(crate) fn unknown_output<'c>(name: &Name, known: impl Iterator<Item = &'c str>) -> Diagnostic {
+    let text = &name.text;
+    let fault = Diagnostic::error(format!("unknown name `{text}`"), name.span);
+    match closest(text, known) {
+        Some(known) => fault.help(format!("did you mean `{known}`?")).edit(name.span, known),
+        None => fault.help(format!("give the output a value: `output {text} = ..`")),
+    }
+}
+
+pub(crate) fn second_output(name: &Name, first: Span) -> Diagnostic {
+    Diagnostic::error(format!("there are two outputs `{}`", name.text), name.span)
+        .also(first, "first here")
+}
+
+pub(crate) fn output_as_value(name: &str, span: Span, output: Span) -> Diagnostic {
+    Diagnostic::error(format!("unknown name `{name}`"), span)
+        .also(output, "an output of this name has no value that can be used")
+        .help(format!("define `{name} = ..` first, and then `output {name}`"))
+}
+
+pub(crate) fn no_output(cell: &Name, state: Option<&str>) -> Diagnostic {
+    let fault = Diagnostic::error(format!("cell `{}` has no output", cell.text), cell.span);
+    match state {
+        Some(state) => {
+            fault.help(format!("write `output {state}` to show the new value of state `{state}`"))
+        }
+        None => fault.help("write `output name` or `output name = ..`"),
+    }
+}

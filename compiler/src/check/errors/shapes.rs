@@ -1,0 +1,225 @@
+//! Shapes that do not fit.
+
+use super::super::names::{Entry, Origin};
+use super::super::operators::Operand;
+use super::super::value::{Extents, Value};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::syntax::ast::{Expr, Name, Operator};
+
+pub(crate) fn plural(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+pub(crate) fn too_many_elements(extents: &Extents, limit: usize, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("a value of shape {extents} is too large"), span)
+        .label(format!("the limit is {limit} elements"))
+}
+
+/// Where a name that is an operand comes from, for a label there.
+pub(crate) fn introduced(entry: &Entry, value: &Value) -> String {
+    match (entry.origin, value.rank()) {
+        (Origin::Declared(_), 0) => "declared as a single number".into(),
+        (Origin::Declared(_), _) => format!("declared {}", value.extents),
+        _ => format!("defined as {}", value.describe()),
+    }
+}
+
+/// Points at a `*` that was perhaps to be `@`, if the shape of a value comes from one.
+fn with_spread(fault: Diagnostic, values: &[&Value]) -> Diagnostic {
+    match values.iter().find_map(|value| value.spread) {
+        Some(star) => fault
+            .also(star, "elementwise: the vector is repeated over the rows of the matrix")
+            .help("the product of a matrix and a vector is written `@`")
+            .edit(star, "@"),
+        None => fault,
+    }
+}
+
+/// Elementwise operands without a common shape, beside those of an operator.
+pub(crate) fn no_common_shape(function: &str, operands: &[Value], span: Span) -> Diagnostic {
+    let shapes: Vec<_> = operands.iter().map(Value::describe).collect();
+    let operands: Vec<_> = operands.iter().collect();
+    let message = format!("the arguments of `{function}` have no common shape");
+    let fault = Diagnostic::error(message, span).label(shapes.join("; "));
+    with_spread(fault, &operands)
+}
+
+pub(crate) fn operator_shapes(op: Operator, op_span: Span, a: &Operand, b: &Operand) -> Diagnostic {
+    let message = format!(
+        "`{}` needs operands of one shape, found {} and {}",
+        op.symbol(),
+        a.value.describe(),
+        b.value.describe()
+    );
+    let fault = Diagnostic::error(message, op_span)
+        .also(a.expr.span, a.value.describe())
+        .also(b.expr.span, b.value.describe());
+    let is_product = op == Operator::Mul && a.value.rank() + b.value.rank() == 3;
+    if !is_product {
+        return with_spread(fault, &[&a.value, &b.value]);
+    }
+    match (fits(&a.value, &b.value), fits(&b.value, &a.value)) {
+        (true, _) => fault
+            .help("`*` is elementwise; the product of a matrix and a vector is written `@`")
+            .edit(op_span, "@"),
+        (false, true) => {
+            let (first, second) = (b.expr, a.expr);
+            fault.help(format!(
+                "`*` is elementwise; the product of a matrix and a vector is written `@`, and \
+                 would fit as `{first} @ {second}`"
+            ))
+        }
+        _ => fault.help("`*` is elementwise; the product of a matrix and a vector is written `@`"),
+    }
+}
+
+/// Whether `a @ b` is a product.
+fn fits(a: &Value, b: &Value) -> bool {
+    match (a.extents.0.as_slice(), b.extents.0.as_slice()) {
+        ([_, columns], [v]) => columns.size == v.size,
+        ([v], [rows, _]) => rows.size == v.size,
+        _ => false,
+    }
+}
+
+pub(crate) fn matmul_shapes(op: Span, a: &Operand, b: &Operand) -> Diagnostic {
+    let (left, right) = (a.value.describe(), b.value.describe());
+    let shapes = (a.value.extents.0.as_slice(), b.value.extents.0.as_slice());
+    let needs = match shapes {
+        ([_, columns], [_]) => {
+            format!("`@` needs a vector of {columns} elements on the right, found {right}")
+        }
+        ([_], [rows, _]) => {
+            format!("`@` needs a vector of {rows} elements on the left, found {left}")
+        }
+        _ => format!("`@` needs a matrix and a vector, found {left} and {right}"),
+    };
+    let fault = Diagnostic::error(needs, op).also(a.expr.span, left).also(b.expr.span, right);
+    match shapes {
+        ([_, _], [_]) | ([_], [_, _]) => matmul_help(fault, a, b),
+        ([_], [_]) => fault.help("the inner product of two vectors is `dot(u, v)`, the elementwise one `u * v`, the outer one `outer(u, v)`"),
+        ([], _) | (_, []) => fault.help("a single number is multiplied by `*`").edit(op, "*"),
+        _ => fault.help(
+            "there is no product of two matrices: apply one after the other to a vector, \
+             `A @ (B @ x)`",
+        ),
+    }
+}
+
+fn matmul_help(fault: Diagnostic, a: &Operand, b: &Operand) -> Diagnostic {
+    let matrix_first = a.value.rank() == 2;
+    let (matrix, vector) = if matrix_first { (a, b) } else { (b, a) };
+    let (m, v) = (&matrix.value, &vector.value);
+    let ([rows, columns], [extent]) = (m.extents.0.as_slice(), v.extents.0.as_slice()) else {
+        return fault;
+    };
+    if matrix_first && rows.size == extent.size {
+        let swapped = format!("transpose({}) @ {}", matrix.expr, operand_text(vector.expr));
+        return match matrix.expr.as_name() {
+            Some(name) => fault.help(format!(
+                "`{swapped}` fits, or the shape of `{name}` is [{}, {}] the other way round",
+                columns.name(),
+                rows.name()
+            )),
+            None => fault.help(format!("`{swapped}` fits")),
+        };
+    }
+    if !matrix_first && columns.size == extent.size {
+        let swapped = format!("{} @ {}", operand_text(matrix.expr), operand_text(vector.expr));
+        return fault
+            .help("a matrix stands on the left of its vector")
+            .edit(a.expr.span.to(b.expr.span), swapped);
+    }
+    let shape = if matrix_first {
+        format!("[{}, {}]", rows.name(), extent.name())
+    } else {
+        format!("[{}, {}]", extent.name(), columns.name())
+    };
+    match matrix.expr.as_name() {
+        Some(name) => fault.help(format!(
+            "for this product `{name}` would be {shape}, or another vector is meant"
+        )),
+        None => fault.help(format!("for this product the matrix would be {shape}")),
+    }
+}
+
+/// An expression as an operand of `@`.
+fn operand_text(expr: &Expr) -> String {
+    use crate::syntax::ast::ExprKind;
+    match expr.kind {
+        ExprKind::Binary { .. } => format!("({expr})"),
+        _ => expr.to_string(),
+    }
+}
+
+pub(crate) fn next_of_other_shape(
+    state: &Name,
+    declared: &Value,
+    expr: &Expr,
+    found: &Value,
+    declared_at: Span,
+) -> Diagnostic {
+    let message = format!(
+        "`next {}` must be {}, found {}",
+        state.text,
+        declared.describe(),
+        found.describe()
+    );
+    let fault = Diagnostic::error(message, expr.span)
+        .label(found.describe())
+        .also(declared_at, format!("the state is declared as {}", declared.describe()));
+    with_spread(fault, &[found])
+}
+
+// Arguments of functions.
+
+pub(crate) fn not_a_vector(function: &str, found: &Value, span: Span) -> Diagnostic {
+    let message = format!("`{function}` takes vectors, found {}", found.describe());
+    with_spread(Diagnostic::error(message, span), &[found])
+}
+
+pub(crate) fn concat_of_matrix(found: &Value, expr: &Expr) -> Diagnostic {
+    let message = format!("`concat` joins vectors, found {}", found.describe());
+    let fault = Diagnostic::error(message, expr.span);
+    if found.spread.is_some() {
+        return with_spread(fault, &[found]);
+    }
+    fault.help(
+        "matrices are not joined: declare one parameter of the joined shape, or add the products, \
+         `W @ x + U @ h`",
+    )
+}
+
+pub(crate) fn transpose_of_other(found: &Value, span: Span) -> Diagnostic {
+    let message = format!("`transpose` takes a matrix, found {}", found.describe());
+    Diagnostic::error(message, span)
+        .help("a vector stands on either side of `@` as it is: `v @ W` is `transpose(W) @ v`")
+}
+
+pub(crate) fn dot_lengths(u: &Value, v: &Value, span: Span) -> Diagnostic {
+    let (u, v) = (&u.extents, &v.extents);
+    Diagnostic::error(format!("`dot` needs vectors of one length, found {u} and {v}"), span)
+}
+
+pub(crate) fn unknown_axis(function: &str, expr: &Expr) -> Diagnostic {
+    let message = format!("the axis of `{function}` must be the number 0 or 1");
+    Diagnostic::error(message, expr.span)
+        .help("axis 0 combines the rows into one, axis 1 the columns")
+}
+
+pub(crate) fn axis_of_other(found: &Value, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("an axis is given, but the argument is {}", found.describe()), span)
+        .help("only a matrix has axes to choose from")
+}
+
+pub(crate) fn axis_needed(function: &str, found: &Value, span: Span) -> Diagnostic {
+    let message = format!("`{function}` needs an axis, since its argument is {}", found.describe());
+    let fault = Diagnostic::error(message, span);
+    if found.spread.is_some() {
+        return with_spread(fault, &[found]);
+    }
+    fault.help(format!("`{function}(m, 1)` is over each row, `{function}(m, 0)` over each column"))
+}

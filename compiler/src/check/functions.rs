@@ -1,0 +1,324 @@
+//! The functions of the language: their table, and what each becomes in the graph.
+
+use super::value::{Extent, Extents, Value};
+use super::{Checker, errors};
+use crate::diagnostic::Span;
+use crate::ir::op::{Binary, Op, Reduction, Unary};
+use crate::syntax::ast::{Expr, ExprKind, Name};
+
+/// A function: its name, how a call looks, and the least and largest number of arguments.
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    pub(super) usage: &'static str,
+    arguments: (usize, usize),
+    meaning: Meaning,
+}
+
+#[derive(Clone, Copy)]
+enum Meaning {
+    Unary(Unary),
+    /// Of two arguments elementwise; of one, a reduction.
+    Max,
+    Min,
+    Select,
+    Square,
+    Softplus,
+    Concat,
+    Sum,
+    Mean,
+    LogSumExp,
+    Softmax,
+    LogSoftmax,
+    Outer,
+    Transpose,
+    Dot,
+}
+
+const fn function(
+    name: &'static str,
+    usage: &'static str,
+    arguments: (usize, usize),
+    meaning: Meaning,
+) -> Function {
+    Function { name, usage, arguments, meaning }
+}
+
+/// Every function.
+pub(super) const FUNCTIONS: [Function; 21] = [
+    function("sigmoid", "sigmoid(x)", (1, 1), Meaning::Unary(Unary::Sigmoid)),
+    function("tanh", "tanh(x)", (1, 1), Meaning::Unary(Unary::Tanh)),
+    function("relu", "relu(x)", (1, 1), Meaning::Unary(Unary::Relu)),
+    function("softplus", "softplus(x)", (1, 1), Meaning::Softplus),
+    function("exp", "exp(x)", (1, 1), Meaning::Unary(Unary::Exp)),
+    function("log", "log(x)", (1, 1), Meaning::Unary(Unary::Log)),
+    function("sqrt", "sqrt(x)", (1, 1), Meaning::Unary(Unary::Sqrt)),
+    function("abs", "abs(x)", (1, 1), Meaning::Unary(Unary::Abs)),
+    function("square", "square(x)", (1, 1), Meaning::Square),
+    function("max", "max(v)` or `max(a, b)", (1, 2), Meaning::Max),
+    function("min", "min(a, b)", (2, 2), Meaning::Min),
+    function("select", "select(condition, a, b)", (3, 3), Meaning::Select),
+    function("concat", "concat(a, b, ..)", (1, usize::MAX), Meaning::Concat),
+    function("sum", "sum(v)` or `sum(m, axis)", (1, 2), Meaning::Sum),
+    function("mean", "mean(v)` or `mean(m, axis)", (1, 2), Meaning::Mean),
+    function("logsumexp", "logsumexp(v)` or `logsumexp(m, axis)", (1, 2), Meaning::LogSumExp),
+    function("softmax", "softmax(v)` or `softmax(m, axis)", (1, 2), Meaning::Softmax),
+    function(
+        "log_softmax",
+        "log_softmax(v)` or `log_softmax(m, axis)",
+        (1, 2),
+        Meaning::LogSoftmax,
+    ),
+    function("outer", "outer(u, v)", (2, 2), Meaning::Outer),
+    function("dot", "dot(u, v)", (2, 2), Meaning::Dot),
+    function("transpose", "transpose(m)", (1, 1), Meaning::Transpose),
+];
+
+/// A call while it is checked.
+#[derive(Clone, Copy)]
+struct Call<'e> {
+    name: &'static str,
+    arguments: &'e [Expr],
+    span: Span,
+}
+
+impl Checker<'_> {
+    pub(super) fn call(&mut self, name: &Name, list: &[Expr], span: Span) -> Option<Value> {
+        let Some(function) = FUNCTIONS.iter().find(|function| function.name == name.text) else {
+            let is_value = self.scope.contains_key(&name.text);
+            self.faults.push(errors::unknown_function(name, is_value));
+            // The arguments may hold faults of their own.
+            return self.reals(list).and(None);
+        };
+        let (least, most) = function.arguments;
+        if list.len() < least || list.len() > most {
+            self.faults.push(errors::argument_count(function, list.len(), span));
+            return self.reals(list).and(None);
+        }
+        let call = Call { name: function.name, arguments: list, span };
+        match function.meaning {
+            Meaning::Unary(op) => {
+                let operands = self.reals(list)?;
+                self.elementwise(Op::Unary(op), &operands, span)
+            }
+            Meaning::Square => {
+                let x = self.reals(list)?.swap_remove(0);
+                self.elementwise(Op::Binary(Binary::Mul), &[x.clone(), x], span)
+            }
+            Meaning::Softplus => self.softplus(call),
+            Meaning::Max if list.len() == 1 => {
+                let x = self.reals(list)?.swap_remove(0);
+                self.reduce(Reduction::Max, &x, None, span)
+            }
+            Meaning::Max => self.of_one_shape(Op::Binary(Binary::Max), call),
+            Meaning::Min => self.of_one_shape(Op::Binary(Binary::Min), call),
+            Meaning::Select => self.of_one_shape(Op::Select, call),
+            Meaning::Concat => self.concat(call),
+            Meaning::Sum => {
+                let (x, axis) = self.along_axis(call)?;
+                self.reduce(Reduction::Sum, &x, axis, span)
+            }
+            Meaning::Mean => self.mean(call),
+            Meaning::LogSumExp => self.logsumexp(call),
+            Meaning::Softmax => self.softmax(call),
+            Meaning::LogSoftmax => self.log_softmax(call),
+            Meaning::Outer => self.outer(call),
+            Meaning::Dot => self.dot(call),
+            Meaning::Transpose => self.transpose(call),
+        }
+    }
+
+    fn of_one_shape(&mut self, op: Op, call: Call) -> Option<Value> {
+        let operands = self.reals(call.arguments)?;
+        self.elementwise(op, &operands, call.span)
+    }
+
+    fn unary(&mut self, op: Unary, x: &Value, span: Span) -> Option<Value> {
+        self.elementwise(Op::Unary(op), std::slice::from_ref(x), span)
+    }
+
+    fn combine(&mut self, op: Binary, a: &Value, b: &Value, span: Span) -> Option<Value> {
+        self.elementwise(Op::Binary(op), &[a.clone(), b.clone()], span)
+    }
+
+    /// `(x + |x|) / 2 + log(1 + exp(-|x|))`: it never overflows, and with a derivative of `abs` of
+    /// 0 at 0 its own comes out as 1/2 there, as it should; `relu(x) + ..` would give 0.
+    fn softplus(&mut self, call: Call) -> Option<Value> {
+        let x = self.real(&call.arguments[0])?;
+        let span = call.span;
+        let (half, one) = (self.constant(0.5, span)?, self.constant(1.0, span)?);
+        let magnitude = self.unary(Unary::Abs, &x, span)?;
+        let twice = self.combine(Binary::Add, &x, &magnitude, span)?;
+        let positive = self.combine(Binary::Mul, &half, &twice, span)?;
+        let negated = self.unary(Unary::Neg, &magnitude, span)?;
+        let decayed = self.unary(Unary::Exp, &negated, span)?;
+        let above_one = self.combine(Binary::Add, &one, &decayed, span)?;
+        let rest = self.unary(Unary::Log, &above_one, span)?;
+        self.combine(Binary::Add, &positive, &rest, span)
+    }
+
+    fn concat(&mut self, call: Call) -> Option<Value> {
+        let values = self.reals(call.arguments)?;
+        let mut parts = Vec::new();
+        for (value, expr) in values.iter().zip(call.arguments) {
+            let part = match value.rank() {
+                0 => self.reshape(value, [Extent::number(1)].into(), expr.span)?,
+                1 => value.clone(),
+                _ => return self.fault(errors::concat_of_matrix(value, expr)),
+            };
+            parts.push(part);
+        }
+        let extents = || parts.iter().map(|part| &part.extents.0[0]);
+        let names: Vec<_> = extents().map(Extent::name).collect();
+        let size = extents().try_fold(0_usize, |sum, extent| sum.checked_add(extent.size));
+        // A size beyond all bounds is reported by the next line as any other that is too large.
+        let extent = Extent::new(size.unwrap_or(usize::MAX), names.join(" + "));
+        let extents = self.bounded([extent].into(), call.span)?;
+        let ids: Vec<_> = parts.iter().map(|part| part.id).collect();
+        let id = self.emit(Op::Concat, &ids, call.span)?;
+        Some(Value::real(id, extents))
+    }
+
+    /// The first argument, and the axis of a matrix that the second says.
+    fn along_axis(&mut self, call: Call) -> Option<(Value, Option<usize>)> {
+        let value = self.real(&call.arguments[0]);
+        let Some(expr) = call.arguments.get(1) else { return Some((value?, None)) };
+        let axis = match expr.kind {
+            ExprKind::Number { whole: Some(0), .. } => 0,
+            ExprKind::Number { whole: Some(1), .. } => 1,
+            _ => return self.fault(errors::unknown_axis(call.name, expr)),
+        };
+        let value = value?;
+        if value.rank() != 2 {
+            return self.fault(errors::axis_of_other(&value, expr.span));
+        }
+        Some((value, Some(axis)))
+    }
+
+    fn reduce(
+        &mut self,
+        kind: Reduction,
+        x: &Value,
+        axis: Option<usize>,
+        span: Span,
+    ) -> Option<Value> {
+        if x.rank() == 0 {
+            return Some(x.clone());
+        }
+        let id = self.emit(Op::Reduce { kind, axis }, &[x.id], span)?;
+        let mut extents = Extents::default();
+        if let Some(axis) = axis {
+            extents.0.push(x.extents.0[1 - axis].clone());
+        }
+        Some(Value::real(id, extents))
+    }
+
+    /// What a reduction left, repeated to the shape it was made of.
+    fn restore(
+        &mut self,
+        reduced: &Value,
+        of: &Value,
+        axis: Option<usize>,
+        span: Span,
+    ) -> Option<Value> {
+        let column = match (axis, reduced.extents.0.as_slice()) {
+            (Some(1), [rows]) => {
+                self.reshape(reduced, [rows.clone(), Extent::number(1)].into(), span)?
+            }
+            _ => reduced.clone(),
+        };
+        self.broadcast(&column, &of.extents, span)
+    }
+
+    fn mean(&mut self, call: Call) -> Option<Value> {
+        let (x, axis) = self.along_axis(call)?;
+        let sum = self.reduce(Reduction::Sum, &x, axis, call.span)?;
+        let reduced = (0..x.rank()).filter(|&other| axis.is_none_or(|axis| axis == other));
+        let count: usize = reduced.map(|axis| x.extents.0[axis].size).product();
+        #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+        let count = self.constant(count as f64, call.span)?;
+        self.combine(Binary::Div, &sum, &count, call.span)
+    }
+
+    /// `x` less its maximum, and the exponential of that: what keeps all below from overflowing.
+    fn shifted(&mut self, call: Call) -> Option<(Shifted, Option<usize>)> {
+        let (x, axis) = self.along_axis(call)?;
+        if x.rank() == 2 && axis.is_none() && call.name != "logsumexp" {
+            return self.fault(errors::axis_needed(call.name, &x, call.span));
+        }
+        let maximum = self.reduce(Reduction::Max, &x, axis, call.span)?;
+        let repeated = self.restore(&maximum, &x, axis, call.span)?;
+        let difference = self.combine(Binary::Sub, &x, &repeated, call.span)?;
+        let exponential = self.unary(Unary::Exp, &difference, call.span)?;
+        let sum = self.reduce(Reduction::Sum, &exponential, axis, call.span)?;
+        Some((Shifted { maximum, difference, exponential, sum }, axis))
+    }
+
+    fn logsumexp(&mut self, call: Call) -> Option<Value> {
+        let (shifted, _) = self.shifted(call)?;
+        let log = self.unary(Unary::Log, &shifted.sum, call.span)?;
+        self.combine(Binary::Add, &shifted.maximum, &log, call.span)
+    }
+
+    fn softmax(&mut self, call: Call) -> Option<Value> {
+        let (shifted, axis) = self.shifted(call)?;
+        let sum = self.restore(&shifted.sum, &shifted.exponential, axis, call.span)?;
+        self.combine(Binary::Div, &shifted.exponential, &sum, call.span)
+    }
+
+    fn log_softmax(&mut self, call: Call) -> Option<Value> {
+        let (shifted, axis) = self.shifted(call)?;
+        let log = self.unary(Unary::Log, &shifted.sum, call.span)?;
+        let log = self.restore(&log, &shifted.difference, axis, call.span)?;
+        self.combine(Binary::Sub, &shifted.difference, &log, call.span)
+    }
+
+    /// The arguments, which must be vectors.
+    fn vectors(&mut self, call: Call) -> Option<Vec<(Value, Extent)>> {
+        let values = self.reals(call.arguments)?;
+        let mut vectors = Vec::new();
+        for (value, expr) in values.into_iter().zip(call.arguments) {
+            let [extent] = value.extents.0.as_slice() else {
+                return self.fault(errors::not_a_vector(call.name, &value, expr.span));
+            };
+            let extent = extent.clone();
+            vectors.push((value, extent));
+        }
+        Some(vectors)
+    }
+
+    fn outer(&mut self, call: Call) -> Option<Value> {
+        let vectors = self.vectors(call)?;
+        let [(u, rows), (v, columns)] = vectors.as_slice() else { return None };
+        let extents = self.bounded([rows.clone(), columns.clone()].into(), call.span)?;
+        let id = self.emit(Op::Outer, &[u.id, v.id], call.span)?;
+        Some(Value::real(id, extents))
+    }
+
+    fn dot(&mut self, call: Call) -> Option<Value> {
+        let vectors = self.vectors(call)?;
+        let [(u, length), (v, other)] = vectors.as_slice() else { return None };
+        if length.size != other.size {
+            return self.fault(errors::dot_lengths(u, v, call.span));
+        }
+        let product = self.combine(Binary::Mul, u, v, call.span)?;
+        self.reduce(Reduction::Sum, &product, None, call.span)
+    }
+
+    fn transpose(&mut self, call: Call) -> Option<Value> {
+        let matrix = self.real(&call.arguments[0])?;
+        let [rows, columns] = matrix.extents.0.as_slice() else {
+            return self.fault(errors::transpose_of_other(&matrix, call.arguments[0].span));
+        };
+        let extents = [columns.clone(), rows.clone()];
+        let id = self.emit(Op::Transpose, &[matrix.id], call.span)?;
+        Some(Value::real(id, extents))
+    }
+}
+
+/// The parts of the functions that divide by, or take the logarithm of, a sum of exponentials.
+struct Shifted {
+    maximum: Value,
+    difference: Value,
+    exponential: Value,
+    sum: Value,
+}

@@ -1,0 +1,81 @@
+//! The operators between two expressions.
+
+use super::value::Value;
+use super::{Checker, errors};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::ir::op::{Binary, Op};
+use crate::syntax::ast::{Expr, Operator};
+
+/// An operand as it is written, and its value.
+pub(super) struct Operand<'e> {
+    pub(super) expr: &'e Expr,
+    pub(super) value: Value,
+}
+
+impl Checker<'_> {
+    pub(super) fn binary(
+        &mut self,
+        op: Operator,
+        op_span: Span,
+        left: &Expr,
+        right: &Expr,
+        span: Span,
+    ) -> Option<Value> {
+        let (a, b) = (self.real(left), self.real(right));
+        let (a, b) = (Operand { expr: left, value: a? }, Operand { expr: right, value: b? });
+        let (binary, swapped) = match op {
+            Operator::MatMul => return self.matmul(op_span, a, b, span),
+            Operator::Add => (Binary::Add, false),
+            Operator::Sub => (Binary::Sub, false),
+            Operator::Mul => (Binary::Mul, false),
+            Operator::Div => (Binary::Div, false),
+            Operator::Less => (Binary::Less, false),
+            Operator::LessEqual => (Binary::LessEqual, false),
+            Operator::Greater => (Binary::Less, true),
+            Operator::GreaterEqual => (Binary::LessEqual, true),
+            Operator::Equal => (Binary::Equal, false),
+        };
+        if a.value.extents.broadcast(&b.value.extents).is_none() {
+            let fault = errors::operator_shapes(op, op_span, &a, &b);
+            let fault = self.with_declarations(fault, [&a, &b]);
+            return self.fault(fault);
+        }
+        let ranks = (a.value.rank(), b.value.rank());
+        let operands = if swapped { [b.value, a.value] } else { [a.value, b.value] };
+        let result = self.elementwise(Op::Binary(binary), &operands, span)?;
+        let repeats = op == Operator::Mul && matches!(ranks, (1, 2) | (2, 1));
+        Some(if repeats { Value { spread: Some(op_span), ..result } } else { result })
+    }
+
+    fn matmul(&mut self, op: Span, a: Operand, b: Operand, span: Span) -> Option<Value> {
+        let (m, v, product) = match (a.value.extents.0.as_slice(), b.value.extents.0.as_slice()) {
+            ([rows, columns], [v]) if columns.size == v.size => (&a, &b, (Op::MatVec, rows)),
+            ([v], [rows, columns]) if rows.size == v.size => (&b, &a, (Op::MatVecT, columns)),
+            _ => {
+                let fault = errors::matmul_shapes(op, &a, &b);
+                let fault = self.with_declarations(fault, [&a, &b]);
+                return self.fault(fault);
+            }
+        };
+        let (op, extent) = (product.0, product.1.clone());
+        let id = self.emit(op, &[m.value.id, v.value.id], span)?;
+        Some(Value::real(id, [extent]))
+    }
+
+    /// Points at where the operands are declared or defined, if they are plain names.
+    pub(super) fn with_declarations<'e>(
+        &self,
+        fault: Diagnostic,
+        operands: impl IntoIterator<Item = &'e Operand<'e>>,
+    ) -> Diagnostic {
+        operands.into_iter().fold(fault, |fault, operand| {
+            let entry = operand.expr.as_name().and_then(|name| self.scope.get(name));
+            match entry {
+                Some(entry) if entry.value.is_some() => {
+                    fault.also(entry.span, errors::introduced(entry, &operand.value))
+                }
+                _ => fault,
+            }
+        })
+    }
+}

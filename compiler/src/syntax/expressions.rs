@@ -1,0 +1,174 @@
+//! Tokens to a tree: expressions, by precedence climbing.
+
+use super::ast::{Expr, ExprKind, Operator};
+use super::lexer::TokenKind;
+use super::parser::{Parsed, Parser};
+use super::{KEYWORDS, errors};
+use crate::diagnostic::Span;
+
+/// How high an expression's tree may grow: far above need, and far below what exhausts the stack
+/// of a thread in any walk over the tree.
+const MAX_HEIGHT: u16 = 200;
+
+impl Parser<'_> {
+    pub(super) fn expression(&mut self) -> Parsed<Expr> {
+        self.binary(1)
+    }
+
+    /// An expression whose operators bind at least as tightly as `least`.
+    fn binary(&mut self, least: u8) -> Parsed<Expr> {
+        let mut left = self.operand()?;
+        let mut comparison: Option<Span> = None;
+        while let TokenKind::Sign(sign) = self.peek().kind
+            && let Some(op) = Operator::ALL.into_iter().find(|op| op.symbol() == sign)
+            && op.precedence() >= least
+        {
+            let op_span = self.bump().span;
+            if op.is_comparison()
+                && let Some(first) = comparison.replace(op_span)
+            {
+                return Err(self.fault(errors::chained_comparison(op_span, first)));
+            }
+            let right = self.binary(op.precedence() + 1)?;
+            let span = left.span.to(right.span);
+            let (l, r) = (Box::new(left), Box::new(right));
+            left = Expr::new(ExprKind::Binary { op, op_span, left: l, right: r }, span);
+            self.bound_height(left.height, span)?;
+        }
+        Ok(left)
+    }
+
+    fn bound_height(&mut self, height: u16, span: Span) -> Parsed<()> {
+        if height > MAX_HEIGHT {
+            return Err(self.fault(errors::too_deep(MAX_HEIGHT, span)));
+        }
+        Ok(())
+    }
+
+    /// An operand with its sign and indices.
+    fn operand(&mut self) -> Parsed<Expr> {
+        self.depth += 1;
+        let within = self.bound_height(self.depth, self.peek().span);
+        let operand = within.and_then(|()| self.operand_within());
+        self.depth -= 1;
+        operand
+    }
+
+    fn operand_within(&mut self) -> Parsed<Expr> {
+        if let Some(sign) = self.eat("-") {
+            let inner = self.operand()?;
+            let span = sign.to(inner.span);
+            return Ok(Expr::new(ExprKind::Neg(Box::new(inner)), span));
+        }
+        let mut expr = self.primary()?;
+        while self.is("[") {
+            expr = self.index(expr)?;
+            self.bound_height(expr.height, expr.span)?;
+        }
+        Ok(expr)
+    }
+
+    fn primary(&mut self) -> Parsed<Expr> {
+        let token = self.peek();
+        if self.at_next_statement() {
+            return Err(self.expected("an expression"));
+        }
+        match token.kind {
+            TokenKind::Number => {
+                self.bump();
+                self.number(token.span)
+            }
+            TokenKind::Word => self.word(token.span),
+            TokenKind::Sign("(") => {
+                self.bump();
+                let inner = self.expression()?;
+                if self.is(",") {
+                    let span = self.peek().span;
+                    return Err(self.fault(errors::tuple(span)));
+                }
+                let end = self.close(")", token.span)?;
+                Ok(Expr { span: token.span.to(end), ..inner })
+            }
+            TokenKind::Sign("[") => Err(self.fault(errors::list(token.span))),
+            TokenKind::Sign("@") => Err(self.fault(errors::decorator(token.span))),
+            _ => Err(self.expected("an expression")),
+        }
+    }
+
+    fn number(&mut self, span: Span) -> Parsed<Expr> {
+        let text = self.slice(span);
+        let whole = text.bytes().all(|byte| byte.is_ascii_digit());
+        let whole = if whole { text.parse().ok() } else { None };
+        match text.parse() {
+            Ok(value) if f64::is_finite(value) => {
+                Ok(Expr::new(ExprKind::Number { value, whole }, span))
+            }
+            _ => Err(self.fault(errors::number_too_large(span))),
+        }
+    }
+
+    fn word(&mut self, span: Span) -> Parsed<Expr> {
+        let word = self.slice(span);
+        if word == "next" {
+            self.bump();
+            let state = self.name("the name of a state after `next`")?;
+            let span = span.to(state.span);
+            return Ok(Expr::new(ExprKind::Next(state), span));
+        }
+        if KEYWORDS.contains(&word) {
+            return Err(self.expected("an expression"));
+        }
+        let name = self.name("an expression")?;
+        if !self.is("(") {
+            return Ok(Expr::new(ExprKind::Name(name.text), span));
+        }
+        let (arguments, end) = self.arguments()?;
+        Ok(Expr::new(ExprKind::Call { function: name, arguments }, span.to(end)))
+    }
+
+    /// `(a, b, ..)`, and where it ends.
+    pub(super) fn arguments(&mut self) -> Parsed<(Vec<Expr>, Span)> {
+        let open = self.bump().span;
+        let mut arguments = Vec::new();
+        while !self.is(")") {
+            let argument = self.expression()?;
+            if self.is("=") {
+                let span = self.peek().span;
+                return Err(self.fault(errors::named_argument(&argument, span)));
+            }
+            arguments.push(argument);
+            if self.eat(",").is_none() {
+                break;
+            }
+        }
+        let end = self.close(")", open)?;
+        Ok((arguments, end))
+    }
+
+    fn index(&mut self, base: Expr) -> Parsed<Expr> {
+        let open = self.bump().span;
+        let start = if self.is("..") || self.is(":") { None } else { Some(self.expression()?) };
+        if self.is(":") {
+            let span = self.peek().span;
+            return Err(self.fault(errors::colon_slice(span)));
+        }
+        let base = Box::new(base);
+        if self.eat("..").is_some() {
+            let end = if self.is("]") { None } else { Some(self.expression()?) };
+            let close = self.close("]", open)?;
+            let span = base.span.to(close);
+            let (start, end) = (start.map(Box::new), end.map(Box::new));
+            return Ok(Expr::new(ExprKind::Slice { base, start, end }, span));
+        }
+        if self.is(",") {
+            let span = self.peek().span;
+            return Err(self.fault(errors::two_indices(span)));
+        }
+        let close = self.close("]", open)?;
+        let span = base.span.to(close);
+        match start {
+            Some(index) => Ok(Expr::new(ExprKind::Index { base, index: Box::new(index) }, span)),
+            None => Err(self.expected("an index or a slice")),
+        }
+    }
+}

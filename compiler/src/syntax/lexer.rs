@@ -1,0 +1,260 @@
+//! Text to tokens.
+//!
+//! What is no token of the language is reported here, where the intent is plainest, and stands in
+//! the stream as [`TokenKind::Reported`], on which the parser passes over the rest of the statement
+//! without a further word.
+
+use super::errors;
+use crate::diagnostic::{Diagnostic, Span};
+
+/// A token and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    pub(super) kind: TokenKind,
+    pub(super) span: Span,
+    /// Whether it is the first token of its line.
+    pub(super) starts_line: bool,
+}
+
+/// The kinds of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// A name or a keyword.
+    Word,
+    /// A number.
+    Number,
+    /// An operator or a bracket.
+    Sign(&'static str),
+    /// Something that is no token, reported already.
+    Reported,
+    /// The end of the text.
+    End,
+}
+
+/// Operators and brackets; where one is the start of another, the longer comes first.
+const SIGNS: [&str; 22] = [
+    "==", "<=", ">=", "..", "{", "}", "(", ")", "[", "]", ",", ":", "=", "~", "+", "-", "*", "/",
+    "@", "<", ">", ";",
+];
+
+/// Signs of other languages, longer first, with what to write instead.
+const FOREIGN_SIGNS: [(&str, &str); 24] = [
+    ("...", "write a slice `v[a..b]`"),
+    ("**", "write `square(x)` or `x * x`"),
+    ("+=", "write `name = name + ..` under a new name, or `next state = state + ..`"),
+    ("-=", "write `name = name - ..` under a new name, or `next state = state - ..`"),
+    ("*=", "write `name = name * ..` under a new name, or `next state = state * ..`"),
+    ("/=", "write `name = name / ..` under a new name, or `next state = state / ..`"),
+    (":=", "write `name = expression`"),
+    ("<-", "write `name = expression`; put a space into `a < -b`"),
+    ("->", "a cell's results are its `output` statements"),
+    ("=>", "write `>=` for \"greater or equal\""),
+    ("!=", "write `1 - (a == b)`"),
+    ("&&", "write a product of comparisons: `(a < b) * (b < c)`"),
+    ("||", "write the larger of two comparisons: `max(a < b, b < c)`"),
+    ("^", "write `square(x)` or `x * x`"),
+    ("%", "there is no remainder; write a comment after `//`"),
+    ("?", "write `select(condition, a, b)`"),
+    ("!", "write `1 - condition`"),
+    ("&", "write a product of comparisons: `(a < b) * (b < c)`"),
+    ("|", "write `abs(x)` for |x|, or `max(a, b)` for \"or\""),
+    ("#", "a comment starts with `//`"),
+    ("'", "write `transpose(W)` for a transpose; there is no text in the language"),
+    (".", "write `transpose(W)` for `W.T`, and functions by their plain names: `tanh(x)`"),
+    ("`", "names are written without quotes"),
+    ("$", "names consist of ASCII letters, digits and `_`"),
+];
+
+/// Characters that look like what was meant, and what was meant.
+const LOOKALIKES: [(char, &str); 18] = [
+    ('−', "write `-`"),
+    ('–', "write `-`"),
+    ('—', "write `-`"),
+    ('×', "write `*`, elementwise, or `@`, matrix by vector"),
+    ('·', "write `*`, elementwise, or `@`, matrix by vector"),
+    ('∙', "write `*`, elementwise, or `@`, matrix by vector"),
+    ('⊙', "write `*`, elementwise"),
+    ('∘', "write `*`, elementwise"),
+    ('⊗', "write `outer(u, v)`"),
+    ('÷', "write `/`"),
+    ('≤', "write `<=`"),
+    ('≥', "write `>=`"),
+    ('≠', "write `1 - (a == b)`"),
+    ('√', "write `sqrt(x)`"),
+    ('∑', "write `sum(v)`"),
+    ('²', "write `square(x)`"),
+    ('ᵀ', "write `transpose(W)`"),
+    ('′', "write `next state = ..` for a state's new value"),
+];
+
+/// Splits a text into tokens, the last of which is [`TokenKind::End`].
+pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
+    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), faults: Vec::new() };
+    let mut starts_line = true;
+    // Editors on some systems begin a file with a byte order mark.
+    lexer.take_while(|c| c == '\u{feff}');
+    loop {
+        let newline = lexer.take_while(char::is_whitespace).contains('\n');
+        starts_line |= newline;
+        if lexer.rest().starts_with("//") {
+            lexer.take_while(|c| c != '\n');
+            continue;
+        }
+        let start = lexer.at;
+        let kind = lexer.token();
+        let span = Span::new(start, lexer.at);
+        lexer.tokens.push(Token { kind, span, starts_line });
+        starts_line = false;
+        if kind == TokenKind::End {
+            return (lexer.tokens, lexer.faults);
+        }
+    }
+}
+
+struct Lexer<'t> {
+    text: &'t str,
+    at: usize,
+    tokens: Vec<Token>,
+    faults: Vec<Diagnostic>,
+}
+
+impl<'t> Lexer<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn take(&mut self, bytes: usize) -> &'t str {
+        let taken = &self.rest()[..bytes];
+        self.at += bytes;
+        taken
+    }
+
+    fn take_while(&mut self, holds: impl Fn(char) -> bool) -> &'t str {
+        let rest = self.rest();
+        self.take(rest.find(|c| !holds(c)).unwrap_or(rest.len()))
+    }
+
+    fn token(&mut self) -> TokenKind {
+        let rest = self.rest();
+        let Some(first) = rest.chars().next() else { return TokenKind::End };
+        if first.is_alphabetic() && !LOOKALIKES.iter().any(|(c, _)| *c == first) || first == '_' {
+            return self.word();
+        }
+        if first.is_ascii_digit() {
+            return self.number();
+        }
+        if let Some(digits) = rest.strip_prefix('.')
+            && digits.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return self.number_without_whole_part();
+        }
+        if first == '"' || first == '“' {
+            return self.text_literal();
+        }
+        if rest.starts_with("/*") {
+            return self.block_comment();
+        }
+        let foreign = FOREIGN_SIGNS.iter().find(|(sign, _)| rest.starts_with(sign));
+        let native = SIGNS.into_iter().find(|sign| rest.starts_with(sign));
+        match (native, foreign) {
+            (Some(native), None) => {
+                self.take(native.len());
+                TokenKind::Sign(native)
+            }
+            (Some(native), Some((foreign, _))) if native.len() >= foreign.len() => {
+                self.take(native.len());
+                TokenKind::Sign(native)
+            }
+            (_, Some((foreign, help))) => {
+                self.take(foreign.len());
+                self.report(self.at - foreign.len(), |span| {
+                    errors::foreign_sign(foreign, span, help)
+                })
+            }
+            (None, None) => self.unknown(first),
+        }
+    }
+
+    fn report(&mut self, start: usize, fault: impl FnOnce(Span) -> Diagnostic) -> TokenKind {
+        // One report a line is enough: what follows is likely more of the same.
+        let line_is_reported = (self.tokens.last())
+            .is_some_and(|last| last.kind == TokenKind::Reported)
+            && !self.text[self.tokens[self.tokens.len() - 1].span.end..start].contains('\n');
+        if !line_is_reported {
+            self.faults.push(fault(Span::new(start, self.at)));
+        }
+        TokenKind::Reported
+    }
+
+    fn word(&mut self) -> TokenKind {
+        let start = self.at;
+        let word = self.take_while(|c| c.is_alphanumeric() || c == '_');
+        if word.is_ascii() {
+            return TokenKind::Word;
+        }
+        self.report(start, |span| errors::non_ascii_name(word, span))
+    }
+
+    fn number(&mut self) -> TokenKind {
+        let digits = |c: char| c.is_ascii_digit();
+        let start = self.at;
+        self.take_while(digits);
+        let rest = self.rest();
+        if let Some(fraction) = rest.strip_prefix('.')
+            && !fraction.starts_with('.')
+        {
+            if !fraction.starts_with(digits) {
+                self.take(1);
+                let whole = &self.text[start..self.at - 1];
+                return self.report(start, |span| errors::number_without_fraction(whole, span));
+            }
+            self.take(1);
+            self.take_while(digits);
+        }
+        if let Some(exponent) = self.rest().strip_prefix(['e', 'E'])
+            && exponent.strip_prefix(['+', '-']).unwrap_or(exponent).starts_with(digits)
+        {
+            self.take(1 + usize::from(exponent.starts_with(['+', '-'])));
+            self.take_while(digits);
+        }
+        TokenKind::Number
+    }
+
+    fn number_without_whole_part(&mut self) -> TokenKind {
+        let start = self.at;
+        self.take(1);
+        let digits = self.take_while(|c| c.is_ascii_digit());
+        self.report(start, |span| errors::number_without_whole_part(digits, span))
+    }
+
+    fn text_literal(&mut self) -> TokenKind {
+        let start = self.at;
+        let quotes = ['"', '“', '”'];
+        self.take_while(|c| quotes.contains(&c));
+        self.take_while(|c| !quotes.contains(&c) && c != '\n');
+        self.take_while(|c| quotes.contains(&c));
+        self.report(start, errors::text_literal)
+    }
+
+    fn block_comment(&mut self) -> TokenKind {
+        let start = self.at;
+        match self.rest().find("*/") {
+            Some(end) => {
+                self.take(end + 2);
+                self.report(start, errors::block_comment)
+            }
+            // Had the whole text been taken, nothing else in it would be checked.
+            None => {
+                self.take(2);
+                self.report(start, errors::block_comment)
+            }
+        }
+    }
+
+    fn unknown(&mut self, first: char) -> TokenKind {
+        let start = self.at;
+        self.take(first.len_utf8());
+        let lookalike = LOOKALIKES.iter().find(|(c, _)| *c == first).map(|(_, help)| *help);
+        self.report(start, |span| errors::unknown_character(first, span, lookalike))
+    }
+}

@@ -1,0 +1,452 @@
+//! Tokens to a tree: cells, declarations and statements.
+//!
+//! After a fault the parser passes over the rest of the statement and goes on with the next, so
+//! that independent faults are reported together.
+
+use super::ast::TypeKind;
+use super::ast::{Cell, Declaration, Expr, ExprKind, Initializer, Item, Kind, Name, TypeExpr};
+use super::lexer::{Token, TokenKind, lex};
+use super::{KEYWORDS, errors};
+use crate::diagnostic::{Diagnostic, Span};
+
+/// The rest cannot be parsed, and why is already reported.
+pub(super) struct Reported;
+
+pub(super) type Parsed<T> = Result<T, Reported>;
+
+pub(super) fn parse(text: &str) -> Result<Cell, Vec<Diagnostic>> {
+    let (tokens, faults) = lex(text);
+    let mut parser = Parser { text, tokens, at: 0, faults, depth: 0 };
+    let cell = parser.file();
+    let mut faults = parser.faults;
+    match cell {
+        Ok(cell) if faults.is_empty() => Ok(cell),
+        _ => {
+            faults.sort_by_key(|fault| fault.primary.span);
+            Err(faults)
+        }
+    }
+}
+
+pub(super) struct Parser<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+    at: usize,
+    faults: Vec<Diagnostic>,
+    /// How deep in nested expressions the parser is.
+    pub(super) depth: u16,
+}
+
+/// Moving through the tokens.
+impl<'t> Parser<'t> {
+    pub(super) fn peek(&self) -> Token {
+        self.peek_at(0)
+    }
+
+    /// The token `ahead` places on; past the end, the end.
+    pub(super) fn peek_at(&self, ahead: usize) -> Token {
+        self.tokens[(self.at + ahead).min(self.tokens.len() - 1)]
+    }
+
+    fn previous(&self) -> Token {
+        self.tokens[self.at.saturating_sub(1)]
+    }
+
+    pub(super) fn bump(&mut self) -> Token {
+        let token = self.peek();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        token
+    }
+
+    pub(super) fn slice(&self, span: Span) -> &'t str {
+        &self.text[span.start..span.end]
+    }
+
+    pub(super) fn is(&self, sign: &'static str) -> bool {
+        self.peek().kind == TokenKind::Sign(sign)
+    }
+
+    pub(super) fn eat(&mut self, sign: &'static str) -> Option<Span> {
+        self.is(sign).then(|| self.bump().span)
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        let token = self.peek();
+        token.kind == TokenKind::Word && self.slice(token.span) == word
+    }
+
+    /// Reports a fault.
+    pub(super) fn fault(&mut self, fault: Diagnostic) -> Reported {
+        self.faults.push(fault);
+        Reported
+    }
+
+    /// Reports that something else was expected at the next token.
+    pub(super) fn expected(&mut self, what: &str) -> Reported {
+        let token = self.peek();
+        match token.kind {
+            TokenKind::Reported => Reported,
+            // The line that ends too early is the place to look at, not the one after it.
+            _ if token.starts_line && self.at > 0 => {
+                let end = self.previous().span.end;
+                let found = self.describe(token);
+                self.fault(errors::expected_at_line_end(what, &found, Span::new(end, end)))
+            }
+            TokenKind::End => self.fault(errors::expected(what, "the end of the text", token.span)),
+            _ => {
+                let found = self.describe(token);
+                self.fault(errors::expected(what, &found, token.span))
+            }
+        }
+    }
+
+    fn describe(&self, token: Token) -> String {
+        match token.kind {
+            TokenKind::End => "the end of the text".into(),
+            TokenKind::Word if KEYWORDS.contains(&self.slice(token.span)) => {
+                format!("the keyword `{}`", self.slice(token.span))
+            }
+            _ => format!("`{}`", self.slice(token.span)),
+        }
+    }
+
+    pub(super) fn expect(&mut self, sign: &'static str, what: &str) -> Parsed<Span> {
+        self.eat(sign).ok_or_else(|| self.expected(what))
+    }
+
+    /// The sign that closes a bracket opened at `open`.
+    pub(super) fn close(&mut self, sign: &'static str, open: Span) -> Parsed<Span> {
+        if let Some(span) = self.eat(sign) {
+            return Ok(span);
+        }
+        let token = self.peek();
+        if token.kind == TokenKind::Reported {
+            return Err(Reported);
+        }
+        let at = if token.starts_line || token.kind == TokenKind::End {
+            let end = self.previous().span.end;
+            Span::new(end, end)
+        } else {
+            token.span
+        };
+        let found = self.describe(token);
+        Err(self.fault(errors::unclosed(sign, &found, at, open)))
+    }
+
+    /// A name that is no keyword.
+    pub(super) fn name(&mut self, what: &str) -> Parsed<Name> {
+        let token = self.peek();
+        if token.kind != TokenKind::Word {
+            return Err(self.expected(what));
+        }
+        let text = self.slice(token.span);
+        if KEYWORDS.contains(&text) {
+            if token.starts_line && self.at > 0 {
+                return Err(self.expected(what));
+            }
+            return Err(self.fault(errors::keyword_as_name(what, text, token.span)));
+        }
+        self.bump();
+        Ok(Name { text: text.to_owned(), span: token.span })
+    }
+}
+
+/// The file and its statements.
+impl Parser<'_> {
+    fn file(&mut self) -> Parsed<Cell> {
+        let first = self.peek();
+        if first.kind == TokenKind::End {
+            return Err(self.fault(errors::empty_file(first.span)));
+        }
+        if !self.is_word("cell") {
+            let found = self.slice(first.span);
+            if first.kind != TokenKind::Reported {
+                let fault = errors::no_cell(found, first.span);
+                self.fault(fault);
+            }
+            let misspelt = crate::suggest::closest(found, ["cell"]).is_some() || found == "fn";
+            while !(misspelt || self.starts_cell()) {
+                if self.bump().kind == TokenKind::End {
+                    return Err(Reported);
+                }
+            }
+        }
+        let cell = self.cell()?;
+        while self.peek().kind != TokenKind::End {
+            let next = self.peek();
+            if self.is_word("cell") {
+                return Err(self.fault(errors::second_cell(next.span, cell.name.span)));
+            }
+            if next.kind != TokenKind::Reported {
+                let found = self.describe(next);
+                return Err(self.fault(errors::after_cell(&found, next.span, cell.name.span)));
+            }
+            self.bump();
+        }
+        Ok(cell)
+    }
+
+    fn starts_cell(&self) -> bool {
+        self.peek().starts_line && self.is_word("cell")
+    }
+
+    fn cell(&mut self) -> Parsed<Cell> {
+        self.bump();
+        let (name, dims) = match self.header() {
+            Ok(header) => header,
+            // The body is parsed all the same, for the faults in it.
+            Err(Reported) => {
+                while !self.is("{") && !self.starts_statement() && !self.at_end() {
+                    self.bump();
+                }
+                (Name { text: String::new(), span: Span::default() }, Vec::new())
+            }
+        };
+        let open = self.peek().span;
+        if self.eat("{").is_none() {
+            self.expected("`{` to begin the body of the cell");
+        }
+        let mut items = Vec::new();
+        while !self.is("}") {
+            if self.at_end() || self.starts_cell() {
+                let end = self.previous().span.end;
+                return Err(self.fault(errors::unclosed_cell(Span::new(end, end), open)));
+            }
+            if self.eat(";").is_none() {
+                self.statement(&mut items);
+            }
+        }
+        self.bump();
+        Ok(Cell { name, dims, items })
+    }
+
+    fn at_end(&self) -> bool {
+        self.peek().kind == TokenKind::End
+    }
+
+    fn header(&mut self) -> Parsed<(Name, Vec<Name>)> {
+        let name = self.name("a name for the cell")?;
+        let open = self.expect("(", "`(` and the dimensions of the cell: `(I, H)`, or `()`")?;
+        let mut dims = Vec::new();
+        while !self.is(")") {
+            let token = self.peek();
+            if token.kind == TokenKind::Number {
+                return Err(self.fault(errors::number_as_dimension(token.span)));
+            }
+            dims.push(self.name("the name of a dimension")?);
+            if self.eat(",").is_none() {
+                break;
+            }
+        }
+        self.close(")", open)?;
+        Ok((name, dims))
+    }
+
+    /// Parses a statement, up to where the next one starts whatever is wrong with it.
+    fn statement(&mut self, items: &mut Vec<Item>) {
+        let start = self.at;
+        let parsed = self.statement_body(items);
+        if parsed.is_ok() && self.ends_statement() {
+            return;
+        }
+        if parsed.is_ok() {
+            self.expected("an operator or the end of the line");
+        }
+        while self.at == start || !(self.ends_statement() && self.starts_statement()) {
+            if self.is("}") && (self.at > start || self.peek().starts_line) || self.at_end() {
+                break;
+            }
+            self.bump();
+        }
+    }
+
+    fn ends_statement(&self) -> bool {
+        let token = self.peek();
+        token.starts_line || self.is(";") || self.is("}") || self.at_end()
+    }
+
+    /// Whether a statement seems to start here, rather than a line go on.
+    fn starts_statement(&self) -> bool {
+        let (token, following) = (self.peek(), self.peek_at(1));
+        match token.kind {
+            TokenKind::Word => {
+                KEYWORDS.contains(&self.slice(token.span))
+                    || following.kind == TokenKind::Sign("=") && !following.starts_line
+            }
+            TokenKind::Sign(sign) => sign == "}" || sign == ";",
+            TokenKind::End => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the next token begins another statement on a new line.
+    pub(super) fn at_next_statement(&self) -> bool {
+        self.peek().starts_line && self.starts_statement()
+    }
+
+    fn statement_body(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
+        let token = self.peek();
+        if token.kind != TokenKind::Word {
+            return Err(self.expected("a declaration or a definition"));
+        }
+        match self.slice(token.span) {
+            "input" => self.declaration(Kind::Input, items),
+            "state" => self.declaration(Kind::State, items),
+            "param" => self.declaration(Kind::Param, items),
+            "next" => {
+                let keyword = self.bump().span;
+                let state = self.name("the name of a state")?;
+                self.expect("=", "`=` and the new value of the state")?;
+                let value = self.value();
+                items.push(Item::Next { keyword, state, value });
+                Ok(())
+            }
+            "output" => self.outputs(items),
+            word => self.definition(token, word, items),
+        }
+    }
+
+    fn definition(&mut self, first: Token, word: &str, items: &mut Vec<Item>) -> Parsed<()> {
+        let second = self.peek_at(1);
+        match second.kind {
+            TokenKind::Sign("=") => {
+                let name = self.name("a name")?;
+                self.bump();
+                let value = self.value();
+                items.push(Item::Definition { name, value });
+                Ok(())
+            }
+            TokenKind::Sign(":") => {
+                Err(self.fault(errors::declaration_without_keyword(word, first.span)))
+            }
+            TokenKind::Sign("==") => {
+                Err(self.fault(errors::comparison_as_definition(word, second.span)))
+            }
+            TokenKind::Sign(",") => Err(self.fault(errors::several_definitions(second.span))),
+            TokenKind::Word if !second.starts_line => {
+                let misspelt = errors::unknown_keyword(word, first.span);
+                Err(self.fault(misspelt))
+            }
+            _ => {
+                let foreign = errors::foreign_keyword(word, first.span);
+                if let Some(fault) = foreign {
+                    return Err(self.fault(fault));
+                }
+                let expression = self.expression()?;
+                Err(self.fault(errors::lone_expression(&expression)))
+            }
+        }
+    }
+
+    /// An expression; if there is none, it is reported and passed over.
+    fn value(&mut self) -> Expr {
+        let at = self.peek().span;
+        self.expression().unwrap_or_else(|Reported| Expr::new(ExprKind::Error, at))
+    }
+
+    fn outputs(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
+        self.bump();
+        loop {
+            let name = self.name("the name of an output")?;
+            if self.is(":") {
+                let span = self.peek().span;
+                return Err(self.fault(errors::output_with_type(&name, span)));
+            }
+            let value = self.eat("=").map(|_| self.value());
+            items.push(Item::Output { name, value });
+            if self.eat(",").is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Declarations.
+impl Parser<'_> {
+    fn declaration(&mut self, kind: Kind, items: &mut Vec<Item>) -> Parsed<()> {
+        self.bump();
+        loop {
+            let mut names = vec![self.name(&format!("the name of the {}", kind.keyword()))?];
+            while self.eat(",").is_some() {
+                names.push(self.name(&format!("the name of the {}", kind.keyword()))?);
+            }
+            let last = &names[names.len() - 1];
+            if self.eat(":").is_none() {
+                let token = self.peek();
+                let fault = errors::declaration_without_type(kind, &names[0], last.span);
+                return Err(match token.kind {
+                    TokenKind::Reported => Reported,
+                    _ => self.fault(fault),
+                });
+            }
+            let ty = self.ty()?;
+            let initializer = self.initializer()?;
+            if let (Some((_, span)), true) = (&initializer, kind != Kind::Param) {
+                self.fault(errors::initializer_of_other(kind, *span));
+            }
+            let initializer = initializer.map(|(initializer, _)| initializer);
+            items.push(Item::Declaration(Declaration { kind, names, ty, initializer }));
+            if self.eat(",").is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ty(&mut self) -> Parsed<TypeExpr> {
+        let token = self.peek();
+        match token.kind {
+            TokenKind::Sign("[") => {
+                self.bump();
+                let mut extents = Vec::new();
+                while !self.is("]") {
+                    extents.push(self.expression()?);
+                    if self.eat(",").is_none() {
+                        break;
+                    }
+                }
+                let end = self.close("]", token.span)?;
+                Ok(TypeExpr { kind: TypeKind::Real(extents), span: token.span.to(end) })
+            }
+            TokenKind::Word if self.is_word("scalar") => {
+                self.bump();
+                Ok(TypeExpr { kind: TypeKind::Real(Vec::new()), span: token.span })
+            }
+            TokenKind::Word if self.is_word("index") => {
+                self.bump();
+                let open = self.expect("(", "`(` and the bound of the index: `index(V)`")?;
+                let bound = self.expression()?;
+                let end = self.close(")", open)?;
+                Ok(TypeExpr { kind: TypeKind::Index(Box::new(bound)), span: token.span.to(end) })
+            }
+            TokenKind::Reported => Err(Reported),
+            TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") if !token.starts_line => {
+                let found = self.slice(token.span);
+                Err(self.fault(errors::type_without_brackets(found, token.span)))
+            }
+            _ => Err(self.expected("a type: `[H]`, `[H, I]`, `[]` or `index(V)`")),
+        }
+    }
+
+    fn initializer(&mut self) -> Parsed<Option<(Initializer, Span)>> {
+        if let Some(start) = self.eat("=") {
+            let value = self.expression()?;
+            let span = start.to(value.span);
+            return Ok(Some((Initializer::Constant(value), span)));
+        }
+        let Some(start) = self.eat("~") else { return Ok(None) };
+        if self.peek().kind == TokenKind::Number {
+            let span = self.peek().span;
+            return Err(self.fault(errors::drawn_constant(start, span)));
+        }
+        let name =
+            self.name("an initialiser: `uniform(..)`, `normal(..)`, `identity` or `orthogonal`")?;
+        let mut span = start.to(name.span);
+        let mut arguments = Vec::new();
+        if self.is("(") {
+            let (list, end) = self.arguments()?;
+            arguments = list;
+            span = span.to(end);
+        }
+        Ok(Some((Initializer::Draw { name, arguments }, span)))
+    }
+}
