@@ -5,6 +5,8 @@
 //! steps of a batch, forward and backward.
 
 pub mod batch;
+pub mod blueprint;
+pub mod checkpoint;
 #[cfg(test)]
 mod fixtures;
 pub mod initialize;
