@@ -14,5 +14,7 @@ pub mod interpreter;
 pub mod model;
 pub mod optimizer;
 pub mod program;
+pub mod run_folder;
 pub mod sequence;
 pub mod task;
+pub mod trainer;
