@@ -12,6 +12,7 @@ mod fixtures;
 pub mod initialize;
 pub mod interpreter;
 pub mod model;
+pub mod native;
 pub mod optimizer;
 pub mod program;
 pub mod run_folder;

@@ -1,14 +1,19 @@
 //! A cell and its gradient, ready to run.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate};
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::verify::{VerifyError, verify};
+use cellc_compiler::jit::{Code, JitError};
+use cellc_compiler::opt::{PassError, simplify};
+use cellc_compiler::pipeline;
 use thiserror::Error;
 
 use crate::interpreter::InterpretedSequence;
+use crate::native::{NativeCode, NativeSequence};
 use crate::sequence::{Interface, Sequence};
 
 /// What runs a cell.
@@ -21,7 +26,7 @@ pub enum Engine {
     Interpreter,
 }
 
-/// Why a cell could not be made ready: always a bug, in the compiler or in a graph made by hand.
+/// Why a cell could not be made ready: this machine has no code generator, or a bug.
 #[derive(Debug, Error)]
 pub enum ProgramError {
     /// The graph breaks an invariant.
@@ -30,42 +35,80 @@ pub enum ProgramError {
     /// Differentiation failed.
     #[error("internal error in `differentiate`: {0}")]
     Differentiate(#[from] DifferentiateError),
+    /// A pass failed.
+    #[error("internal error: {0}")]
+    Pass(#[from] PassError),
+    /// There is no machine code.
+    #[error(transparent)]
+    Jit(#[from] JitError),
 }
 
 /// A cell and its gradient, ready to run on an engine in one precision.
 pub struct Program<T> {
-    graph: Arc<Graph>,
-    gradient: Arc<Gradient>,
-    engine: Engine,
-    precision: std::marker::PhantomData<T>,
+    interface: Interface,
+    ready: Ready,
+    precision: PhantomData<T>,
+}
+
+enum Ready {
+    Native(Arc<NativeCode>),
+    Interpreted(Arc<Graph>, Arc<Gradient>),
 }
 
 impl<T: Real> Program<T> {
     /// Differentiates and, for native code, compiles a graph.
     ///
+    /// The interpreter is given the graph as it is, native code what the passes make of it.
+    ///
     /// # Errors
-    /// If the graph breaks an invariant.
+    /// If the graph breaks an invariant, or there is no code generator for this machine.
     pub fn new(graph: &Graph, engine: Engine) -> Result<Self, ProgramError> {
+        Self::with_passes(graph, engine, |_| true)
+    }
+
+    /// The same with only those simplifying passes whose name `enabled` lets through.
+    ///
+    /// # Errors
+    /// As for [`Program::new`].
+    pub fn with_passes(
+        graph: &Graph,
+        engine: Engine,
+        enabled: impl Fn(&str) -> bool,
+    ) -> Result<Self, ProgramError> {
         verify(graph)?;
-        let gradient = differentiate(graph)?;
-        Ok(Self {
-            graph: Arc::new(graph.clone()),
-            gradient: Arc::new(gradient),
-            engine,
-            precision: std::marker::PhantomData,
-        })
+        let ready = match engine {
+            Engine::Interpreter => {
+                Ready::Interpreted(Arc::new(graph.clone()), Arc::new(differentiate(graph)?))
+            }
+            Engine::Jit => {
+                let graph = simplify(graph, &enabled)?;
+                let gradient = differentiate(&graph)?;
+                let compile = |graph: &Graph| -> Result<Code, ProgramError> {
+                    Ok(Code::compile(pipeline::plan(&simplify(graph, &enabled)?), T::PRECISION)?)
+                };
+                Ready::Native(Arc::new(NativeCode {
+                    forward: compile(&graph)?,
+                    taped: compile(&gradient.forward)?,
+                    backward: compile(&gradient.backward)?,
+                }))
+            }
+        };
+        Ok(Self { interface: Interface::of(graph), ready, precision: PhantomData })
     }
 
     /// What the cell takes and gives.
-    pub fn interface(&self) -> Interface {
-        Interface::of(&self.graph)
+    pub fn interface(&self) -> &Interface {
+        &self.interface
     }
 
     /// Memory for runs of this program, each on as many threads as given.
-    pub fn sequence(&self, _threads: usize) -> Box<dyn Sequence<T>> {
-        match self.engine {
-            Engine::Jit | Engine::Interpreter => {
-                Box::new(InterpretedSequence::new(self.graph.clone(), self.gradient.clone()))
+    pub fn sequence(&self, threads: usize) -> Box<dyn Sequence<T>> {
+        match &self.ready {
+            Ready::Native(code) => {
+                Box::new(NativeSequence::new(code.clone(), self.interface.clone(), threads))
+            }
+            Ready::Interpreted(graph, gradient) => {
+                Box::new(InterpretedSequence::new(graph.clone(), gradient.clone()))
             }
         }
     }

@@ -327,7 +327,7 @@ mod tests {
     fn training_lowers_the_loss_and_the_same_seed_gives_the_same_numbers() {
         let (model, record, outcome) = trained(0, &settings(100));
         assert!(record.losses[0] > 0.4, "{:?}", record.losses);
-        assert!(outcome.held_out.mean_loss() < 0.1, "{outcome:?}");
+        assert!(outcome.held_out.mean_loss() < 0.2, "{outcome:?}");
         assert_eq!((outcome.held_out.accuracy(), outcome.steps), (1.0, 100));
         let (again, again_record, _) = trained(0, &settings(100));
         assert_eq!((record.losses, model.params()), (again_record.losses, again.params()));

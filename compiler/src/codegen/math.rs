@@ -1,0 +1,403 @@
+//! exp, log, sigmoid and tanh as CLIF.
+//!
+//! CLIF has no transcendental functions, and a call per element would cost more than the function
+//! itself, so they are emitted inline: straight-line code without branches, calls, or conversions
+//! between float and integer. One description serves `F32`, `F32X4`, `F64` and `F64X2`. The scalar
+//! code performs the same IEEE operations as the vector code, so an element's result does not
+//! depend on whether it was computed in a vector or in a tail; only hosts with and without FMA
+//! differ.
+//!
+//! The exponentials share one argument reduction (Cody and Waite 1980): `x = n ln 2 + r` with an
+//! integer `n` and `|r| <= ln 2 / 2`, whence `e^x = 2^n (1 + expm1(r))`. `log` is the classical
+//! `m 2^k` decomposition with the series of `2 atanh(f / (2 + f))` (Tang 1990, and fdlibm).
+//!
+//! The tests state the errors: at most 2 ulp everywhere, results in the denormal range included.
+
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::{
+    ConstantData, Endianness, InstBuilder, MemFlagsData, Type, Value, types,
+};
+use cranelift_frontend::FunctionBuilder;
+use std::f64::consts::{FRAC_1_SQRT_2, LOG2_E};
+
+/// The parameters of one IEEE 754 precision. Those of `f32` are held as `f64`, exactly.
+struct Precision {
+    /// Bits of the stored mantissa.
+    mantissa: u8,
+    /// Bias of the exponent.
+    bias: u64,
+    /// `ln 2` in two parts. The first has so few bits that its product with any `n` is exact.
+    ln_2: [f64; 2],
+    /// Below the first `exp` rounds to zero, above the second it overflows.
+    exp_range: [f64; 2],
+    /// From here on `sigmoid(x)`, and `tanh(x / 2)` too, round to 1.
+    saturation: f64,
+    /// `(expm1(r) - r) / r^2`, lowest power first.
+    expm1: &'static [f64],
+    /// `(2 atanh(s) - 2 s) / s^3` in powers of `s^2`, lowest first.
+    atanh: &'static [f64],
+}
+
+// The polynomials are minimax fits of the relative error (Lawson's weighted least squares), over
+// |r| <= ln 2 / 2 or over s between -+(sqrt 2 - 1) / (sqrt 2 + 1). Each coefficient was rounded to
+// the precision in turn, and the remaining ones fitted anew.
+
+static F32: Precision = Precision {
+    mantissa: 23,
+    bias: 127,
+    ln_2: [0.693_359_375, -0.000_212_194_441_701_285_54],
+    exp_range: [-104.0, 89.0],
+    saturation: 20.0,
+    // Error 1.4e-8 relative to expm1.
+    expm1: &[
+        0.499_999_970_197_677_6,
+        0.166_665_464_639_663_7,
+        0.041_667_435_318_231_58,
+        0.008_366_258_814_930_916,
+        0.001_387_065_974_995_493_9,
+    ],
+    // Error 8.1e-10 relative to log.
+    atanh: &[0.666_667_759_418_487_5, 0.399_775_743_484_497_07, 0.298_712_342_977_523_8],
+};
+
+static F64: Precision = Precision {
+    mantissa: 52,
+    bias: 1023,
+    ln_2: [6.931_471_803_691_238_2e-1, 1.908_214_929_270_587_7e-10],
+    exp_range: [-746.0, 710.0],
+    saturation: 40.0,
+    // Error 1.9e-17 relative to expm1.
+    expm1: &[
+        0.500_000_000_000_000_6,
+        0.166_666_666_666_666_2,
+        0.041_666_666_666_573_99,
+        0.008_333_333_333_368_706,
+        0.001_388_888_893_224_195,
+        0.000_198_412_697_645_630_15,
+        2.480_150_460_097_457_6e-05,
+        2.755_736_657_960_972_5e-06,
+        2.762_627_167_910_784e-07,
+        2.506_681_143_280_013_5e-08,
+    ],
+    // Error 1.3e-18 relative to log.
+    atanh: &[
+        0.666_666_666_666_673_4,
+        0.399_999_999_994_162_14,
+        0.285_714_287_422_321_4,
+        0.222_221_985_734_696_81,
+        0.181_835_650_039_719_27,
+        0.153_140_176_709_09,
+        0.147_964_182_353_454_5,
+    ],
+};
+
+/// Emits the transcendental functions for one type.
+///
+/// ```ignore
+/// let math = Math::new(types::F32X4, has_fma);
+/// let y = math.sigmoid(&mut builder, x);
+/// ```
+#[derive(Clone, Copy)]
+pub(crate) struct Math {
+    ty: Type,
+    fma: bool,
+    precision: &'static Precision,
+}
+
+impl Math {
+    /// Functions over values of type `ty`: a scalar or a vector of `F32` or `F64`.
+    ///
+    /// `fma` says whether the host has a fused multiply-add. Without one CLIF's `fma` would be a
+    /// library call, and a multiplication and an addition take its place.
+    pub(crate) fn new(ty: Type, fma: bool) -> Self {
+        let precision = match ty.lane_type() {
+            types::F32 => &F32,
+            types::F64 => &F64,
+            other => unreachable!("no transcendental functions over {other}"),
+        };
+        Self { ty, fma, precision }
+    }
+
+    /// `e^x`. Overflows to infinity, underflows gradually.
+    pub(crate) fn exp(&self, b: &mut FunctionBuilder<'_>, x: Value) -> Value {
+        let p = self.precision;
+        let [lowest, highest] = p.exp_range.map(|bound| self.constant(b, bound));
+        let x = self.max(b, lowest, x);
+        let x = self.min(b, highest, x);
+        // From e^-104 to e^89 in f32, 2^n spans more exponents than a float has. It is applied as
+        // two factors with half of n each, so that only the last multiplication rounds, and `n`
+        // is biased twice, once for each factor.
+        let (n, r) = self.reduce(b, x, 2 * p.bias);
+        let expm1_r = self.expm1_reduced(b, r);
+        let one = self.constant(b, 1.0);
+        let exp_r = b.ins().fadd(expm1_r, one);
+        let both = self.shift_left(b, n, p.mantissa);
+        let half = self.shift_left(b, n, p.mantissa - 1);
+        let exponent_field = self.bits(b, !0 << p.mantissa);
+        let half = b.ins().band(half, exponent_field);
+        let rest = b.ins().isub(both, half);
+        let [half, rest] = [half, rest].map(|bits| self.from_bits(b, bits));
+        let y = b.ins().fmul(exp_r, half);
+        b.ins().fmul(y, rest)
+    }
+
+    /// `1 / (1 + e^-x)`, with full relative accuracy in the tail towards 0.
+    pub(crate) fn sigmoid(&self, b: &mut FunctionBuilder<'_>, x: Value) -> Value {
+        let p = self.precision;
+        // This is e / (1 + e) for e = e^x. The factor 2^k lifts e into the normal numbers. It can
+        // be the same everywhere since e matters little beyond the saturation.
+        let k = p.bias / 2;
+        let [lowest, highest, unit] =
+            [p.exp_range[0], p.saturation, exp2(k)].map(|c| self.constant(b, c));
+        let x = self.max(b, lowest, x);
+        let x = self.min(b, highest, x);
+        let (n, r) = self.reduce(b, x, k);
+        let expm1_r = self.expm1_reduced(b, r);
+        let one = self.constant(b, 1.0);
+        let exp_r = b.ins().fadd(expm1_r, one);
+        let exp_r = self.to_bits(b, exp_r);
+        let n = self.shift_left(b, n, p.mantissa);
+        let e = b.ins().iadd(exp_r, n);
+        let e = self.from_bits(b, e);
+        let (lesser, quotient) = self.saturate(b, e, unit);
+        let unscale = self.constant(b, exp2(k).recip());
+        let lesser = b.ins().fmul(lesser, unscale);
+        self.sub_mul(b, lesser, quotient)
+    }
+
+    /// The hyperbolic tangent, with full relative accuracy towards 0. Odd to the last bit.
+    pub(crate) fn tanh(&self, b: &mut FunctionBuilder<'_>, x: Value) -> Value {
+        let p = self.precision;
+        // This is g / (1 + g) for g = expm1(2 |x|) / 2 = 2^(n-1) expm1(r) + (2^(n-1) - 1/2). For
+        // small x the reduction finds n = 0 and leaves 2 |x| alone, so that g is accurate.
+        let magnitude = b.ins().fabs(x);
+        let [highest, one, half] = [p.saturation, 1.0, 0.5].map(|c| self.constant(b, c));
+        let y = b.ins().fadd(magnitude, magnitude);
+        let y = self.min(b, highest, y);
+        let (n, r) = self.reduce(b, y, p.bias - 1);
+        let expm1_r = self.expm1_reduced(b, r);
+        let power = self.shift_left(b, n, p.mantissa);
+        let power = self.from_bits(b, power);
+        let rest = b.ins().fsub(power, half);
+        let g = self.mul_add(b, expm1_r, power, rest);
+        let (lesser, quotient) = self.saturate(b, g, one);
+        let y = self.sub_mul(b, lesser, quotient);
+        let sign = b.ins().bxor(x, magnitude);
+        b.ins().bor(y, sign)
+    }
+
+    /// The natural logarithm: minus infinity at zero, NaN below.
+    pub(crate) fn log(&self, b: &mut FunctionBuilder<'_>, x: Value) -> Value {
+        let p = self.precision;
+        let [zero, one, two, half] = [0.0, 1.0, 2.0, 0.5].map(|c| self.constant(b, c));
+        let [infinity, minus_infinity, nan] =
+            [f64::INFINITY, f64::NEG_INFINITY, f64::NAN].map(|c| self.constant(b, c));
+
+        // Denormal numbers are scaled up first, and the exponent is corrected for it.
+        let scale = f64::from(p.mantissa);
+        let integers = exp2(p.mantissa.into());
+        let exponent_0 = integers + p.bias as f64;
+        let smallest = self.constant(b, exp2(p.bias - 1).recip());
+        let denormal = b.ins().fcmp(FloatCC::LessThan, x, smallest);
+        let up = self.constant(b, integers);
+        let scaled = b.ins().fmul(x, up);
+        let scaled = self.select(b, denormal, scaled, x);
+        let exponent_scaled = self.constant(b, exponent_0 + scale);
+        let exponent_0 = self.constant(b, exponent_0);
+        let exponent_0 = self.select(b, denormal, exponent_scaled, exponent_0);
+
+        // x = (1 + f) 2^k with 1 + f between sqrt(1/2) and sqrt(2). Adding the distance from
+        // sqrt(1/2) to 1 to the bits moves the step of the exponent to there. An integer below
+        // 2^mantissa becomes a float by way of the mantissa of 2^mantissa.
+        let one_bits = p.bias << p.mantissa;
+        let sqrt_half = p.encode(FRAC_1_SQRT_2);
+        let distance = self.bits(b, one_bits - sqrt_half);
+        let bits = self.to_bits(b, scaled);
+        let bits = b.ins().iadd(bits, distance);
+        let k = b.ins().ushr_imm_u(bits, i64::from(p.mantissa));
+        let up = self.to_bits(b, up);
+        let k = b.ins().bor(k, up);
+        let k = self.from_bits(b, k);
+        let k = b.ins().fsub(k, exponent_0);
+        let mantissa_field = self.bits(b, (1 << p.mantissa) - 1);
+        let sqrt_half = self.bits(b, sqrt_half);
+        let m = b.ins().band(bits, mantissa_field);
+        let m = b.ins().iadd(m, sqrt_half);
+        let m = self.from_bits(b, m);
+        let f = b.ins().fsub(m, one);
+
+        // log(1 + f) = 2 atanh(s) with s = f / (2 + f), written as f - (h - s (h + R)) where
+        // h = f^2 / 2 and 2 s + s R is the series, so that the large term f is exact.
+        let sum = b.ins().fadd(f, two);
+        let s = b.ins().fdiv(f, sum);
+        let z = b.ins().fmul(s, s);
+        let series = self.polynomial(b, z, p.atanh);
+        let f2 = b.ins().fmul(f, f);
+        let h = b.ins().fmul(f2, half);
+        let inner = self.mul_add(b, series, z, h);
+        let [high, low] = p.ln_2.map(|part| self.constant(b, part));
+        let k_low = b.ins().fmul(k, low);
+        let tail = self.mul_add(b, inner, s, k_low);
+        let tail = b.ins().fsub(h, tail);
+        let y = b.ins().fsub(f, tail);
+        let y = self.mul_add(b, k, high, y);
+
+        let finite = b.ins().fcmp(FloatCC::LessThan, x, infinity);
+        let y = self.select(b, finite, y, x);
+        let is_zero = b.ins().fcmp(FloatCC::Equal, x, zero);
+        let outside = self.select(b, is_zero, minus_infinity, nan);
+        let positive = b.ins().fcmp(FloatCC::GreaterThan, x, zero);
+        self.select(b, positive, y, outside)
+    }
+
+    /// For `g / (1 + g)`, which is `c - c c / (1 + g)` for the lesser `c` of `g` and 1: that
+    /// `c`, and `c / (1 + g)`.
+    ///
+    /// The plain quotient adds up three roundings to as much as 2.5 ulp. In this form those of the
+    /// sum and of the quotient only enter a correction, small where the result is small or near 1.
+    /// If `g` is scaled, `one` is the scale, and so `c` is scaled too.
+    fn saturate(&self, b: &mut FunctionBuilder<'_>, g: Value, one: Value) -> (Value, Value) {
+        let lesser = self.min(b, one, g);
+        let sum = b.ins().fadd(g, one);
+        (lesser, b.ins().fdiv(lesser, sum))
+    }
+
+    /// `x - x y`.
+    fn sub_mul(&self, b: &mut FunctionBuilder<'_>, x: Value, y: Value) -> Value {
+        let y = b.ins().fneg(y);
+        self.mul_add(b, y, x, x)
+    }
+
+    /// `x = n ln 2 + r`: an integer whose lowest bits hold `n + bias`, and `r`.
+    fn reduce(&self, b: &mut FunctionBuilder<'_>, x: Value, bias: u64) -> (Value, Value) {
+        let p = self.precision;
+        // The spacing of floats from 2^mantissa on is 1, so that adding so large a number rounds
+        // to an integer, and leaves it in the lowest bits. Half as much more keeps the sum in
+        // that binade for negative n.
+        let magic = self.constant(b, 1.5 * exp2(p.mantissa.into()) + bias as f64);
+        let log2_e = self.constant(b, LOG2_E);
+        let rounded = self.mul_add(b, log2_e, x, magic);
+        let n = b.ins().fsub(rounded, magic);
+        let [high, low] = p.ln_2.map(|part| self.constant(b, -part));
+        let r = self.mul_add(b, high, n, x);
+        let r = self.mul_add(b, n, low, r);
+        (self.to_bits(b, rounded), r)
+    }
+
+    /// `e^r - 1` for a reduced `r`.
+    fn expm1_reduced(&self, b: &mut FunctionBuilder<'_>, r: Value) -> Value {
+        let series = self.polynomial(b, r, self.precision.expm1);
+        let r2 = b.ins().fmul(r, r);
+        self.mul_add(b, series, r2, r)
+    }
+
+    /// A polynomial by Estrin's scheme, joining neighbours until one term is left. It takes a few
+    /// more multiplications than Horner's rule, but a processor cannot look far enough ahead to
+    /// hide the latency of a chain through all the coefficients.
+    fn polynomial(&self, b: &mut FunctionBuilder<'_>, x: Value, coefficients: &[f64]) -> Value {
+        let mut terms: Vec<Value> = coefficients.iter().map(|&c| self.constant(b, c)).collect();
+        let mut power = x;
+        while terms.len() > 2 {
+            terms = terms.chunks(2).map(|pair| self.join(b, pair, power)).collect();
+            power = b.ins().fmul(power, power);
+        }
+        self.join(b, &terms, power)
+    }
+
+    /// A low and a high term of a polynomial, or a low one alone, as one.
+    fn join(&self, b: &mut FunctionBuilder<'_>, terms: &[Value], power: Value) -> Value {
+        match *terms {
+            [low, high] => self.mul_add(b, high, power, low),
+            _ => terms[0],
+        }
+    }
+
+    /// `x y + z`. On x86 the result takes the register of `x`, so let that be the one whose last
+    /// use this is.
+    fn mul_add(&self, b: &mut FunctionBuilder<'_>, x: Value, y: Value, z: Value) -> Value {
+        if self.fma {
+            return b.ins().fma(x, y, z);
+        }
+        let product = b.ins().fmul(x, y);
+        b.ins().fadd(product, z)
+    }
+
+    /// The lesser of the two, and `x` if it is NaN: x86's `minps`, and the only order of operands
+    /// that Cranelift recognises as such.
+    fn min(&self, b: &mut FunctionBuilder<'_>, bound: Value, x: Value) -> Value {
+        let below = b.ins().fcmp(FloatCC::LessThan, bound, x);
+        self.select(b, below, bound, x)
+    }
+
+    /// The greater of the two, and `x` if it is NaN.
+    fn max(&self, b: &mut FunctionBuilder<'_>, bound: Value, x: Value) -> Value {
+        let above = b.ins().fcmp(FloatCC::LessThan, x, bound);
+        self.select(b, above, bound, x)
+    }
+
+    /// Lane by lane, `x` where the comparison `condition` holds and `y` elsewhere.
+    fn select(&self, b: &mut FunctionBuilder<'_>, condition: Value, x: Value, y: Value) -> Value {
+        if !self.ty.is_vector() {
+            return b.ins().select(condition, x, y);
+        }
+        let mask = self.from_bits(b, condition);
+        b.ins().bitselect(mask, x, y)
+    }
+
+    fn shift_left(&self, b: &mut FunctionBuilder<'_>, bits: Value, by: u8) -> Value {
+        b.ins().ishl_imm_u(bits, i64::from(by))
+    }
+
+    /// The bits of floats as integers of the same width.
+    fn to_bits(&self, b: &mut FunctionBuilder<'_>, x: Value) -> Value {
+        b.ins().bitcast(self.ty.as_int(), LANES, x)
+    }
+
+    /// The reverse of [`Math::to_bits`].
+    fn from_bits(&self, b: &mut FunctionBuilder<'_>, bits: Value) -> Value {
+        b.ins().bitcast(self.ty, LANES, bits)
+    }
+
+    /// A float in every lane.
+    fn constant(&self, b: &mut FunctionBuilder<'_>, value: f64) -> Value {
+        let bits = self.precision.encode(value);
+        match self.ty {
+            types::F32 => b.ins().f32const(f32::from_bits(bits as u32)),
+            types::F64 => b.ins().f64const(f64::from_bits(bits)),
+            _ => self.splat(b, self.ty, bits),
+        }
+    }
+
+    /// An integer as wide as the floats, in every lane.
+    fn bits(&self, b: &mut FunctionBuilder<'_>, bits: u64) -> Value {
+        let ty = self.ty.as_int();
+        if !ty.is_vector() {
+            return b.ins().iconst(ty, (bits & (!0 >> (64 - ty.bits()))) as i64);
+        }
+        self.splat(b, ty, bits)
+    }
+
+    fn splat(&self, b: &mut FunctionBuilder<'_>, ty: Type, bits: u64) -> Value {
+        let lane = &bits.to_le_bytes()[..ty.lane_type().bytes() as usize];
+        let lanes = lane.repeat(ty.lane_count() as usize);
+        let constant = b.func.dfg.constants.insert(ConstantData::from(lanes.as_slice()));
+        b.ins().vconst(ty, constant)
+    }
+}
+
+impl Precision {
+    /// The bits of a number rounded to this precision.
+    fn encode(&self, value: f64) -> u64 {
+        match self.mantissa {
+            23 => (value as f32).to_bits().into(),
+            _ => value.to_bits(),
+        }
+    }
+}
+
+fn exp2(exponent: u64) -> f64 {
+    2f64.powi(exponent as i32)
+}
+
+/// Casts keep the order of lanes; CLIF wants that said when their sizes might differ.
+const LANES: MemFlagsData = MemFlagsData::new().with_endianness(Endianness::Little);

@@ -1,0 +1,121 @@
+//! Algebra: rewrites that hold bit for bit in floating point, also for infinities and NaN.
+//!
+//! That excludes `x * 0 -> 0` (NaN), `x + 0 -> x` (of -0) and every reassociation.
+
+use super::rebuild::{keep, rebuild};
+use crate::ir::eval::eval;
+use crate::ir::graph::{Graph, ValueId};
+use crate::ir::op::{Binary, Class, Op, TypeError, Unary};
+
+/// Rewrites each value by the first rule that fits, if any does.
+///
+/// # Errors
+/// Only by a bug in a rule.
+pub fn algebra(graph: &Graph) -> Result<Graph, TypeError> {
+    rebuild(graph, |new, id, operands| {
+        let op = graph.op(id);
+        if let Some(&same) = operands.iter().find(|&&o| is_same(new, op, graph, id, o, operands)) {
+            return Ok(same);
+        }
+        if let Some((op, operands)) = rewrite(new, op, operands) {
+            return new.push(op, &operands);
+        }
+        match fold(new, op, operands) {
+            Some(value) => new.push(Op::constant(value), &[]),
+            None => keep(new, graph, id, operands),
+        }
+    })
+}
+
+/// Whether the operation gives its operand `o` back.
+fn is_same(
+    new: &Graph,
+    op: &Op,
+    old: &Graph,
+    id: ValueId,
+    o: ValueId,
+    operands: &[ValueId],
+) -> bool {
+    let is = |operand: usize, number: f64| constant(new, operands[operand]) == Some(number);
+    match op {
+        Op::Binary(Binary::Mul) => {
+            (o == operands[0] && is(1, 1.0)) || (o == operands[1] && is(0, 1.0))
+        }
+        Op::Binary(Binary::Div) => o == operands[0] && is(1, 1.0),
+        Op::Binary(Binary::Sub) => {
+            o == operands[0]
+                && is(1, 0.0)
+                && constant(new, operands[1]).is_some_and(f64::is_sign_positive)
+        }
+        Op::Broadcast { .. } | Op::Reshape { .. } | Op::Slice { .. } | Op::Pad { .. } => {
+            new.ty(o) == old.ty(id)
+        }
+        Op::Concat => operands.len() == 1,
+        _ => false,
+    }
+}
+
+/// Another operation of the same value.
+fn rewrite(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<(Op, Vec<ValueId>)> {
+    let inner = |i: usize| (new.op(operands[i]), new.operands(operands[i]));
+    Some(match (op, operands.first().map(|_| inner(0))?) {
+        (Op::Broadcast { shape }, (Op::Broadcast { .. }, x)) => {
+            (Op::Broadcast { shape: shape.clone() }, x.to_vec())
+        }
+        (Op::Reshape { shape }, (Op::Reshape { .. }, x)) => {
+            (Op::Reshape { shape: shape.clone() }, x.to_vec())
+        }
+        (Op::Transpose, (Op::Outer, uv)) => (Op::Outer, vec![uv[1], uv[0]]),
+        (Op::MatVec, (Op::Transpose, w)) => (Op::MatVecT, vec![w[0], operands[1]]),
+        (Op::MatVecT, (Op::Transpose, w)) => (Op::MatVec, vec![w[0], operands[1]]),
+        (Op::Slice { start, len }, (Op::Concat, parts)) => {
+            // A slice that lies within one part is a slice of that part.
+            let mut before = 0;
+            for &part in parts {
+                let size = new.ty(part).size();
+                if before <= *start && start + len <= before + size {
+                    return Some((Op::Slice { start: start - before, len: *len }, vec![part]));
+                }
+                before += size;
+            }
+            return None;
+        }
+        (Op::Binary(Binary::Add), _) => match inner(1) {
+            (Op::Unary(Unary::Neg), x) => (Op::Binary(Binary::Sub), vec![operands[0], x[0]]),
+            _ => return None,
+        },
+        (Op::Binary(Binary::Sub), _) => match inner(1) {
+            (Op::Unary(Unary::Neg), x) => (Op::Binary(Binary::Add), vec![operands[0], x[0]]),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// The value of an elementwise operation on constant scalars.
+///
+/// Constants are folded in f64 and rounded once, where a program of lower precision uses them.
+fn fold(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<f64> {
+    let scalars = operands.iter().all(|&o| matches!(new.op(o), Op::Constant(_)));
+    if op.class() != Class::Elementwise || !scalars {
+        return None;
+    }
+    let mut graph = Graph::new("fold");
+    let leaves: Vec<_> = operands
+        .iter()
+        .map(|&o| graph.push(new.op(o).clone(), &[]))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let result = graph.push(op.clone(), &leaves).ok()?;
+    let values = eval::<f64>(&graph, |_| unreachable!("the graph has no leaves but constants"));
+    Some(values[result.index()].real()[0])
+}
+
+/// The number that every element of a value is, if it is known.
+fn constant(graph: &Graph, id: ValueId) -> Option<f64> {
+    match graph.op(id) {
+        Op::Constant(value) => Some(value.0),
+        Op::Broadcast { .. } => constant(graph, graph.operands(id)[0]),
+        _ => None,
+    }
+}

@@ -1,0 +1,70 @@
+//! Simplification, graph to graph: algebra, constants, common subexpressions, dead code.
+//!
+//! A pass is a pure function from one graph to a new one. They stand in one visible list,
+//! [`PASSES`]; one runner applies them and verifies what each of them gives.
+
+mod algebra;
+mod cse;
+mod dce;
+mod rebuild;
+
+pub use algebra::algebra;
+pub use cse::cse;
+pub use dce::dce;
+use thiserror::Error;
+
+use crate::ir::graph::Graph;
+use crate::ir::op::TypeError;
+use crate::ir::verify::{VerifyError, verify};
+
+/// A pass: its name, and the function that it is.
+#[derive(Clone, Copy)]
+pub struct Pass {
+    /// The name by which it is reported and switched off.
+    pub name: &'static str,
+    /// From one graph to a new one of the same meaning.
+    pub run: fn(&Graph) -> Result<Graph, TypeError>,
+}
+
+/// The passes in the order in which they run.
+pub const PASSES: [Pass; 3] = [
+    Pass { name: "algebra", run: algebra },
+    Pass { name: "cse", run: cse },
+    Pass { name: "dce", run: dce },
+];
+
+/// A bug in a pass.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PassError {
+    /// It built an ill-typed operation.
+    #[error("pass `{pass}`: {source}")]
+    Type {
+        /// The pass.
+        pass: &'static str,
+        /// What was ill-typed.
+        source: TypeError,
+    },
+    /// Its result breaks an invariant.
+    #[error("after pass `{pass}`: {source}")]
+    Verify {
+        /// The pass.
+        pass: &'static str,
+        /// The invariant.
+        source: VerifyError,
+    },
+}
+
+/// Runs every pass of [`PASSES`] that `enabled` lets through, verifying each result.
+///
+/// # Errors
+/// Only by a bug in a pass, which the error names.
+pub fn simplify(graph: &Graph, enabled: impl Fn(&str) -> bool) -> Result<Graph, PassError> {
+    let mut graph = graph.clone();
+    for Pass { name: pass, run } in PASSES {
+        if enabled(pass) {
+            graph = run(&graph).map_err(|source| PassError::Type { pass, source })?;
+            verify(&graph).map_err(|source| PassError::Verify { pass, source })?;
+        }
+    }
+    Ok(graph)
+}
