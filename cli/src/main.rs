@@ -3,15 +3,33 @@
 //! Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input.
 
 mod commands;
+mod describe;
+mod dims;
 mod failure;
+mod formula;
+mod load;
+mod output;
+mod table;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// A compiler for recurrent cells.
+use self::commands::{cells, check, gradcheck, run, show, train};
+use self::failure::Failure;
+
+/// A compiler for recurrent cells: write one time step as text; check it, differentiate it, run it
+/// and train it.
+///
+/// A CELL is a name of the catalogue (`cellc cells` lists it) or the path of a `.cell` file.
 #[derive(Parser)]
-#[command(name = "cellc", version, about)]
+#[command(
+    name = "cellc",
+    version,
+    about,
+    after_help = "\
+Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,20 +37,29 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Train(commands::train::Args),
+    Check(check::Args),
+    Cells(cells::Args),
+    Show(show::Args),
+    Gradcheck(gradcheck::Args),
+    Run(run::Args),
+    Train(train::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Train(args) => commands::train::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Cells(args) => cells::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Gradcheck(args) => gradcheck::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Train(args) => train::run(args),
     };
-    result.unwrap_or_else(|failure| {
-        report(&failure);
-        ExitCode::from(2)
-    })
-}
-
-#[allow(clippy::print_stderr, reason = "the command's one place for errors")]
-fn report(failure: &failure::Failure) {
-    eprintln!("error: {failure}");
+    match result {
+        Ok(status) => status,
+        Err(Failure::Closed) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::note(failure);
+            ExitCode::from(2)
+        }
+    }
 }

@@ -19,5 +19,5 @@ pub mod opt;
 pub mod phases;
 pub mod pipeline;
 pub mod plan;
-mod suggest;
+pub mod suggest;
 pub mod syntax;

@@ -1,10 +1,7 @@
 //! Did you mean: the known word that is nearest to an unknown one.
 
 /// The candidate that differs least from `word`, if one is near enough to have been meant.
-pub(crate) fn closest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let allowed = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()

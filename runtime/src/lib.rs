@@ -4,11 +4,14 @@
 //! reference interpreter); a [`sequence::Sequence`] is the memory of one run of it over many
 //! steps of a batch, forward and backward.
 
+pub mod arrays;
 pub mod batch;
 pub mod blueprint;
 pub mod checkpoint;
+pub mod files;
 #[cfg(test)]
 mod fixtures;
+pub mod gradcheck;
 pub mod initialize;
 pub mod interpreter;
 pub mod model;

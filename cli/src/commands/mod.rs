@@ -1,3 +1,8 @@
 //! One file per subcommand: its arguments, and what it does with them.
 
+pub(crate) mod cells;
+pub(crate) mod check;
+pub(crate) mod gradcheck;
+pub(crate) mod run;
+pub(crate) mod show;
 pub(crate) mod train;

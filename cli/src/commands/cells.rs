@@ -1,0 +1,137 @@
+//! `cellc cells`
+
+use std::process::ExitCode;
+
+use cellc_cells::{Entry, Kind};
+use cellc_compiler::check::check;
+use cellc_compiler::diagnostic::{Source, render};
+use cellc_compiler::suggest::closest;
+use cellc_compiler::syntax::ast::{self, Item};
+use cellc_compiler::syntax::parse;
+
+use cellc_runtime::sequence::Interface;
+use serde_json::{Value, json};
+
+use crate::describe::param_elements;
+use crate::dims::Dims;
+use crate::failure::Failure;
+use crate::formula::param_count;
+use crate::output::{print, print_json};
+use crate::table::{Align, columns};
+
+/// List the catalogue of cells
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cellc cells
+  cellc cells --dims I=64,H=128
+  cellc cells --json | jq '.[].name'")]
+pub(crate) struct Args {
+    /// Count the parameters for these sizes, where a cell's dimensions are among them
+    #[arg(long, value_name = "I=64,H=128")]
+    dims: Option<Dims>,
+    /// Print a JSON array of objects
+    #[arg(long)]
+    json: bool,
+}
+
+/// A cell of the catalogue with what its text says.
+struct Listed {
+    entry: &'static Entry,
+    tree: ast::Cell,
+    /// The number of parameters, if every dimension has a size.
+    elements: Option<usize>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let dims = args.dims.clone().unwrap_or_default();
+    let cells: Vec<Listed> =
+        (cellc_cells::all().iter()).map(|entry| list(entry, &dims)).collect::<Result<_, _>>()?;
+    known(&dims, &cells)?;
+    if args.json {
+        print_json(&cells.iter().map(json).collect())?;
+    } else {
+        print(text(&cells))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(entry: &'static Entry, dims: &Dims) -> Result<Listed, Failure> {
+    let source = Source::new(format!("{}.cell", entry.name), entry.source);
+    let faulty = |faults: Vec<_>| Failure::Diagnostics(render(&faults, &source, false));
+    let tree = parse(&source).map_err(faulty)?;
+    let own: Vec<_> = (dims.0.iter())
+        .filter(|(name, _)| tree.dims.iter().any(|dim| dim.text == *name))
+        .cloned()
+        .collect();
+    let elements = if own.len() == tree.dims.len() {
+        let cell = check(&tree, &own).map_err(faulty)?;
+        Some(param_elements(&Interface::of(&cell.graph)))
+    } else {
+        None
+    };
+    Ok(Listed { entry, tree, elements })
+}
+
+/// Checks that each dimension is one of some cell's.
+fn known(dims: &Dims, cells: &[Listed]) -> Result<(), Failure> {
+    let all = || cells.iter().flat_map(|cell| cell.tree.dims.iter().map(|dim| dim.text.as_str()));
+    match dims.0.iter().find(|(name, _)| !all().any(|dim| dim == name)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let hint = closest(name, all()).map(|near| format!("; did you mean `{near}`?"));
+            let hint = hint.unwrap_or_default();
+            Err(Failure::new(format!("no cell has a dimension `{name}`{hint}")))
+        }
+    }
+}
+
+fn kind(entry: &Entry) -> &'static str {
+    match entry.kind {
+        Kind::Recurrent => "recurrent",
+        Kind::Layer => "layer",
+        Kind::Loss => "loss",
+    }
+}
+
+/// The cell as its text declares it, such as `lstm(I, H)`.
+fn signature(cell: &Listed) -> String {
+    let dims: Vec<_> = cell.tree.dims.iter().map(|dim| dim.text.as_str()).collect();
+    format!("{}({})", cell.entry.name, dims.join(", "))
+}
+
+fn states(cell: &Listed) -> Vec<&str> {
+    let declarations = cell.tree.items.iter().filter_map(|item| match item {
+        Item::Declaration(declaration) if declaration.kind == ast::Kind::State => Some(declaration),
+        _ => None,
+    });
+    declarations.flat_map(|declaration| &declaration.names).map(|name| name.text.as_str()).collect()
+}
+
+fn text(cells: &[Listed]) -> String {
+    let heads = ["cell", "kind", "states", "parameters", "what it is"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    for cell in cells {
+        let count = cell.elements.map(|elements| elements.to_string());
+        rows.push(vec![
+            signature(cell),
+            kind(cell.entry).to_owned(),
+            states(cell).join(", "),
+            count.or_else(|| param_count(&cell.tree)).unwrap_or_default(),
+            cell.entry.summary.to_owned(),
+        ]);
+    }
+    columns(0, &[Align::Left; 5], &rows)
+}
+
+fn json(cell: &Listed) -> Value {
+    json!({
+        "name": cell.entry.name,
+        "kind": kind(cell.entry),
+        "summary": cell.entry.summary,
+        "dims": cell.tree.dims.iter().map(|dim| dim.text.as_str()).collect::<Value>(),
+        "states": states(cell),
+        "param_formula": param_count(&cell.tree),
+        "param_elements": cell.elements,
+    })
+}

@@ -1,0 +1,112 @@
+//! What a checked cell is: its interface, for people and for machines.
+
+use cellc_compiler::cell::Initializer;
+use cellc_compiler::syntax::ast::{Item, Kind, TypeKind};
+use cellc_runtime::sequence::{Interface, Port};
+use serde_json::{Value, json};
+
+use crate::dims::written;
+use crate::formula::param_count;
+use crate::load::Loaded;
+use crate::table::{Align, columns};
+
+/// The number of elements of all params.
+pub(crate) fn param_elements(interface: &Interface) -> usize {
+    interface.params.iter().map(|port| port.ty.size()).sum()
+}
+
+/// A cell's interface as a table.
+pub(crate) fn text(loaded: &Loaded) -> String {
+    let interface = Interface::of(&loaded.cell.graph);
+    let Interface { params, inputs, states, outputs } = &interface;
+    let mut rows = Vec::new();
+    let mut row = |role: &str, port: &Port, declared: String, more: [String; 2]| {
+        let start = [role.to_owned(), port.name.clone(), declared, port.ty.to_string()];
+        rows.push(start.into_iter().chain(more).collect::<Vec<_>>());
+    };
+    let none = || [String::new(), String::new()];
+    for port in inputs {
+        row("input", port, declared(loaded, Kind::Input, &port.name), none());
+    }
+    for port in states {
+        row("state", port, declared(loaded, Kind::State, &port.name), none());
+    }
+    for (port, initializer) in params.iter().zip(&loaded.cell.initializers) {
+        let more = [port.ty.size().to_string(), initial(initializer)];
+        row("param", port, declared(loaded, Kind::Param, &port.name), more);
+    }
+    for port in outputs {
+        row("output", port, String::new(), none());
+    }
+    use Align::{Left, Right};
+    let table = columns(2, &[Left, Left, Left, Left, Right, Left], &rows);
+    let name = &loaded.tree.name.text;
+    let dims = match written(&loaded.cell.dims) {
+        dims if dims.is_empty() => String::new(),
+        dims => format!(" with {dims}"),
+    };
+    let elements = param_elements(&interface);
+    let formula = match param_count(&loaded.tree) {
+        Some(formula) if formula != elements.to_string() => format!(" = {formula}"),
+        _ => String::new(),
+    };
+    format!("{name}{dims}\n\n{table}\n  {elements} parameters{formula}\n")
+}
+
+/// A declared type as the cell's text has it, such as `[H, I + H]`.
+fn declared(loaded: &Loaded, kind: Kind, name: &str) -> String {
+    let declarations = loaded.tree.items.iter().filter_map(|item| match item {
+        Item::Declaration(declaration) if declaration.kind == kind => Some(declaration),
+        _ => None,
+    });
+    let of_name = |names: &[_]| {
+        names.iter().any(|other: &cellc_compiler::syntax::ast::Name| other.text == name)
+    };
+    let found = declarations.into_iter().find(|declaration| of_name(&declaration.names));
+    found.map_or_else(String::new, |declaration| match &declaration.ty.kind {
+        TypeKind::Real(extents) => {
+            let extents: Vec<_> = extents.iter().map(ToString::to_string).collect();
+            format!("[{}]", extents.join(", "))
+        }
+        TypeKind::Index(bound) => format!("index({bound})"),
+    })
+}
+
+fn initial(initializer: &Initializer) -> String {
+    match initializer {
+        Initializer::Constant(value) => format!("all {value}"),
+        Initializer::Uniform { low, high } => format!("uniform in {low:.4} .. {high:.4}"),
+        Initializer::Normal { deviation } => format!("normal, deviation {deviation:.4}"),
+        Initializer::Identity { scale } => format!("{scale} times the identity"),
+        Initializer::Orthogonal { scale } => format!("{scale} times an orthogonal matrix"),
+    }
+}
+
+/// A cell's interface as JSON.
+pub(crate) fn json(loaded: &Loaded) -> Value {
+    let interface = Interface::of(&loaded.cell.graph);
+    let ports = |ports: &[Port]| -> Value { ports.iter().map(port).collect() };
+    json!({
+        "name": loaded.tree.name.text,
+        "dims": dims_json(&loaded.cell.dims),
+        "inputs": ports(&interface.inputs),
+        "states": ports(&interface.states),
+        "params": ports(&interface.params),
+        "outputs": ports(&interface.outputs),
+        "param_elements": param_elements(&interface),
+        "param_formula": param_count(&loaded.tree),
+    })
+}
+
+/// Sizes of dimensions as a JSON object.
+pub(crate) fn dims_json(dims: &[(String, usize)]) -> Value {
+    Value::Object(dims.iter().map(|(name, size)| (name.clone(), json!(size))).collect())
+}
+
+fn port(port: &Port) -> Value {
+    let mut value = json!({ "name": port.name, "shape": port.ty.shape.as_slice() });
+    if let cellc_compiler::ir::op::Element::Index { bound } = port.ty.element {
+        value["index_below"] = json!(bound);
+    }
+    value
+}

@@ -1,0 +1,181 @@
+//! `check`, `cells`, `show`, `gradcheck`, and what all commands share.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::support::{Folder, cellc};
+
+#[test]
+fn help_and_version_are_there() {
+    cellc("--version").exits(0).prints(&["cellc 0."]);
+    cellc("--help").exits(0).prints(&["check", "cells", "show", "gradcheck", "run", "train"]);
+    for command in ["check", "show", "gradcheck", "run"] {
+        cellc(&format!("{command} --help")).exits(0).prints(&["Example", "cellc ", "--dims"]);
+    }
+    cellc("").exits(2);
+    cellc("chekc lstm").exits(2).says(&["chekc", "check"]);
+}
+
+#[test]
+fn check_says_what_a_cell_is() {
+    let parts = ["lstm with I = 3, H = 4", "param   W_f  [H, H + I]", "[4, 7]", "128 parameters"];
+    cellc("check lstm --dims I=3,H=4").exits(0).prints(&parts);
+    cellc("check lstm").exits(0).says(&["chosen; set with --dims"]);
+
+    let report = cellc("check lstm --dims I=3,H=4 --json").exits(0).json();
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["cell"]["dims"], json!({"I": 3, "H": 4}));
+    assert_eq!(report["cell"]["inputs"], json!([{"name": "x", "shape": [3]}]));
+    assert_eq!(report["cell"]["states"][1], json!({"name": "c", "shape": [4]}));
+    assert_eq!(report["cell"]["param_elements"], 4 * 4 * 7 + 4 * 4);
+    assert_eq!(report["diagnostics"], json!([]));
+
+    let report = cellc("check embedding --dims V=9,E=2 --json").exits(0).json();
+    assert_eq!(report["cell"]["inputs"][0]["index_below"], 9);
+}
+
+#[test]
+fn check_gives_diagnostics_to_machines() {
+    let folder = Folder::new();
+    folder.file("a.cell", "cell a(N) {\n    state h: [N]\n    next h = hh\n    output h\n}\n");
+    let report = folder.cellc("check a.cell --json").exits(2).json();
+    assert_eq!(report["ok"], false);
+    let fault = &report["diagnostics"][0];
+    assert_eq!(fault["severity"], "error");
+    assert_eq!(fault["file"], "a.cell");
+    assert_eq!(fault["primary"]["span"]["start"], json!({"byte": 42, "line": 3, "column": 14}));
+    assert_eq!(fault["primary"]["span"]["end"], json!({"byte": 44, "line": 3, "column": 16}));
+    assert_eq!(fault["edits"][0]["replacement"], "h");
+    // Nothing is drawn in colour for a pipe.
+    let drawn = folder.cellc("check a.cell").exits(2).says(&["a.cell:3:14", "`hh`", "`h`"]);
+    assert!(!drawn.stderr.contains('\u{1b}'), "{drawn}");
+}
+
+#[test]
+fn a_cell_is_a_name_or_a_file() {
+    let folder = Folder::new();
+    let text = "cell other(N) {\n    input x: [N]\n    output y = -x\n}\n";
+    folder.file("lstm", text);
+    folder.file("mine", text);
+    folder.file("lstm.cell", text);
+    // A bare name of the catalogue is the catalogue's, whatever files there are.
+    folder.cellc("check lstm").exits(0).prints(&["lstm with"]);
+    for path in ["./lstm", "mine", "lstm.cell"] {
+        folder.cellc(&format!("check {path} --dims N=2")).exits(0).prints(&["other with N = 2"]);
+    }
+    cellc("check lsmt").exits(2).says(&["`lsmt`", "did you mean `lstm`?", "cellc cells"]);
+    cellc("check banana").exits(2).says(&["`banana`", "the catalogue has rnn, lstm"]);
+    cellc("check gru.cell").exits(2).says(&["cannot read `gru.cell`", "say `gru`"]);
+    cellc("check no/such.cell").exits(2).says(&["cannot read `no/such.cell`"]);
+    cellc("check .").exits(2).says(&["directory"]);
+    folder.file("binary.cell", b"cell a() {\n\xff\xfe}");
+    folder.cellc("check binary.cell").exits(2).says(&["not UTF-8", "line 2"]);
+    folder.file("large.cell", vec![b' '; (1 << 20) + 1]);
+    folder.cellc("check large.cell").exits(2).says(&["over 1 MiB"]);
+}
+
+#[test]
+fn dimensions_are_checked() {
+    for (dims, part) in [
+        ("I=3,K=4", "no dimension `K`"),
+        ("I=3,H=0", "from 1 up"),
+        ("I=3,H=-1", "found `-1`"),
+        ("I=3,H=x", "found `x`"),
+        ("I=3,I=4", "given twice"),
+        ("I", "expected NAME=SIZE"),
+        ("I=3,H=99999999999", "H"),
+        ("I=3,H=4000000", "H"),
+    ] {
+        cellc(&format!("check lstm --dims {dims}")).exits(2).says(&[part]);
+    }
+}
+
+#[test]
+fn cells_lists_the_catalogue() {
+    let parts = ["cell ", "lstm(I, H)", "h, c", "4*I*H + 4*H^2 + 4*H", "layer", "loss"];
+    cellc("cells").exits(0).prints(&parts);
+    cellc("cells --dims I=3,H=4").exits(0).prints(&["128", "V*E"]);
+    cellc("cells --dims I=3,HH=4").exits(2).says(&["`HH`", "did you mean `H`?"]);
+
+    let list = cellc("cells --dims I=3,H=4 --json").exits(0).json();
+    let list = list.as_array().expect("it is an array");
+    let lstm = list.iter().find(|cell| cell["name"] == "lstm").expect("lstm is there");
+    assert_eq!(lstm["kind"], "recurrent");
+    assert_eq!(lstm["states"], json!(["h", "c"]));
+    assert_eq!(lstm["dims"], json!(["I", "H"]));
+    assert_eq!(lstm["param_elements"], 128);
+    // Every cell that is listed checks.
+    for cell in list {
+        let name = cell["name"].as_str().expect("a name is a string");
+        cellc(&format!("check {name}")).exits(0);
+    }
+}
+
+#[test]
+fn show_prints_each_stage() {
+    cellc("show rnn").exits(0).prints(&["cell rnn(I, H) {", "param W"]);
+    let graph = cellc("show rnn --stage graph --dims I=3,H=4").exits(0);
+    let graph = graph.prints(&["graph rnn", "param W : [4, 7]", "next h = ", "output h = "]);
+    assert_eq!(graph.stderr, "");
+    cellc("show rnn --stage graph").exits(0).says(&["chosen"]);
+    let parts = ["residual ", "graph rnn.backward", "sum W = "];
+    cellc("show rnn --stage gradient --dims I=3,H=4").exits(0).prints(&parts);
+    let dot = "show rnn --stage graph --format dot --dims I=3,H=4";
+    cellc(dot).exits(0).prints(&["digraph {", "tanh [4]"]);
+    cellc("show rnn --format dot").exits(2).says(&["--stage graph"]);
+    cellc("show rnn --stage grahp").exits(2).says(&["grahp", "graph"]);
+}
+
+#[test]
+fn gradcheck_answers_yes_and_no() {
+    let parts = ["lstm with I = 2, H = 3", "param", "W_f", "initial", "the gradients agree"];
+    cellc("gradcheck lstm --dims I=2,H=3 --cases 3").exits(0).prints(&parts);
+
+    let words = "gradcheck gru --dims I=2,H=3 --cases 3 --seed 5 --json";
+    let report = cellc(words).exits(0).json();
+    assert_eq!(report["cases"], 3);
+    assert_eq!(report["passed"], true);
+    let error = report["max_relative_error"].as_f64().expect("it is a number");
+    assert!(error < 1e-7, "{report}");
+    let rows = report["arguments"].as_array().expect("it is an array");
+    assert!(rows.iter().all(|row| row["max_relative_error"].as_f64() <= Some(error)));
+    assert!(rows.iter().any(|row| row["role"] == "initial" && row["name"] == "h"));
+    assert_eq!(cellc(words).json(), report, "a seed settles everything");
+
+    // No difference agrees to all 16 digits.
+    let words = "gradcheck lstm --dims I=2,H=3 --cases 2 --tolerance 1e-16";
+    cellc(words).exits(1).prints(&["DISAGREE", "over the tolerance"]);
+    let report = cellc(&format!("{words} --json")).exits(1).json();
+    assert_eq!(report["passed"], false);
+}
+
+#[test]
+fn gradcheck_refuses_what_it_cannot_check() {
+    cellc("gradcheck lstm --cases 0").exits(2).says(&["--cases"]);
+    cellc("gradcheck lstm --tolerance 0").exits(2).says(&["--tolerance"]);
+    cellc("gradcheck lstm --tolerance nan").exits(2).says(&["--tolerance"]);
+    let folder = Folder::new();
+    folder.file("nan.cell", "cell nan(N) {\n    input x: [N]\n    output y = log(-x * x)\n}\n");
+    folder.cellc("gradcheck nan.cell").exits(2).says(&["not finite"]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    for words in [&["cells"][..], &["show", "lstm", "--stage", "gradient"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cellc"))
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary was built with the test");
+        // Closed before it can have been written to in full.
+        drop(child.stdout.take());
+        let stderr = child.stderr.take().expect("it is piped");
+        let said: Vec<String> = BufReader::new(stderr).lines().map_while(Result::ok).collect();
+        let status = child.wait().expect("it ends");
+        assert!(!said.iter().any(|line| line.contains("panicked")), "{said:?}");
+        assert_eq!(status.code(), Some(0), "{said:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The command as a user runs it: the real binary, its exit status, and what it says.
+
+#![allow(clippy::print_stderr, reason = "a failing test says what the command said")]
+
+mod broken_arrays;
+mod broken_cells;
+mod inspect;
+mod run;
+mod support;

@@ -1,0 +1,245 @@
+//! A random case: what a cell is run on, and where its derivatives are taken.
+
+use cellc_compiler::ir::op::{Element, Role, Type};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::{GradcheckError, Options, Place};
+use crate::sequence::{Extent, InputMut, Interface, RunError, Sequence};
+
+/// A leaf of the cell that carries a gradient.
+#[derive(Clone, Debug)]
+pub(super) struct Argument {
+    pub(super) role: Role,
+    /// Its place among the arguments of all roles.
+    pub(super) index: usize,
+    /// Its place among the leaves of its role.
+    pub(super) port: usize,
+    pub(super) name: String,
+    pub(super) ty: Type,
+}
+
+impl Argument {
+    /// Params, real inputs and states, in this order.
+    pub(super) fn all(interface: &Interface) -> Vec<Self> {
+        let Interface { params, inputs, states, .. } = interface;
+        [(Role::Param, params), (Role::Input, inputs), (Role::State, states)]
+            .into_iter()
+            .flat_map(|(role, ports)| ports.iter().enumerate().map(move |(i, p)| (role, i, p)))
+            .filter(|(.., port)| port.ty.is_real())
+            .enumerate()
+            .map(|(index, (role, port, leaf))| Self {
+                role,
+                index,
+                port,
+                name: leaf.name.clone(),
+                ty: leaf.ty.clone(),
+            })
+            .collect()
+    }
+
+    /// The shape of its array in a run.
+    fn shape(&self, extent: Extent) -> Vec<usize> {
+        let lead: &[usize] = match self.role {
+            Role::Input => &[extent.steps, extent.batch],
+            Role::State => &[extent.batch],
+            Role::Param | Role::Residual => &[],
+        };
+        lead.iter().chain(&self.ty.shape).copied().collect()
+    }
+
+    /// Where a probe of it lies.
+    pub(super) fn place(&self, probe: &Probe, extent: Extent) -> Place {
+        let Probe::Entry(entry) = probe else { return Place::Direction };
+        let mut rest = *entry;
+        let shape = self.shape(extent);
+        let mut coordinates: Vec<usize> = (shape.iter().rev())
+            .map(|&extent| {
+                let coordinate = rest % extent;
+                rest /= extent;
+                coordinate
+            })
+            .collect();
+        coordinates.reverse();
+        Place::Entry(coordinates)
+    }
+
+    /// Random numbers for it, of about unit size; a matrix keeps the size of a vector.
+    fn draw(&self, extent: Extent, positive: bool, rng: &mut ChaCha8Rng) -> Vec<f64> {
+        let deviation = match (self.role, self.ty.shape.as_slice()) {
+            (Role::Param, [_, columns]) => 1.0 / (*columns as f64).sqrt(),
+            (Role::Param, _) => 0.5,
+            _ => 1.0,
+        };
+        let size = self.shape(extent).iter().product();
+        let mut numbers = normal(size, deviation, rng);
+        if positive {
+            numbers.iter_mut().for_each(|x| *x = x.abs());
+        }
+        numbers
+    }
+}
+
+fn normal(size: usize, deviation: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
+    let draw = |_| -> f64 { StandardNormal.sample(rng) };
+    (0..size).map(draw).map(|x: f64| x * deviation).collect()
+}
+
+/// A derivative to be taken of an argument.
+#[derive(Clone, Debug)]
+pub(super) enum Probe {
+    /// By the entry at this place of the argument's flattened array.
+    Entry(usize),
+    /// Along a vector of the argument's size, of about unit length.
+    Direction(Vec<f64>),
+}
+
+impl Probe {
+    /// Random entries and directions of an argument of `size` elements.
+    pub(super) fn draw(size: usize, options: &Options, rng: &mut ChaCha8Rng) -> Vec<Self> {
+        let entries = if size <= options.entries {
+            (0..size).collect()
+        } else {
+            rand::seq::index::sample(rng, size, options.entries).into_vec()
+        };
+        let mut probes: Vec<Self> = entries.into_iter().map(Self::Entry).collect();
+        if size > options.entries {
+            let deviation = 1.0 / (size as f64).sqrt();
+            let direction = |_| Self::Direction(normal(size, deviation, rng));
+            probes.extend((0..options.directions).map(direction));
+        }
+        probes
+    }
+
+    /// The derivative that a gradient gives.
+    pub(super) fn derivative(&self, gradient: &[f64]) -> f64 {
+        match self {
+            Self::Entry(entry) => gradient[*entry],
+            Self::Direction(direction) => direction.iter().zip(gradient).map(|(d, g)| d * g).sum(),
+        }
+    }
+
+    /// Numbers moved by `step` along the probe.
+    pub(super) fn walk(&self, from: &[f64], step: f64) -> Vec<f64> {
+        let mut to = from.to_vec();
+        match self {
+            Self::Entry(entry) => to[*entry] += step,
+            Self::Direction(direction) => {
+                to.iter_mut().zip(direction).for_each(|(to, d)| *to += step * d);
+            }
+        }
+        to
+    }
+}
+
+/// How often arguments are drawn before a cell is given up on.
+const ATTEMPTS: usize = 20;
+
+/// What a cell is run on.
+pub(super) struct Case {
+    pub(super) extent: Extent,
+    /// The numbers of each argument.
+    pub(super) values: Vec<Vec<f64>>,
+    /// The cotangents of all outputs, then of all final states.
+    pub(super) cotangents: Vec<Vec<f64>>,
+}
+
+impl Case {
+    /// Draws a case on which the cell's results are finite, and sets the sequence to it.
+    pub(super) fn draw(
+        arguments: &[Argument],
+        sequence: &mut dyn Sequence<f64>,
+        options: &Options,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, GradcheckError> {
+        let steps = rng.random_range(1..=options.max_steps.max(1));
+        let batch = rng.random_range(1..=options.max_batch.max(1));
+        let extent = Extent { steps, batch };
+        sequence.reshape(extent);
+        for (i, port) in sequence.interface().inputs.clone().iter().enumerate() {
+            if let (InputMut::Index(data), Element::Index { bound }) =
+                (sequence.input_mut(i), port.ty.element)
+            {
+                let bound = u32::try_from(bound).unwrap_or(u32::MAX);
+                data.iter_mut().for_each(|index| *index = rng.random_range(0..bound));
+            }
+        }
+        for attempt in 0..ATTEMPTS {
+            // Logarithms and square roots may want positive arguments.
+            let positive = attempt >= ATTEMPTS / 2;
+            let draw = |argument: &Argument| argument.draw(extent, positive, rng);
+            let values: Vec<_> = arguments.iter().map(draw).collect();
+            let case = Self { extent, values, cotangents: Vec::new() };
+            case.set(arguments, sequence);
+            sequence.forward(&case.params(arguments))?;
+            let results = results(sequence);
+            if results.iter().flatten().all(|x| x.is_finite()) {
+                let cotangents = results.iter().map(|data| normal(data.len(), 1.0, rng)).collect();
+                return Ok(Self { cotangents, ..case });
+            }
+        }
+        Err(GradcheckError::NotFinite { attempts: ATTEMPTS, extent })
+    }
+
+    fn set(&self, arguments: &[Argument], sequence: &mut dyn Sequence<f64>) {
+        for (argument, data) in arguments.iter().zip(&self.values) {
+            set(argument, data, sequence);
+        }
+    }
+
+    /// The params in the order of the cell's interface.
+    pub(super) fn params(&self, arguments: &[Argument]) -> Vec<Vec<f64>> {
+        let params = arguments.iter().zip(&self.values);
+        let params = params.filter(|(argument, _)| argument.role == Role::Param);
+        params.map(|(_, data)| data.clone()).collect()
+    }
+
+    /// The gradient of each argument by backpropagation.
+    pub(super) fn gradients(
+        &self,
+        arguments: &[Argument],
+        sequence: &mut dyn Sequence<f64>,
+    ) -> Result<Vec<Vec<f64>>, RunError> {
+        let params = self.params(arguments);
+        sequence.forward_with_tape(&params)?;
+        let outputs = sequence.interface().outputs.len();
+        for (i, cotangent) in self.cotangents.iter().enumerate() {
+            let to = match i.checked_sub(outputs) {
+                None => sequence.output_cotangent_mut(i),
+                Some(state) => sequence.final_cotangent_mut(state),
+            };
+            to.copy_from_slice(cotangent);
+        }
+        sequence.backward(&params)?;
+        let gradient = |argument: &Argument| match argument.role {
+            Role::Param => sequence.param_gradient(argument.port),
+            Role::State => sequence.initial_gradient(argument.port),
+            Role::Input | Role::Residual => {
+                sequence.input_gradient(argument.port).unwrap_or_default()
+            }
+        };
+        Ok(arguments.iter().map(|argument| gradient(argument).to_vec()).collect())
+    }
+}
+
+/// Sets an input or an initial state; params are given to each run.
+pub(super) fn set(argument: &Argument, data: &[f64], sequence: &mut dyn Sequence<f64>) {
+    match argument.role {
+        Role::State => sequence.initial_mut(argument.port).copy_from_slice(data),
+        Role::Input => {
+            if let InputMut::Real(to) = sequence.input_mut(argument.port) {
+                to.copy_from_slice(data);
+            }
+        }
+        Role::Param | Role::Residual => {}
+    }
+}
+
+/// All outputs, then all final states.
+pub(super) fn results(sequence: &dyn Sequence<f64>) -> Vec<Vec<f64>> {
+    let interface = sequence.interface();
+    let outputs = (0..interface.outputs.len()).map(|i| sequence.output(i).to_vec());
+    let finals = (0..interface.states.len()).map(|i| sequence.final_state(i).to_vec());
+    outputs.chain(finals).collect()
+}
