@@ -4,14 +4,13 @@
 //! under `optimizer.<moment>.<parameter>`. The one metadata entry, `cellc`, is JSON.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::files::PendingFile;
 use crate::model::{Model, Parameter};
 use crate::optimizer::Optimizer;
 
@@ -58,25 +57,14 @@ pub enum CheckpointError {
     },
 }
 
-/// Writes a file whole or not at all: to a temporary file beside it, which is then renamed.
+/// Writes a file whole or not at all.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|source| {
-        // Nothing is lost if the half-written file stays.
-        let _ = std::fs::remove_file(&temporary);
-        CheckpointError::Write { path: path.to_owned(), source }
-    })
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    PendingFile::create(path)
+        .and_then(|file| file.commit(bytes))
+        .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
 }
 
 /// Keeps a model and its optimiser.
@@ -113,7 +101,7 @@ pub fn save(
     // A single entry: the order of several would depend on their hashes.
     let metadata = HashMap::from([("cellc".to_owned(), metadata)]);
     let bytes = serialize(views, Some(metadata)).map_err(damaged)?;
-    write_atomically(path, &bytes)
+    write_whole(path, &bytes)
 }
 
 fn moment_name(moment: usize, parameter: &Parameter) -> String {

@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod files;
 #[cfg(test)]
 mod fixtures;
+pub mod generate;
 pub mod gradcheck;
 pub mod initialize;
 pub mod interpreter;

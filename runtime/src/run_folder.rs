@@ -16,72 +16,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::blueprint::Blueprint;
-use crate::checkpoint::{self, CheckpointError, write_atomically};
-use crate::model::{Model, Readout};
+use crate::checkpoint::{self, CheckpointError, write_whole};
+use crate::model::Model;
 use crate::optimizer::Optimizer;
 use crate::task::Part;
-use crate::task::vocabulary::Vocabulary;
+use crate::task::config::{TaskConfig, Words};
 use crate::trainer::{Evaluation, Settings, Step};
-
-/// What a model was trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
-pub enum TaskConfig {
-    /// Reviews made by the grammar.
-    Reviews {
-        /// How many are trained on.
-        examples: usize,
-        /// How many share a batch.
-        batch: usize,
-    },
-    /// The next character of a text.
-    Chars {
-        /// The text.
-        data: PathBuf,
-        /// Streams that are read side by side.
-        batch: usize,
-        /// Steps that gradients flow back through.
-        seq: usize,
-        /// The share held out, 0 to 1.
-        held_out: f64,
-    },
-    /// Labels of texts.
-    Classify {
-        /// The table.
-        data: PathBuf,
-        /// Its column of texts.
-        text_column: String,
-        /// Its column of labels.
-        label_column: String,
-        /// How many texts share a batch.
-        batch: usize,
-        /// The share held out, 0 to 1.
-        held_out: f64,
-        /// The probability that a word is read as the unknown one in training.
-        word_dropout: f64,
-        /// How often a word must occur to be known.
-        least_count: usize,
-    },
-}
-
-impl TaskConfig {
-    /// The task's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Reviews { .. } => "reviews",
-            Self::Chars { .. } => "chars",
-            Self::Classify { .. } => "classify",
-        }
-    }
-
-    /// When its model answers.
-    pub fn readout(&self) -> Readout {
-        match self {
-            Self::Chars { .. } => Readout::Each,
-            Self::Reviews { .. } | Self::Classify { .. } => Readout::Last,
-        }
-    }
-}
 
 /// Everything a training was started with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,23 +35,6 @@ pub struct Config {
     pub model: Blueprint,
     /// The training.
     pub training: Settings,
-}
-
-/// The symbols that a model reads, and the labels it answers by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Words {
-    /// The symbols.
-    pub symbols: Vocabulary,
-    /// The labels; empty if a model answers by symbols.
-    pub labels: Vec<String>,
-}
-
-impl Words {
-    /// How many classes an answer is chosen from.
-    pub fn classes(&self) -> usize {
-        if self.labels.is_empty() { self.symbols.len() } else { self.labels.len() }
-    }
 }
 
 /// A folder that a training is kept in.
@@ -257,7 +180,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CheckpointError
         path: path.to_owned(),
         fault: format!("it cannot be written as JSON: {error}"),
     })?;
-    write_atomically(path, (text + "\n").as_bytes())
+    write_whole(path, (text + "\n").as_bytes())
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
@@ -274,6 +197,7 @@ mod tests {
     use super::*;
     use crate::optimizer::{Method, Schedule};
     use crate::program::Engine;
+    use crate::task::vocabulary::Vocabulary;
 
     fn config() -> Config {
         Config {

@@ -6,6 +6,7 @@
 
 pub mod chars;
 pub mod classify;
+pub mod config;
 pub mod labelled;
 pub mod reviews;
 pub mod table;
