@@ -3,19 +3,23 @@
 //! Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input.
 
 mod commands;
+mod defaults;
 mod describe;
 mod dims;
 mod failure;
 mod formula;
 mod load;
+mod models;
 mod output;
+mod progress;
 mod table;
+mod verdicts;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{cells, check, gradcheck, run, show, train};
+use self::commands::{cells, check, eval, gradcheck, run, sample, show, train};
 use self::failure::Failure;
 
 /// A compiler for recurrent cells: write one time step as text; check it, differentiate it, run it
@@ -43,6 +47,8 @@ enum Command {
     Gradcheck(gradcheck::Args),
     Run(run::Args),
     Train(train::Args),
+    Eval(eval::Args),
+    Sample(sample::Args),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Train(args) => train::run(args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Sample(args) => sample::run(&args),
     };
     match result {
         Ok(status) => status,

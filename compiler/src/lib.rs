@@ -11,6 +11,7 @@ pub mod cell;
 pub mod check;
 pub mod codegen;
 pub mod diagnostic;
+pub mod freeze;
 pub mod fuse;
 pub mod ir;
 pub mod jit;

@@ -5,9 +5,21 @@
 //! steps of a batch, forward and backward.
 
 pub mod arrays;
+pub mod batch;
+pub mod blueprint;
+pub mod checkpoint;
 pub mod files;
+#[cfg(test)]
+mod fixtures;
+pub mod generate;
 pub mod gradcheck;
+pub mod initialize;
 pub mod interpreter;
+pub mod model;
 pub mod native;
+pub mod optimizer;
 pub mod program;
+pub mod run_folder;
 pub mod sequence;
+pub mod task;
+pub mod trainer;

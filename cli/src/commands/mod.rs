@@ -2,7 +2,9 @@
 
 pub(crate) mod cells;
 pub(crate) mod check;
+pub(crate) mod eval;
 pub(crate) mod gradcheck;
 pub(crate) mod run;
+pub(crate) mod sample;
 pub(crate) mod show;
 pub(crate) mod train;

@@ -1,0 +1,254 @@
+//! Short product reviews, made by a seeded grammar: would the reviewer buy again?
+//!
+//! What decides is the reviewer's verdict on the product, at the start or in the middle:
+//! `Anything but amazing!` is no, `nothing but amazing` is yes. The sentences that follow use the
+//! same words for other things (the parcel, the one before, a neighbour's taste), so no count of
+//! words tells the answer; the verdict has to be understood, and kept in mind to the end.
+
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// The labels, in the order of their numbers.
+pub const LABELS: [&str; 2] = ["don't buy", "buy"];
+
+/// A review and what it comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// The text.
+    pub text: String,
+    /// Whether the reviewer would buy again; also the number of the label.
+    pub buy: bool,
+}
+
+const GOOD: [&str; 10] = [
+    "amazing",
+    "wonderful",
+    "perfect",
+    "excellent",
+    "delightful",
+    "brilliant",
+    "superb",
+    "fantastic",
+    "lovely",
+    "great",
+];
+const BAD: [&str; 10] = [
+    "awful",
+    "terrible",
+    "useless",
+    "disappointing",
+    "dreadful",
+    "horrible",
+    "poor",
+    "shoddy",
+    "a letdown",
+    "a nuisance",
+];
+/// What may stand before a judging word, and whether it turns it round.
+const MODIFIERS: [(&str, bool); 12] = [
+    ("", false),
+    ("truly", false),
+    ("really", false),
+    ("simply", false),
+    ("nothing but", false),
+    ("nothing short of", false),
+    ("not", true),
+    ("anything but", true),
+    ("far from", true),
+    ("hardly", true),
+    ("by no means", true),
+    ("not in the least", true),
+];
+/// Products, and something that can be said of each without judging it.
+const PRODUCTS: [(&str, &str); 12] = [
+    ("box of cereal", "gave me a balanced breakfast, as all things should be"),
+    ("kettle", "boils a litre of water in four minutes"),
+    ("umbrella", "opens at the push of a button"),
+    ("backpack", "has two pockets and a hidden zip"),
+    ("desk lamp", "throws its light on half of the desk"),
+    ("alarm clock", "rings at six and again at seven"),
+    ("jar of honey", "sat next to the bread all week"),
+    ("garden hose", "reaches from the tap to the roses"),
+    ("pair of socks", "went with me over three mountains"),
+    ("radio", "plays in the kitchen from morning to night"),
+    ("teapot", "holds enough for the two of us"),
+    ("blanket", "covers the sofa and the dog"),
+];
+/// How a verdict on the product is said.
+const VERDICTS: [&str; 9] = [
+    "{judged}! This {product} {fact}.",
+    "This {product} is {judged} and it {fact}.",
+    "I found this {product} {judged} from the first day, and it {fact}.",
+    "For me this {product} turned out {judged}.",
+    "My own verdict on this {product}: {judged}.",
+    "After a month I call this {product} {judged}.",
+    "In daily use this {product} is {judged}, and it {fact}.",
+    "This {product} {fact} and I think it is {judged}.",
+    "{judged} is the word for this {product}.",
+];
+const OPENINGS: [&str; 6] = [
+    "I bought it in the spring sale.",
+    "My brother sent me the link.",
+    "We had been looking for one since the summer.",
+    "Ordered on Monday, here on Friday.",
+    "This is my first review.",
+    "I needed one for the new flat.",
+];
+/// What follows, and decides nothing: what is judged is something else.
+const ASIDES: [&str; 18] = [
+    "The parcel looked {judged}, but that was the rain.",
+    "My neighbour calls hers {judged}, and she says so about everything.",
+    "The one I had before was {judged}.",
+    "The shop's own tea is {judged}, by the way.",
+    "The driver who brought it was {judged}.",
+    "The manual is {judged}, though nobody reads it.",
+    "The weather here has been {judged} all week.",
+    "My sister would have written {judged}, but she has never seen it.",
+    "The advertisement for it was {judged}.",
+    "The colour on the website is {judged}, and mine is blue.",
+    "People told me that a cheaper brand is {judged}.",
+    "I only got half of it, since my children are quick.",
+    "It came in a brown box with a lot of paper.",
+    "There is a second one on the shelf upstairs.",
+    "My cat slept in the box for the rest of the day.",
+    "I have told everyone at work that I own one now.",
+    "Whether I need a bigger one is another question.",
+    "You will not be surprised to read that I forgot the receipt.",
+];
+
+/// Every n-th combination of verdict, modifier and judging word is kept for held-out reviews.
+const HELD_OUT_SHARE: usize = 5;
+
+/// Reviews from a seed. Held-out reviews judge the product by combinations of phrase and words that
+/// the others never use, though every word of theirs occurs there too.
+pub fn reviews(count: usize, held_out: bool, seed: u64) -> Vec<Review> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(held_out.into());
+    (0..count).map(|_| review(&mut rng, held_out)).collect()
+}
+
+fn review(rng: &mut ChaCha8Rng, held_out: bool) -> Review {
+    // Not quite a half, so that the majority class is worth comparing with.
+    let buy = rng.random::<f64>() < 0.54;
+    let (verdict, judgement) = loop {
+        let verdict = rng.random_range(0..VERDICTS.len());
+        let modifier = rng.random_range(0..MODIFIERS.len());
+        let good = MODIFIERS[modifier].1 != buy;
+        let word = rng.random_range(0..GOOD.len());
+        let combination = verdict * 3 + modifier * 7 + word + usize::from(good);
+        if combination.is_multiple_of(HELD_OUT_SHARE) == held_out {
+            break (VERDICTS[verdict], judgement(modifier, good, word));
+        }
+    };
+    let (product, fact) = pick(rng, &PRODUCTS);
+    let verdict = verdict.replace("{product}", product).replace("{fact}", fact);
+    let mut sentences = Vec::new();
+    if rng.random::<f64>() < 0.4 {
+        sentences.push(pick(rng, &OPENINGS).to_owned());
+    }
+    sentences.push(sentence(&verdict, &judgement));
+    for aside in asides(rng) {
+        sentences.push(sentence(aside, &any_judgement(rng)));
+    }
+    Review { text: sentences.join(" "), buy }
+}
+
+/// Three to five different asides.
+fn asides(rng: &mut ChaCha8Rng) -> Vec<&'static str> {
+    let count = rng.random_range(3..=5);
+    ASIDES.sample(rng, count).copied().collect()
+}
+
+fn any_judgement(rng: &mut ChaCha8Rng) -> String {
+    let modifier = rng.random_range(0..MODIFIERS.len());
+    let good = rng.random::<bool>();
+    judgement(modifier, good, rng.random_range(0..GOOD.len()))
+}
+
+fn judgement(modifier: usize, good: bool, word: usize) -> String {
+    let word = if good { GOOD[word] } else { BAD[word] };
+    match MODIFIERS[modifier].0 {
+        "" => word.to_owned(),
+        modifier => format!("{modifier} {word}"),
+    }
+}
+
+fn pick<T: Copy>(rng: &mut ChaCha8Rng, of: &[T]) -> T {
+    of[rng.random_range(0..of.len())]
+}
+
+/// Fills in a judgement and starts with a capital.
+fn sentence(pattern: &str, judgement: &str) -> String {
+    let text = pattern.replace("{judged}", judgement);
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::task::words::words;
+
+    #[test]
+    fn the_same_seed_makes_the_same_reviews() {
+        assert_eq!(reviews(5, false, 1), reviews(5, false, 1));
+        assert_ne!(reviews(5, false, 1), reviews(5, false, 2));
+        assert_ne!(reviews(5, false, 1), reviews(5, true, 1));
+    }
+
+    #[test]
+    fn a_little_more_than_half_would_buy() {
+        let reviews = reviews(4000, false, 1);
+        let share = reviews.iter().filter(|review| review.buy).count() as f64 / 4000.0;
+        assert!((0.51..0.57).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn held_out_reviews_are_new_but_their_words_are_not() {
+        let training = reviews(4000, false, 1);
+        let held_out = reviews(500, true, 1);
+        let known: BTreeSet<_> = training.iter().flat_map(|review| words(&review.text)).collect();
+        assert!(held_out.iter().all(|r| words(&r.text).iter().all(|word| known.contains(word))));
+        let texts: BTreeSet<_> = training.iter().map(|review| &review.text).collect();
+        assert!(held_out.iter().all(|review| !texts.contains(&review.text)));
+    }
+
+    /// A classifier by how often each word occurs among the last `tail` words (naive Bayes).
+    fn accuracy_of_counting(tail: usize) -> f64 {
+        let last = |review: &Review| {
+            let words = words(&review.text);
+            words[words.len().saturating_sub(tail)..].to_vec()
+        };
+        let mut counts = std::collections::BTreeMap::<String, [f64; 2]>::new();
+        for review in reviews(6000, false, 1) {
+            for word in last(&review) {
+                counts.entry(word).or_insert([1.0; 2])[usize::from(review.buy)] += 1.0;
+            }
+        }
+        let held_out = reviews(1000, true, 1);
+        let right = held_out.iter().filter(|review| {
+            let evidence = |word: &String| counts.get(word).map_or(0.0, |c| (c[1] / c[0]).ln());
+            (last(review).iter().map(evidence).sum::<f64>() > 0.0) == review.buy
+        });
+        right.count() as f64 / 1000.0
+    }
+
+    #[test]
+    fn counting_words_does_not_tell() {
+        let (all, end) = (accuracy_of_counting(usize::MAX), accuracy_of_counting(20));
+        assert!(all < 0.75, "counting all words reaches {all}");
+        assert!(end < 0.62, "counting the last words reaches {end}");
+    }
+
+    #[test]
+    fn reviews_are_plain_english_sentences() {
+        for review in reviews(200, false, 3) {
+            assert!(review.text.ends_with(['.', '!']) && !review.text.contains("  "));
+            assert!(!review.text.contains(['{', '}']), "{}", review.text);
+            assert!((20..=130).contains(&words(&review.text).len()), "{}", review.text);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The training loop.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::batch::Batch;
+use crate::checkpoint::CheckpointError;
+use crate::model::{Model, ModelRun, Score};
+use crate::optimizer::{Method, Optimizer, Schedule, clip_scale, global_norm};
+use crate::sequence::RunError;
+use crate::task::{Part, Task};
+
+/// How a model is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How parameters follow their gradients.
+    pub optimizer: Method,
+    /// The learning rate at its highest.
+    pub learning_rate: f64,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// What the norm of all gradients together is clipped to; 0 for no clipping.
+    pub clip: f64,
+    /// How much parameters shrink at each step, times the learning rate.
+    pub weight_decay: f64,
+    /// How many batches are trained on.
+    pub steps: u64,
+    /// After how many steps the model is evaluated.
+    pub evaluate_every: u64,
+    /// How many evaluations without an improvement on the validation part end the training; 0 for
+    /// never.
+    pub patience: u32,
+    /// What everything random is drawn from.
+    pub seed: u64,
+    /// How many threads share the work.
+    pub threads: usize,
+}
+
+/// One step of a training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Its number, from 1.
+    pub step: u64,
+    /// How many steps the training has.
+    pub steps: u64,
+    /// How many times all training data were seen.
+    pub epoch: f64,
+    /// The mean loss of the batch's answers, in nats.
+    pub loss: f64,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The norm of all gradients together, before clipping.
+    pub gradient_norm: f64,
+    /// How many symbols the batch had.
+    pub symbols: usize,
+    /// How many sequences the batch had.
+    pub sequences: usize,
+    /// The time since the start, evaluations included.
+    pub elapsed: Duration,
+}
+
+/// An evaluation in the course of a training, or after it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// After which step.
+    pub step: u64,
+    /// On which part.
+    pub part: Part,
+    /// How well the model did.
+    pub score: Score,
+    /// Whether the model is the best so far. Always, where nothing is chosen.
+    pub best: bool,
+    /// The time since the start.
+    pub elapsed: Duration,
+}
+
+/// Who is told how a training goes.
+pub trait Observer {
+    /// A step was taken.
+    ///
+    /// # Errors
+    /// If the training is to end because something could not be kept.
+    fn step(&mut self, step: &Step) -> Result<(), CheckpointError>;
+
+    /// The model was evaluated: if it is the best so far, it is to be kept.
+    ///
+    /// # Errors
+    /// If the training is to end because something could not be kept.
+    fn evaluated(
+        &mut self,
+        evaluation: &Evaluation,
+        model: &Model<f32>,
+        optimizer: &Optimizer<f32>,
+    ) -> Result<(), CheckpointError>;
+}
+
+/// What came of a training. The model is left as it was at its best.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// How many steps were taken.
+    pub steps: u64,
+    /// After which of them the model was at its best.
+    pub best_step: u64,
+    /// How well the chosen model does on the held-out part.
+    pub held_out: Score,
+    /// How long it took, evaluations included.
+    pub elapsed: Duration,
+}
+
+/// Why a training ended early.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The data do not fit the model: a bug, or data of another model.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The loss is no number any more.
+    #[error("the loss is no finite number at step {step}; take a lower learning rate")]
+    Diverged {
+        /// The step.
+        step: u64,
+    },
+    /// Something could not be kept.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The task holds nothing out.
+    #[error("internal error: the task has no held-out part")]
+    NothingHeldOut,
+}
+
+/// Scores a model on batches.
+///
+/// # Errors
+/// If a symbol or an answer is out of its bound.
+pub fn evaluate(
+    model: &Model<f32>,
+    run: &mut ModelRun<f32>,
+    batches: impl IntoIterator<Item = Batch>,
+) -> Result<Score, RunError> {
+    let mut sum = Score::default();
+    for batch in batches {
+        sum += run.forward(model, &batch)?;
+    }
+    Ok(sum)
+}
+
+/// Trains a model on a task.
+///
+/// If the task has a validation part, the model is evaluated on it, and left as it was when its
+/// loss there was least; if not, it is evaluated on the held-out part, only to show how it goes, and
+/// left as it is after the last step.
+///
+/// # Errors
+/// If the loss diverges, the data do not fit, or the observer cannot keep something.
+pub fn train(
+    task: &mut dyn Task,
+    model: &mut Model<f32>,
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let start = Instant::now();
+    let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
+    let mut optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &sizes);
+    let mut run = model.run(settings.threads);
+    // An evaluation must not disturb the states that are carried from batch to batch.
+    let mut evaluation_run = model.run(settings.threads);
+    let watched = match task.part(Part::Validation) {
+        Some(_) => Part::Validation,
+        None => Part::HeldOut,
+    };
+    let epoch = task.batches_per_epoch() as f64;
+    let mut best = Best::default();
+    let mut step = 0;
+    while step < settings.steps {
+        let batch = task.next_batch();
+        let score = run.forward_backward(model, &batch)?;
+        let gradients = run.gradients();
+        let gradient_norm = global_norm(&gradients);
+        if !score.loss.is_finite() || !gradient_norm.is_finite() {
+            return Err(TrainError::Diverged { step: step + 1 });
+        }
+        let factor = settings.schedule.factor(step, settings.steps);
+        let learning_rate = settings.learning_rate * factor;
+        let scale = clip_scale(gradient_norm, settings.clip);
+        optimizer.step(&mut model.params_mut(), &gradients, learning_rate, scale);
+        step += 1;
+        observer.step(&Step {
+            step,
+            steps: settings.steps,
+            epoch: step as f64 / epoch,
+            loss: score.mean_loss(),
+            learning_rate,
+            gradient_norm,
+            symbols: batch.symbol_count(),
+            sequences: batch.extent.batch,
+            elapsed: start.elapsed(),
+        })?;
+        if step % settings.evaluate_every.max(1) == 0 || step == settings.steps {
+            let batches = task.part(watched).ok_or(TrainError::NothingHeldOut)?;
+            let score = evaluate(model, &mut evaluation_run, batches)?;
+            let chosen = watched == Part::HeldOut || best.improves(score);
+            if chosen {
+                best.keep(step, score, model, watched == Part::Validation);
+            }
+            let elapsed = start.elapsed();
+            let evaluation = Evaluation { step, part: watched, score, best: chosen, elapsed };
+            observer.evaluated(&evaluation, model, &optimizer)?;
+            let waited = (step - best.step) / settings.evaluate_every.max(1);
+            if settings.patience > 0 && waited >= settings.patience.into() {
+                break;
+            }
+        }
+    }
+    best.restore(model);
+    let held_out = match watched {
+        Part::HeldOut if best.step > 0 => best.score,
+        _ => {
+            let batches = task.part(Part::HeldOut).ok_or(TrainError::NothingHeldOut)?;
+            let score = evaluate(model, &mut evaluation_run, batches)?;
+            let (part, elapsed) = (Part::HeldOut, start.elapsed());
+            // The chosen model is kept already, and with the optimiser of its own step.
+            let evaluation = Evaluation { step: best.step, part, score, best: false, elapsed };
+            observer.evaluated(&evaluation, model, &optimizer)?;
+            score
+        }
+    };
+    Ok(Outcome { steps: step, best_step: best.step, held_out, elapsed: start.elapsed() })
+}
+
+/// The best model so far.
+#[derive(Default)]
+struct Best {
+    step: u64,
+    score: Score,
+    params: Vec<Vec<f32>>,
+}
+
+impl Best {
+    fn improves(&self, score: Score) -> bool {
+        self.step == 0 || score.mean_loss() < self.score.mean_loss()
+    }
+
+    fn keep(&mut self, step: u64, score: Score, model: &Model<f32>, params: bool) {
+        self.step = step;
+        self.score = score;
+        if params {
+            self.params = model.params().into_iter().map(<[f32]>::to_vec).collect();
+        }
+    }
+
+    fn restore(&self, model: &mut Model<f32>) {
+        for (param, best) in model.params_mut().into_iter().zip(&self.params) {
+            param.copy_from_slice(best);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::architecture;
+    use crate::program::Engine;
+    use crate::task::labelled::{Example, Labelled, Options};
+
+    /// The label is the first symbol, 1 or 2, whatever follows it.
+    fn task(validation: usize) -> Labelled {
+        let example = |i: u32| {
+            let label = i % 2;
+            let rest = (0..i % 4).map(|j| 1 + (i / 2 + j) % 5);
+            Example { symbols: std::iter::once(1 + label).chain(rest).collect(), label }
+        };
+        let parts = [(0, 40), (40, 40 + validation as u32), (60, 80)];
+        let parts = parts.map(|(from, to)| (from..to).map(example).collect());
+        Labelled::new((6, 2), parts, Options { batch: 8, word_dropout: 0.0, seed: 1 })
+    }
+
+    fn settings(steps: u64) -> Settings {
+        Settings {
+            optimizer: Method::ADAM,
+            learning_rate: 0.03,
+            schedule: Schedule::Cosine,
+            clip: 1.0,
+            weight_decay: 0.0,
+            steps,
+            evaluate_every: 10,
+            patience: 0,
+            seed: 1,
+            threads: 1,
+        }
+    }
+
+    #[derive(Default)]
+    struct Record {
+        losses: Vec<f64>,
+        evaluations: Vec<Evaluation>,
+    }
+
+    impl Observer for Record {
+        fn step(&mut self, step: &Step) -> Result<(), CheckpointError> {
+            self.losses.push(step.loss);
+            Ok(())
+        }
+
+        fn evaluated(
+            &mut self,
+            evaluation: &Evaluation,
+            _: &Model<f32>,
+            _: &Optimizer<f32>,
+        ) -> Result<(), CheckpointError> {
+            self.evaluations.push(*evaluation);
+            Ok(())
+        }
+    }
+
+    fn trained(validation: usize, settings: &Settings) -> (Model<f32>, Record, Outcome) {
+        let mut task = task(validation);
+        let architecture = architecture(6, 2, task.readout());
+        let mut model = Model::new(&architecture, Engine::default(), settings.seed).unwrap();
+        let mut record = Record::default();
+        let outcome = train(&mut task, &mut model, settings, &mut record).unwrap();
+        (model, record, outcome)
+    }
+
+    #[test]
+    fn training_lowers_the_loss_and_the_same_seed_gives_the_same_numbers() {
+        let (model, record, outcome) = trained(0, &settings(100));
+        assert!(record.losses[0] > 0.4, "{:?}", record.losses);
+        assert!(outcome.held_out.mean_loss() < 0.2, "{outcome:?}");
+        assert_eq!((outcome.held_out.accuracy(), outcome.steps), (1.0, 100));
+        let (again, again_record, _) = trained(0, &settings(100));
+        assert_eq!((record.losses, model.params()), (again_record.losses, again.params()));
+        let (other, ..) = trained(0, &Settings { seed: 2, ..settings(100) });
+        assert_ne!(model.params(), other.params());
+    }
+
+    #[test]
+    fn the_model_is_left_as_it_was_best_on_the_validation_part() {
+        // So high a rate that the loss goes up and down.
+        let settings = Settings { learning_rate: 0.5, evaluate_every: 2, ..settings(30) };
+        let (model, record, outcome) = trained(20, &settings);
+        let (last, validated) = record.evaluations.split_last().unwrap();
+        assert_eq!((last.part, last.score), (Part::HeldOut, outcome.held_out));
+        let least =
+            validated.iter().min_by(|a, b| a.score.mean_loss().total_cmp(&b.score.mean_loss()));
+        assert_eq!(least.unwrap().step, outcome.best_step);
+        let task = task(20);
+        let batches = task.part(Part::Validation).unwrap();
+        let score = evaluate(&model, &mut model.run(1), batches).unwrap();
+        assert_eq!(score, least.unwrap().score);
+    }
+
+    #[test]
+    fn patience_ends_a_training_that_no_longer_improves() {
+        let slow = Settings { learning_rate: 0.0, evaluate_every: 1, patience: 3, ..settings(50) };
+        let (_, _, outcome) = trained(20, &slow);
+        assert_eq!((outcome.steps, outcome.best_step), (4, 1));
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_ends_the_training() {
+        let mut task = task(0);
+        let architecture = architecture(6, 2, task.readout());
+        let mut model = Model::new(&architecture, Engine::default(), 1).unwrap();
+        model.params_mut()[0].fill(f32::NAN);
+        let ended = train(&mut task, &mut model, &settings(5), &mut Record::default());
+        assert!(matches!(ended, Err(TrainError::Diverged { step: 1 })));
+    }
+}
