@@ -196,14 +196,14 @@ impl Parser<'_> {
             Ok(header) => header,
             // The body is parsed all the same, for the faults in it.
             Err(Reported) => {
-                while !self.is("{") && !self.starts_statement() && !self.at_end() {
+                while !self.is("{") && !self.at_next_statement() && !self.at_end() {
                     self.bump();
                 }
                 (Name { text: String::new(), span: Span::default() }, Vec::new())
             }
         };
         let open = self.peek().span;
-        if self.eat("{").is_none() {
+        if self.eat("{").is_none() && !name.text.is_empty() {
             self.expected("`{` to begin the body of the cell");
         }
         let mut items = Vec::new();
@@ -250,14 +250,40 @@ impl Parser<'_> {
             return;
         }
         if parsed.is_ok() {
-            self.expected("an operator or the end of the line");
+            let token = self.peek();
+            match token.kind {
+                TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") => {
+                    let found = self.describe(token);
+                    self.fault(errors::juxtaposition(&found, token.span))
+                }
+                _ => self.expected("an operator or the end of the line"),
+            };
         }
-        while self.at == start || !(self.ends_statement() && self.starts_statement()) {
-            if self.is("}") && (self.at > start || self.peek().starts_line) || self.at_end() {
-                break;
-            }
+        if self.at == start && !self.is("}") {
             self.bump();
         }
+        while !self.recovers(start) {
+            self.bump();
+        }
+    }
+
+    /// Whether the statement that began at a token, and is at fault, is behind.
+    fn recovers(&self, start: usize) -> bool {
+        let token = self.peek();
+        if self.at_end() || self.is("}") || self.at_next_statement() {
+            return true;
+        }
+        let opened = |token: &Token| match token.kind {
+            TokenKind::Sign("(" | "[") => 1,
+            TokenKind::Sign(")" | "]") => -1,
+            _ => 0,
+        };
+        let open: i32 = self.tokens[start..self.at].iter().map(opened).sum();
+        let goes_on = match self.previous().kind {
+            TokenKind::Sign(sign) => !matches!(sign, ")" | "]" | "{" | ";"),
+            _ => false,
+        };
+        token.starts_line && token.kind == TokenKind::Word && open <= 0 && !goes_on
     }
 
     fn ends_statement(&self) -> bool {
@@ -287,7 +313,14 @@ impl Parser<'_> {
     fn statement_body(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
         let token = self.peek();
         if token.kind != TokenKind::Word {
-            return Err(self.expected("a declaration or a definition"));
+            return Err(match token.kind {
+                TokenKind::Reported => Reported,
+                _ => {
+                    let found = self.describe(token);
+                    let what = "a declaration or a definition";
+                    self.fault(errors::expected(what, &found, token.span))
+                }
+            });
         }
         match self.slice(token.span) {
             "input" => self.declaration(Kind::Input, items),
@@ -297,9 +330,9 @@ impl Parser<'_> {
                 let keyword = self.bump().span;
                 let state = self.name("the name of a state")?;
                 self.expect("=", "`=` and the new value of the state")?;
-                let value = self.value();
+                let (value, parsed) = self.value();
                 items.push(Item::Next { keyword, state, value });
-                Ok(())
+                parsed
             }
             "output" => self.outputs(items),
             word => self.definition(token, word, items),
@@ -312,9 +345,9 @@ impl Parser<'_> {
             TokenKind::Sign("=") => {
                 let name = self.name("a name")?;
                 self.bump();
-                let value = self.value();
+                let (value, parsed) = self.value();
                 items.push(Item::Definition { name, value });
-                Ok(())
+                parsed
             }
             TokenKind::Sign(":") => {
                 Err(self.fault(errors::declaration_without_keyword(word, first.span)))
@@ -338,10 +371,13 @@ impl Parser<'_> {
         }
     }
 
-    /// An expression; if there is none, it is reported and passed over.
-    fn value(&mut self) -> Expr {
+    /// An expression, and whether it could be parsed: what it defines is kept in any case.
+    fn value(&mut self) -> (Expr, Parsed<()>) {
         let at = self.peek().span;
-        self.expression().unwrap_or_else(|Reported| Expr::new(ExprKind::Error, at))
+        match self.expression() {
+            Ok(value) => (value, Ok(())),
+            Err(Reported) => (Expr::new(ExprKind::Error, at), Err(Reported)),
+        }
     }
 
     fn outputs(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
@@ -352,8 +388,12 @@ impl Parser<'_> {
                 let span = self.peek().span;
                 return Err(self.fault(errors::output_with_type(&name, span)));
             }
-            let value = self.eat("=").map(|_| self.value());
+            let (value, parsed) = match self.eat("=").map(|_| self.value()) {
+                Some((value, parsed)) => (Some(value), parsed),
+                None => (None, Ok(())),
+            };
             items.push(Item::Output { name, value });
+            parsed?;
             if self.eat(",").is_none() {
                 return Ok(());
             }
