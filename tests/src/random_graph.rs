@@ -88,7 +88,7 @@ fn find(graph: &Graph, pick: u16, fits: impl Fn(&Type) -> bool) -> Option<ValueI
     let fitting: Vec<ValueId> = graph.ids().filter(|&id| fits(graph.ty(id))).collect();
     // Young values are picked more often: graphs grow deep as well as wide.
     let back = usize::from(pick) % fitting.len().max(1);
-    let back = if pick % 3 == 0 { back } else { back % 4 };
+    let back = if pick.is_multiple_of(3) { back } else { back % 4 };
     fitting.iter().rev().nth(back % fitting.len().max(1)).copied()
 }
 
@@ -207,7 +207,7 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
         12 | 13 => {
             let i = find(graph, p, |ty| !ty.is_real())?;
             let Element::Index { bound } = graph.ty(i).element else { return None };
-            if kind % 2 == 0 {
+            if kind.is_multiple_of(2) {
                 let a = find(graph, q, |ty| real(ty) && ty.shape.first() == Some(&bound))?;
                 return graph.push(Op::Take, &[a, i]).ok();
             }

@@ -179,9 +179,9 @@ impl<T: Real> ModelRun<T> {
     /// The gradients found by the last [`forward_backward`](Self::forward_backward), in the order
     /// of the model's parameters.
     pub fn gradients(&self) -> Vec<&[T]> {
-        let of_stage = |sequence: &Box<dyn Sequence<T>>| sequence.interface().params.len();
         let stages = self.sequences.iter();
-        stages.flat_map(|s| (0..of_stage(s)).map(|i| s.param_gradient(i))).collect()
+        let params = stages.map(|stage| (stage, 0..stage.interface().params.len()));
+        params.flat_map(|(stage, params)| params.map(|i| stage.param_gradient(i))).collect()
     }
 }
 
