@@ -176,10 +176,13 @@ impl Math {
         let [highest, one, half] = [p.saturation, 1.0, 0.5].map(|c| self.constant(b, c));
         let y = b.ins().fadd(magnitude, magnitude);
         let y = self.min(b, highest, y);
-        let (n, r) = self.reduce(b, y, p.bias - 1);
+        let (n, r, lost) = self.reduce_exactly(b, y, p.bias - 1);
         let q = self.polynomial(b, r, p.expm1);
         let r2 = b.ins().fmul(r, r);
-        let expm1_r = self.mul_add(b, q, r2, r);
+        // Just above ln 2 / 4, g is a small difference of larger terms: what the rounding of r
+        // lost would cost half an ulp there.
+        let tail = self.mul_add(b, q, r2, lost);
+        let expm1_r = b.ins().fadd(r, tail);
         let power = self.shift_left(b, n, p.mantissa);
         let power = self.as_floats(b, power);
         let rest = b.ins().fsub(power, half);
@@ -278,6 +281,34 @@ impl Math {
 
     /// `x = n ln 2 + r`: an integer whose lowest bits hold `n + bias`, and `r`.
     fn reduce(&self, b: &mut FunctionBuilder<'_>, x: Value, bias: u64) -> (Value, Value) {
+        let (bits, n, high) = self.reduce_by_high(b, x, bias);
+        let low = self.constant(b, -self.precision.ln_2[1]);
+        (bits, self.mul_add(b, n, low, high))
+    }
+
+    /// The same, and what `r` lost in rounding: `x = n ln 2 + (r + lost)`.
+    fn reduce_exactly(
+        &self,
+        b: &mut FunctionBuilder<'_>,
+        x: Value,
+        bias: u64,
+    ) -> (Value, Value, Value) {
+        let (bits, n, high) = self.reduce_by_high(b, x, bias);
+        let low = self.constant(b, self.precision.ln_2[1]);
+        let low = b.ins().fmul(n, low);
+        let r = b.ins().fsub(high, low);
+        let taken = b.ins().fsub(high, r);
+        (bits, r, b.ins().fsub(taken, low))
+    }
+
+    /// The integer whose lowest bits hold `n + bias`, `n`, and `x` less `n` times the high part of
+    /// ln 2, of which so few bits are set that both are exact.
+    fn reduce_by_high(
+        &self,
+        b: &mut FunctionBuilder<'_>,
+        x: Value,
+        bias: u64,
+    ) -> (Value, Value, Value) {
         let p = self.precision;
         // The spacing of floats from 2^mantissa on is 1, so that adding so large a number rounds
         // to an integer, and leaves it in the lowest bits. Half as much more keeps the sum in
@@ -286,10 +317,9 @@ impl Math {
         let log2_e = self.constant(b, LOG2_E);
         let rounded = self.mul_add(b, log2_e, x, magic);
         let n = b.ins().fsub(rounded, magic);
-        let [high, low] = p.ln_2.map(|part| self.constant(b, -part));
-        let r = self.mul_add(b, high, n, x);
-        let r = self.mul_add(b, n, low, r);
-        (self.as_integers(b, rounded), r)
+        let high = self.constant(b, -p.ln_2[0]);
+        let high = self.mul_add(b, high, n, x);
+        (self.as_integers(b, rounded), n, high)
     }
 
     /// `e^r` for a reduced `r`.

@@ -259,7 +259,7 @@ impl Float for f32 {
     const SCALAR: Type = types::F32;
     const VECTOR: Type = types::F32X4;
     const FORMAT: (i32, i32) = (23, -126);
-    const BOUNDS: [f64; 2] = [2.0, 2.1];
+    const BOUNDS: [f64; 2] = [2.0, 2.0];
 
     fn from_f64(x: f64) -> Self {
         x as Self
@@ -285,7 +285,7 @@ impl Float for f64 {
     const SCALAR: Type = types::F64;
     const VECTOR: Type = types::F64X2;
     const FORMAT: (i32, i32) = (52, -1022);
-    const BOUNDS: [f64; 2] = [2.3, 2.4];
+    const BOUNDS: [f64; 2] = [2.0, 2.0];
 
     fn from_f64(x: f64) -> Self {
         x
