@@ -149,16 +149,20 @@ fn review(rng: &mut ChaCha8Rng, held_out: bool) -> Review {
         sentences.push(pick(rng, &OPENINGS).to_owned());
     }
     sentences.push(sentence(&verdict, &judgement));
-    for aside in asides(rng) {
+    for aside in asides(rng, held_out) {
         sentences.push(sentence(aside, &any_judgement(rng)));
     }
     Review { text: sentences.join(" "), buy }
 }
 
-/// Different asides: mostly three to five. Some reviews are short, as real ones are; from them a
-/// model finds out what matters before it learns to remember it for long.
-fn asides(rng: &mut ChaCha8Rng) -> Vec<&'static str> {
-    let count = *[0, 1, 2, 3, 3, 4, 4, 5].choose(rng).unwrap_or(&3);
+/// Different asides: two to five in a held-out review. Many of the others are short: from those a
+/// model finds out what matters, before it learns to remember it for long.
+fn asides(rng: &mut ChaCha8Rng, held_out: bool) -> Vec<&'static str> {
+    let count = if held_out {
+        rng.random_range(2..=5)
+    } else {
+        *[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5].choose(rng).unwrap_or(&0)
+    };
     ASIDES.sample(rng, count).copied().collect()
 }
 
