@@ -51,6 +51,9 @@ pub(crate) struct Args {
     /// The column of the labels of `classify`
     #[arg(long, value_name = "NAME", default_value = "label")]
     label_column: String,
+    /// How many reviews are made to train on, for `reviews`
+    #[arg(long, value_name = "N")]
+    examples: Option<NonZero<usize>>,
     /// A cell of the catalogue, or the path of a `.cell` file with dimensions I and H
     #[arg(long, value_name = "CELL", default_value = "lstm")]
     cell: String,
@@ -241,6 +244,9 @@ fn task_name(args: &Args) -> Result<TaskName, Failure> {
         TaskName::Reviews if args.held_out.is_some() => {
             misplaced("--held-out", "chars` or `--task classify")
         }
+        TaskName::Chars | TaskName::Classify if args.examples.is_some() => {
+            misplaced("--examples", "reviews")
+        }
         TaskName::Reviews | TaskName::Classify if args.seq.is_some() => misplaced("--seq", "chars"),
         TaskName::Reviews | TaskName::Chars if args.word_dropout.is_some() => {
             misplaced("--word-dropout", "classify")
@@ -261,7 +267,10 @@ fn task_config(args: &Args, task: TaskName, defaults: &Defaults) -> Result<TaskC
     let held_out = args.held_out.unwrap_or(defaults.held_out);
     let data = args.data.clone().unwrap_or_default();
     Ok(match task {
-        TaskName::Reviews => TaskConfig::Reviews { examples: defaults.examples, batch },
+        TaskName::Reviews => {
+            let examples = args.examples.map_or(defaults.examples, NonZero::get);
+            TaskConfig::Reviews { examples, batch }
+        }
         TaskName::Chars => {
             let seq = args.seq.map_or(defaults.seq, NonZero::get);
             TaskConfig::Chars { data, batch, seq, held_out }

@@ -41,8 +41,10 @@ pub struct Labelled {
     validation: Vec<Example>,
     held_out: Vec<Example>,
     rng: ChaCha8Rng,
-    /// The batches of this epoch that are still to come, each a list of training examples.
+    /// The batches of this epoch that are still to come, last first, each a list of training
+    /// examples.
     queue: Vec<Vec<usize>>,
+    begun: bool,
 }
 
 /// Sequences of similar length share a batch, so that little is padded; this many batches are
@@ -62,8 +64,8 @@ impl Labelled {
     ) -> Self {
         assert!(!training.is_empty() && options.batch > 0, "nothing to train on");
         let rng = ChaCha8Rng::seed_from_u64(options.seed);
-        let queue = Vec::new();
-        Self { symbols, classes, options, training, validation, held_out, rng, queue }
+        let (queue, begun) = (Vec::new(), false);
+        Self { symbols, classes, options, training, validation, held_out, rng, queue, begun }
     }
 
     /// The examples of a part.
@@ -82,6 +84,15 @@ impl Labelled {
     fn refill(&mut self) {
         let mut order: Vec<usize> = (0..self.training.len()).collect();
         order.shuffle(&mut self.rng);
+        if !self.begun {
+            // In the first epoch short sequences come first: a cell finds out from them what
+            // matters, and then learns to remember it for longer and longer (SortaGrad, Amodei et
+            // al. 2016). Long ones alone teach a new cell nothing, since it forgets.
+            self.begun = true;
+            order.sort_by_key(|&i| std::cmp::Reverse(self.training[i].symbols.len()));
+            self.queue.extend(order.chunks(self.options.batch).map(<[_]>::to_vec));
+            return;
+        }
         for pool in order.chunks_mut(POOL * self.options.batch) {
             pool.sort_by_key(|&i| self.training[i].symbols.len());
             self.queue.extend(pool.chunks(self.options.batch).map(<[_]>::to_vec));
@@ -186,9 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn sequences_of_similar_length_share_a_batch() {
+    fn sequences_of_similar_length_share_a_batch_and_the_first_epoch_starts_with_short_ones() {
+        let mut task = task(0.0, 1);
+        let lengths: Vec<_> = epoch(&mut task).iter().map(|batch| batch.extent.steps).collect();
+        assert!(lengths.is_sorted() && lengths[0] < lengths[6], "{lengths:?}");
         let padding = |batch: &Batch| batch.symbols.len() - batch.symbol_count();
-        let padded: usize = epoch(&mut task(0.0, 1)).iter().map(padding).sum();
+        let padded: usize = epoch(&mut task).iter().map(padding).sum();
         assert!(padded < 30, "{padded} padded of about 200");
     }
 

@@ -45,20 +45,21 @@ const BAD: [&str; 10] = [
     "a letdown",
     "a nuisance",
 ];
-/// What may stand before a judging word, and whether it turns it round.
-const MODIFIERS: [(&str, bool); 12] = [
-    ("", false),
-    ("truly", false),
-    ("really", false),
-    ("simply", false),
-    ("nothing but", false),
-    ("nothing short of", false),
-    ("not", true),
-    ("anything but", true),
-    ("far from", true),
-    ("hardly", true),
-    ("by no means", true),
-    ("not in the least", true),
+/// What may stand before a judging word, whether it turns it round, and how often it does so
+/// compared with the others. Most words stand alone: from those a model learns what they mean.
+const MODIFIERS: [(&str, bool, u32); 12] = [
+    ("", false, 12),
+    ("truly", false, 2),
+    ("really", false, 2),
+    ("simply", false, 2),
+    ("nothing but", false, 1),
+    ("nothing short of", false, 1),
+    ("not", true, 2),
+    ("anything but", true, 2),
+    ("far from", true, 2),
+    ("hardly", true, 2),
+    ("by no means", true, 1),
+    ("not in the least", true, 1),
 ];
 /// Products, and something that can be said of each without judging it.
 const PRODUCTS: [(&str, &str); 12] = [
@@ -133,7 +134,7 @@ fn review(rng: &mut ChaCha8Rng, held_out: bool) -> Review {
     let buy = rng.random::<f64>() < 0.54;
     let (verdict, judgement) = loop {
         let verdict = rng.random_range(0..VERDICTS.len());
-        let modifier = rng.random_range(0..MODIFIERS.len());
+        let modifier = pick_modifier(rng);
         let good = MODIFIERS[modifier].1 != buy;
         let word = rng.random_range(0..GOOD.len());
         let combination = verdict * 3 + modifier * 7 + word + usize::from(good);
@@ -154,14 +155,25 @@ fn review(rng: &mut ChaCha8Rng, held_out: bool) -> Review {
     Review { text: sentences.join(" "), buy }
 }
 
-/// Three to five different asides.
+/// Different asides: mostly three to five. Some reviews are short, as real ones are; from them a
+/// model finds out what matters before it learns to remember it for long.
 fn asides(rng: &mut ChaCha8Rng) -> Vec<&'static str> {
-    let count = rng.random_range(3..=5);
+    let count = *[0, 1, 2, 3, 3, 4, 4, 5].choose(rng).unwrap_or(&3);
     ASIDES.sample(rng, count).copied().collect()
 }
 
+fn pick_modifier(rng: &mut ChaCha8Rng) -> usize {
+    let mut rest = rng.random_range(0..MODIFIERS.iter().map(|(_, _, weight)| weight).sum());
+    let chosen = MODIFIERS.iter().position(|(_, _, weight)| {
+        let here = rest < *weight;
+        rest = rest.saturating_sub(*weight);
+        here
+    });
+    chosen.unwrap_or(0)
+}
+
 fn any_judgement(rng: &mut ChaCha8Rng) -> String {
-    let modifier = rng.random_range(0..MODIFIERS.len());
+    let modifier = pick_modifier(rng);
     let good = rng.random::<bool>();
     judgement(modifier, good, rng.random_range(0..GOOD.len()))
 }
@@ -248,7 +260,7 @@ mod tests {
         for review in reviews(200, false, 3) {
             assert!(review.text.ends_with(['.', '!']) && !review.text.contains("  "));
             assert!(!review.text.contains(['{', '}']), "{}", review.text);
-            assert!((20..=130).contains(&words(&review.text).len()), "{}", review.text);
+            assert!((5..=130).contains(&words(&review.text).len()), "{}", review.text);
         }
     }
 }
