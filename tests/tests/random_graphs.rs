@@ -18,7 +18,7 @@ use proptest::prelude::*;
 #[test]
 fn every_operation_occurs() {
     let mut occurs: BTreeMap<String, usize> = forms().into_iter().map(|form| (form, 0)).collect();
-    for seed in 0..2000 {
+    for seed in 0..3000 {
         let graph = Genome::of_seed(seed, 24).build();
         let leaves = graph.arguments().map(|(id, ..)| id).filter(|&id| graph.ty(id).is_real());
         let from = graph.descendants(leaves);
