@@ -17,7 +17,7 @@ use crate::sequence::{
 };
 
 /// Below so many multiplications, starting threads takes longer than they save.
-const WORTH_A_THREAD: usize = 1 << 18;
+pub const WORTH_A_THREAD: usize = 1 << 18;
 
 /// The compiled code of a cell.
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use cellc_runtime::sequence::{Extent, InputMut, Sequence};
 pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn bits(&mut self) -> u64 {
+    /// The next 64 random bits.
+    pub fn next_bits(&mut self) -> u64 {
         // SplitMix64 (Steele, Lea & Flood 2014).
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -22,7 +23,7 @@ impl Numbers {
 
     /// The next number.
     pub fn next_real(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+        (self.next_bits() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
     }
 
     fn fill<T: Real>(&mut self, data: &mut [T]) {
@@ -53,7 +54,8 @@ pub fn results<T: Real>(
     for (i, port) in interface.inputs.iter().enumerate() {
         match (sequence.input_mut(i), port.ty.element) {
             (InputMut::Index(data), Element::Index { bound }) => {
-                data.iter_mut().for_each(|index| *index = (numbers.bits() % bound as u64) as u32);
+                data.iter_mut()
+                    .for_each(|index| *index = (numbers.next_bits() % bound as u64) as u32);
             }
             (InputMut::Real(data), _) => numbers.fill(data),
             (InputMut::Index(_), Element::Real) => panic!("an index that is real"),

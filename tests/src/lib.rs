@@ -1,4 +1,5 @@
-//! What the tests of the workspace share: random graphs, and comparing engines.
+//! What the tests of the workspace share: random graphs, all operations, and comparing engines.
 
 pub mod compare;
+pub mod ops;
 pub mod random_graph;

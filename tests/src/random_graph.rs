@@ -9,6 +9,8 @@ use cellc_compiler::ir::graph::{Graph, OutputRole, ValueId};
 use cellc_compiler::ir::op::{Binary, Element, Op, Reduction, Role, Shape, Type, Unary};
 use proptest::prelude::*;
 
+use crate::compare::Numbers;
+
 /// What a random graph is made of.
 #[derive(Clone, Debug)]
 pub struct Genome {
@@ -20,9 +22,12 @@ pub struct Genome {
     pub states: usize,
 }
 
+/// The extents that genomes are made of: 1, odd ones, and all sorts of remainders.
+const EXTENTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17];
+
 /// Genomes of up to `genes` genes.
 pub fn genome(genes: usize) -> impl Strategy<Value = Genome> {
-    let extent = || prop::sample::select(vec![1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17]);
+    let extent = || prop::sample::select(&EXTENTS[..]);
     let extents = [extent(), extent(), extent()];
     let genes = prop::collection::vec(any::<[u16; 4]>(), 1..=genes);
     (extents, genes, 0..3_usize).prop_map(|(extents, genes, states)| Genome {
@@ -36,13 +41,27 @@ pub fn genome(genes: usize) -> impl Strategy<Value = Genome> {
 pub const KINDS: usize = Unary::ALL.len() + Binary::ALL.len() + 16;
 
 impl Genome {
-    /// The graph.
+    /// The genome of a seed: the same for ever.
+    pub fn of_seed(seed: u64, genes: usize) -> Self {
+        let mut numbers = Numbers(seed);
+        let mut below = |bound: u64| numbers.next_bits() % bound;
+        let extents = [(); 3].map(|()| EXTENTS[below(EXTENTS.len() as u64) as usize]);
+        let genes = (0..genes).map(|_| [(); 4].map(|()| below(1 << 16) as u16)).collect();
+        Self { extents, genes, states: below(3) as usize }
+    }
+
+    /// The graph. Its first state is bounded, its second may be anything.
     pub fn build(&self) -> Graph {
-        build(self)
+        build(self, false)
+    }
+
+    /// The graph with all states bounded: a cell that can be run over many steps.
+    pub fn build_cell(&self) -> Graph {
+        build(self, true)
     }
 }
 
-fn build(genome: &Genome) -> Graph {
+fn build(genome: &Genome, bound_all: bool) -> Graph {
     let [a, b, c] = genome.extents;
     let mut graph = Graph::new("random");
     let vector = |n: usize| Type::real([n].as_slice());
@@ -72,7 +91,7 @@ fn build(genome: &Genome) -> Graph {
         // There is at least the state itself.
         if let Some(next) = next {
             let bounded = graph.push(Op::Unary(Unary::Tanh), &[next]);
-            let next = if i == 0 { bounded.unwrap_or(next) } else { next };
+            let next = if i == 0 || bound_all { bounded.unwrap_or(next) } else { next };
             graph.output(OutputRole::Next, format!("h{i}"), next);
         }
     }
@@ -167,16 +186,22 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             graph.push(Op::Pad { before, after }, &[x]).ok()
         }
         7 => {
-            let x = find(graph, p, |ty| ty.is_real() && ty.size() <= 17)?;
-            let n = usize::from(q) % 4 + 1;
+            let small = |ty: &Type| ty.is_real() && ty.size() <= 17;
+            // Axes of extent 1 are rare, and what broadcasting is about.
+            let single = |ty: &Type| small(ty) && ty.shape.contains(&1);
+            let x = q.is_multiple_of(2).then(|| find(graph, p, single)).flatten();
+            let x = x.or_else(|| find(graph, p, small))?;
+            let n = usize::from(q) / 2 % 4 + 1;
             let shape: Shape = match (wanted(x, graph).as_slice(), r % 2) {
                 ([], 0) => [n].as_slice().into(),
                 ([], _) => [n, 2].as_slice().into(),
-                ([1], _) => [n].as_slice().into(),
+                ([1], 0) => [n].as_slice().into(),
+                ([1], _) => [n, 3].as_slice().into(),
+                ([1, 1], 1) => [n, 2].as_slice().into(),
                 ([m], _) => [n, *m].as_slice().into(),
                 ([1, m], _) => [n, *m].as_slice().into(),
                 ([m, 1], _) => [*m, n].as_slice().into(),
-                _ => return None,
+                (same, _) => same.into(),
             };
             graph.push(Op::Broadcast { shape }, &[x]).ok()
         }

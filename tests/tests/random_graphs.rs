@@ -1,13 +1,38 @@
 //! Random well-typed graphs: their text, their passes and their native code.
 
+use std::collections::BTreeMap;
+
+use cellc_compiler::ir::op::Op;
 use cellc_compiler::ir::text::parse;
 use cellc_compiler::ir::verify::verify;
 use cellc_compiler::opt::PASSES;
 use cellc_runtime::program::Engine;
 use cellc_runtime::sequence::Extent;
 use cellc_tests::compare::{difference, run};
-use cellc_tests::random_graph::genome;
+use cellc_tests::ops::{form, forms};
+use cellc_tests::random_graph::{Genome, genome};
 use proptest::prelude::*;
+
+/// The graphs are only worth something if every operation is on the way from something that has a
+/// gradient to something that has a cotangent, in every form, and often.
+#[test]
+fn every_operation_occurs() {
+    let mut occurs: BTreeMap<String, usize> = forms().into_iter().map(|form| (form, 0)).collect();
+    for seed in 0..3000 {
+        let graph = Genome::of_seed(seed, 24).build();
+        let leaves = graph.arguments().map(|(id, ..)| id).filter(|&id| graph.ty(id).is_real());
+        let from = graph.descendants(leaves);
+        let to = graph.ancestors(graph.outputs().iter().map(|output| output.value));
+        for id in graph.ids().filter(|id| from[id.index()] && to[id.index()]) {
+            if !matches!(graph.op(id), Op::Argument { .. }) {
+                let operands: Vec<_> = graph.operands(id).iter().map(|&o| graph.ty(o)).collect();
+                *occurs.entry(form(graph.op(id), &operands)).or_default() += 1;
+            }
+        }
+    }
+    let rare: Vec<_> = occurs.iter().filter(|(_, count)| **count < 10).collect();
+    assert!(rare.is_empty(), "too rare among random graphs: {rare:?} of {occurs:#?}");
+}
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, max_shrink_iters: 4000, ..ProptestConfig::default() }
