@@ -7,3 +7,4 @@ mod broken_cells;
 mod inspect;
 mod run;
 mod support;
+mod train;
