@@ -150,8 +150,8 @@ pub fn evaluate(
 /// Trains a model on a task.
 ///
 /// If the task has a validation part, the model is evaluated on it, and left as it was when it did
-/// best there: of labels, when most were right; of symbols, when the loss was least. If not, it is evaluated on the held-out part, only to show how it goes, and
-/// left as it is after the last step.
+/// best there: of labels, when most were right; of symbols, when the loss was least. If not, it is
+/// evaluated on the held-out part, only to show how it goes, and left as it is after the last step.
 ///
 /// # Errors
 /// If the loss diverges, the data do not fit, or the observer cannot keep something.
@@ -352,7 +352,7 @@ mod tests {
         let (model, record, outcome) = trained(20, &settings);
         let (last, validated) = record.evaluations.split_last().unwrap();
         assert_eq!((last.part, last.score), (Part::HeldOut, outcome.held_out));
-        let least = validated.iter().min_by(|a, b| {
+        let best = validated.iter().min_by(|a, b| {
             let lower = a.score.mean_loss().total_cmp(&b.score.mean_loss());
             b.score.correct.cmp(&a.score.correct).then(lower)
         });

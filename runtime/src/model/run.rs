@@ -179,9 +179,12 @@ impl<T: Real> ModelRun<T> {
     /// The gradients found by the last [`forward_backward`](Self::forward_backward), in the order
     /// of the model's parameters.
     pub fn gradients(&self) -> Vec<&[T]> {
-        let of_stage = |sequence: &Box<dyn Sequence<T>>| sequence.interface().params.len();
         let stages = self.sequences.iter();
-        stages.flat_map(|s| (0..of_stage(s)).map(|i| s.param_gradient(i))).collect()
+        let of_stage = |sequence| -> Vec<&[T]> {
+            let sequence: &dyn Sequence<T> = sequence;
+            (0..sequence.interface().params.len()).map(|i| sequence.param_gradient(i)).collect()
+        };
+        stages.flat_map(|sequence| of_stage(sequence.as_ref())).collect()
     }
 }
 
