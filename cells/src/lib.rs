@@ -1,6 +1,14 @@
-//! The catalogue of cells: for each its name and its text, as it stands in `cells/*.cell`.
+//! The catalogue of cells: for each its name, its text and what it is for. The texts stand in
+//! `cells/*.cell`, each with its paper and its conventions in a comment.
 //!
-//! The compiler knows none of them: a cell of the catalogue is compiled as a user's own.
+//! The compiler knows none of them: a cell of the catalogue is compiled as a user's own. This
+//! crate depends on nothing, and does not parse what it holds.
+//!
+//! ```
+//! let lstm = cellc_cells::find("lstm").expect("a cell of the catalogue");
+//! assert_eq!(lstm.kind, cellc_cells::Kind::Recurrent);
+//! assert!(lstm.source.contains("next c = f * c + i * g"));
+//! ```
 
 /// What a cell of the catalogue is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

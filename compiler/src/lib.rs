@@ -1,10 +1,39 @@
 //! A compiler for recurrent cells: from a cell's text to native code.
 //!
 //! Each stage is a module with a type of its own, in the order in which a cell goes through them:
-//! [`syntax`] parses text, [`check`] makes a graph of it ([`cell::Cell`], [`ir`]), [`autodiff`]
-//! differentiates the graph, [`opt`] simplifies it, [`phases`] finds what leaves the loop over time,
-//! [`fuse`] makes kernels, [`plan`] lays out memory, [`codegen`] and [`jit`] make machine code.
-//! The library does no input or output, reads no clock and starts no threads.
+//!
+//! 1. [`syntax`] parses text, and [`check`] makes a graph of it ([`cell::Cell`], [`ir`]);
+//! 2. [`opt`] simplifies graphs, and [`autodiff`] differentiates them, graph to graph;
+//! 3. [`phases`] finds what leaves the loop over time, [`fuse`] makes kernels, [`plan`] lays out
+//!    memory ([`pipeline`] puts these stages together);
+//! 4. [`codegen`] and [`jit`] make machine code.
+//!
+//! Faults of a text are [`diagnostic`]s. [`freeze`] makes a cell's states stand still under a mask.
+//! The library does no input or output, reads no clock and starts no threads; `cellc-runtime` does,
+//! and runs what is compiled here.
+//!
+//! ```
+//! use cellc_compiler::{check::check, diagnostic::Source, syntax::parse};
+//!
+//! let text = "cell decay(N) {
+//!     state h: [N]
+//!     next h = 0.5 * h
+//!     output h
+//! }";
+//! let tree = parse(&Source::new("decay.cell", text)).expect("well-formed text");
+//! let cell = check(&tree, &[("N".into(), 3)]).expect("shapes that agree");
+//! assert_eq!(
+//!     cell.graph.to_string(),
+//!     "graph decay
+//! %0 = state h : [3]
+//! %1 = constant 0.5 : []
+//! %2 = broadcast %1 : [3]
+//! %3 = mul %2, %0 : [3]
+//! next h = %3
+//! output h = %3
+//! "
+//! );
+//! ```
 
 pub mod autodiff;
 pub mod cell;
