@@ -64,6 +64,8 @@ fn rules_that_fit() {
         "%5 = reshape %3 : [6]\n%6 = reshape %5 : [3, 2]",
         &["%5 = reshape %3 : [3, 2]", "output y = %5"],
     );
+    // What a rule gives may be simpler still.
+    check("%5 = reshape %3 : [6]\n%6 = reshape %5 : [2, 3]", &["output y = %3"]);
     check(
         "%5 = slice %0 start=1 : [2]\n%6 = outer %5, %1 : [2, 3]\n%7 = transpose %6 : [3, 2]",
         &["%5 = slice %0 start=1 : [2]", "%6 = outer %1, %5 : [3, 2]", "output y = %6"],
