@@ -9,7 +9,7 @@ use cellc_compiler::pipeline::{Graphs, plan};
 use cellc_runtime::gradcheck::{Options, check};
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::Extent;
-use cellc_tests::compare::{difference, run};
+use cellc_tests::compare::{difference, results, run};
 use cellc_tests::ops::{ROLES, cases, forms};
 
 #[test]
@@ -85,6 +85,32 @@ fn derivatives_agree_with_differences() {
             assert!(!report.rows.is_empty(), "{graph}");
         }
     }
+}
+
+/// Without a tape and with it, a value may find memory that held another.
+#[test]
+fn results_do_not_depend_on_what_memory_held() {
+    let text = "graph dirty
+        %0 = input x : [3]
+        %1 = input i : index(2)
+        %2 = tanh %0 : [3]
+        %3 = mul %2, %0 : [3]
+        %4 = outer %3, %3 : [3, 3]
+        %5 = pad %3 before=3 after=3 : [9]
+        %6 = outer %2, %3 : [3, 3]
+        %7 = put %1, %3 : [2, 3]
+        output a = %4
+        output b = %5
+        output c = %6
+        output d = %7";
+    let graph = parse(text).expect("the graph is well-formed");
+    let program = Program::<f64>::new(&graph, Engine::Jit).expect("the graph is valid");
+    let extent = Extent { steps: 2, batch: 3 };
+    let mut sequence = program.sequence(1);
+    let first = results(&mut *sequence, extent, 1);
+    assert_eq!(difference(&results(&mut *sequence, extent, 1), &first, 0.0), None);
+    let meaning = run::<f64>(&graph, Engine::Interpreter, |_| true, 1, extent, 1);
+    assert_eq!(difference(&first, &meaning, 1e-13), None);
 }
 
 #[test]

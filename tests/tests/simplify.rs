@@ -91,6 +91,10 @@ fn rules_that_fit() {
         &["%5 = constant 2.0 : []", "output y = %5"],
     );
     check(
+        "%5 = constant 3.0 : []\n%6 = constant 0.5 : []\n%7 = sub %5, %6 : []",
+        &["%5 = constant 2.5 : []", "output y = %5"],
+    );
+    check(
         "%5 = mul %0, %1 : [3]\n%6 = mul %0, %1 : [3]\n%7 = exp %2 : [3]\n%8 = add %5, %6 : [3]",
         &["%5 = mul %0, %1 : [3]", "%6 = add %5, %5 : [3]", "output y = %6"],
     );
