@@ -97,7 +97,7 @@ fn results_do_not_depend_on_what_memory_held() {
         %3 = mul %2, %0 : [3]
         %4 = outer %3, %3 : [3, 3]
         %5 = pad %3 before=3 after=3 : [9]
-        %6 = outer %2, %3 : [3, 3]
+        %6 = outer %0, %3 : [3, 3]
         %7 = put %1, %3 : [2, 3]
         output a = %4
         output b = %5
