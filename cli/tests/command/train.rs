@@ -172,18 +172,3 @@ fn damaged_runs_are_refused() {
     std::fs::remove_file(folder.path().join("run/model.safetensors")).expect("it is there");
     folder.cellc("eval run").exits(2).says(&["there is no checkpoint yet"]);
 }
-
-#[test]
-fn a_seed_settles_a_training_on_any_number_of_threads() {
-    let folder = Folder::new();
-    text(&folder);
-    let loss = |run: &str, threads: usize| {
-        let train = "train --data text.txt --seq 10 --batch 4 --steps 12 --json";
-        let words = format!("{train} --out {run} --threads {threads} {TINY}");
-        folder.cellc(&words).exits(0).json()["heldout"]["loss"].as_f64()
-    };
-    let first = loss("a", 1);
-    assert!(first.is_some());
-    assert_eq!(first, loss("b", 1));
-    assert_eq!(first, loss("c", 2));
-}
