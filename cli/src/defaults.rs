@@ -55,7 +55,7 @@ impl Defaults {
                 embedding: 64,
                 batch: 50,
                 learning_rate: 5e-3,
-                epochs: 8.0,
+                epochs: 4.0,
                 least_steps: 200,
                 held_out: 0.05,
                 ..COMMON
@@ -69,7 +69,7 @@ impl Defaults {
                 epochs: 10.0,
                 least_steps: 100,
                 evaluations: 20,
-                patience: 8,
+                patience: 10,
                 ..COMMON
             },
         }

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -148,9 +149,9 @@ pub fn evaluate(
 
 /// Trains a model on a task.
 ///
-/// If the task has a validation part, the model is evaluated on it, and left as it was when its
-/// loss there was least; if not, it is evaluated on the held-out part, only to show how it goes, and
-/// left as it is after the last step.
+/// If the task has a validation part, the model is evaluated on it, and left as it was when it did
+/// best there: of labels, when most were right; of symbols, when the loss was least. If not, it is
+/// evaluated on the held-out part, only to show how it goes, and left as it is after the last step.
 ///
 /// # Errors
 /// If the loss diverges, the data do not fit, or the observer cannot keep something.
@@ -200,7 +201,8 @@ pub fn train(
         if step % settings.evaluate_every.max(1) == 0 || step == settings.steps {
             let batches = task.part(watched).ok_or(TrainError::NothingHeldOut)?;
             let score = evaluate(model, &mut evaluation_run, batches)?;
-            let chosen = watched == Part::HeldOut || best.improves(score);
+            let labels = task.majority().is_some();
+            let chosen = watched == Part::HeldOut || best.improves(score, labels);
             if chosen {
                 best.keep(step, score, model, watched == Part::Validation);
             }
@@ -238,8 +240,16 @@ struct Best {
 }
 
 impl Best {
-    fn improves(&self, score: Score) -> bool {
-        self.step == 0 || score.mean_loss() < self.score.mean_loss()
+    /// A classifier's loss rises as it grows too sure of its few mistakes, while it still gets more
+    /// labels right: so of labels the loss only decides between equals.
+    fn improves(&self, score: Score, labels: bool) -> bool {
+        let lower = score.mean_loss() < self.score.mean_loss();
+        match score.correct.cmp(&self.score.correct) {
+            _ if self.step == 0 => true,
+            Ordering::Greater if labels => true,
+            Ordering::Less if labels => false,
+            _ => lower,
+        }
     }
 
     fn keep(&mut self, step: u64, score: Score, model: &Model<f32>, params: bool) {
@@ -342,13 +352,15 @@ mod tests {
         let (model, record, outcome) = trained(20, &settings);
         let (last, validated) = record.evaluations.split_last().unwrap();
         assert_eq!((last.part, last.score), (Part::HeldOut, outcome.held_out));
-        let least =
-            validated.iter().min_by(|a, b| a.score.mean_loss().total_cmp(&b.score.mean_loss()));
-        assert_eq!(least.unwrap().step, outcome.best_step);
+        let best = validated.iter().min_by(|a, b| {
+            let lower = a.score.mean_loss().total_cmp(&b.score.mean_loss());
+            b.score.correct.cmp(&a.score.correct).then(lower)
+        });
+        assert_eq!(best.unwrap().step, outcome.best_step);
         let task = task(20);
         let batches = task.part(Part::Validation).unwrap();
         let score = evaluate(&model, &mut model.run(1), batches).unwrap();
-        assert_eq!(score, least.unwrap().score);
+        assert_eq!(score, best.unwrap().score);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! roots, divisions, exponentials), so that results are finite and differences can be taken of them.
 
 use cellc_compiler::ir::graph::{Graph, OutputRole, ValueId};
-use cellc_compiler::ir::op::{Binary, Element, Op, Reduction, Role, Shape, Type, Unary};
+use cellc_compiler::ir::op::{Binary, Class, Element, Op, Reduction, Role, Shape, Type, Unary};
 use proptest::prelude::*;
 
 use crate::compare::Numbers;
@@ -104,7 +104,30 @@ fn build(genome: &Genome, bound_all: bool) -> Graph {
 
 /// The `pick`-th of the values that fit, if any does.
 fn find(graph: &Graph, pick: u16, fits: impl Fn(&Type) -> bool) -> Option<ValueId> {
-    let fitting: Vec<ValueId> = graph.ids().filter(|&id| fits(graph.ty(id))).collect();
+    choose(pick, graph.ids().filter(|&id| fits(graph.ty(id))).collect())
+}
+
+/// The same among values that are the same bit for bit on every engine: the only ones that may be
+/// compared, since a comparison makes much of a last bit.
+fn find_exact(graph: &Graph, pick: u16, fits: impl Fn(&Type) -> bool) -> Option<ValueId> {
+    let mut exact: Vec<bool> = Vec::with_capacity(graph.len());
+    for id in graph.ids() {
+        let op = graph.op(id);
+        let rounded = match op {
+            Op::Argument { role, .. } => *role == Role::State,
+            Op::Unary(op) => !matches!(op, Unary::Neg | Unary::Abs | Unary::Relu),
+            Op::Binary(op) => {
+                matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div)
+            }
+            Op::Reduce { kind, .. } => *kind == Reduction::Sum,
+            _ => op.class() == Class::Product,
+        };
+        exact.push(!rounded && graph.operands(id).iter().all(|operand| exact[operand.index()]));
+    }
+    choose(pick, graph.ids().filter(|&id| exact[id.index()] && fits(graph.ty(id))).collect())
+}
+
+fn choose(pick: u16, fitting: Vec<ValueId>) -> Option<ValueId> {
     // Young values are picked more often: graphs grow deep as well as wide.
     let back = usize::from(pick) % fitting.len().max(1);
     let back = if pick.is_multiple_of(3) { back } else { back % 4 };
@@ -134,9 +157,14 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
     }
     let kind = kind - Unary::ALL.len();
     if let Some(&op) = Binary::ALL.get(kind) {
-        let x = find(graph, p, real)?;
+        let compares = matches!(op, Binary::Less | Binary::LessEqual | Binary::Equal);
+        let pick = |pick, fits: &dyn Fn(&Type) -> bool| match compares {
+            true => find_exact(graph, pick, fits),
+            false => find(graph, pick, fits),
+        };
+        let x = pick(p, &real)?;
         let ty = graph.ty(x).clone();
-        let mut y = find(graph, q, |other| *other == ty)?;
+        let mut y = pick(q, &|other| *other == ty)?;
         if op == Binary::Div {
             y = positive(graph, y)?;
         }
@@ -148,7 +176,7 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             let a = find(graph, p, real)?;
             let ty = graph.ty(a).clone();
             let b = find(graph, q, |other| *other == ty)?;
-            let c = find(graph, r, |other| *other == ty)?;
+            let c = find_exact(graph, r, |other| *other == ty)?;
             graph.push(Op::Select, &[c, a, b]).ok()
         }
         1 => {

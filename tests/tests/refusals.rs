@@ -96,7 +96,8 @@ fn params_that_do_not_fit_are_refused() {
 
 #[test]
 fn a_tape_is_good_until_what_it_refers_to_changes() {
-    let voids: [(&str, fn(&mut dyn Sequence<f64>)); 4] = [
+    type Change = fn(&mut dyn Sequence<f64>);
+    let voids: [(&str, Change); 4] = [
         ("an input", |sequence| set(sequence, &[0], &[0.0; 2])),
         ("a state", |sequence| sequence.initial_mut(0).fill(0.0)),
         ("another extent", |sequence| sequence.reshape(Extent { steps: 3, batch: 1 })),

@@ -64,6 +64,8 @@ fn rules_that_fit() {
         "%5 = reshape %3 : [6]\n%6 = reshape %5 : [3, 2]",
         &["%5 = reshape %3 : [3, 2]", "output y = %5"],
     );
+    // What a rule gives may be simpler still.
+    check("%5 = reshape %3 : [6]\n%6 = reshape %5 : [2, 3]", &["output y = %3"]);
     check(
         "%5 = slice %0 start=1 : [2]\n%6 = outer %5, %1 : [2, 3]\n%7 = transpose %6 : [3, 2]",
         &["%5 = slice %0 start=1 : [2]", "%6 = outer %1, %5 : [3, 2]", "output y = %6"],
@@ -87,6 +89,10 @@ fn rules_that_fit() {
     check(
         "%5 = constant 2.0 : []\n%6 = constant 0.5 : []\n%7 = less %5, %6 : []\n%8 = sub %5, %7 : []",
         &["%5 = constant 2.0 : []", "output y = %5"],
+    );
+    check(
+        "%5 = constant 3.0 : []\n%6 = constant 0.5 : []\n%7 = sub %5, %6 : []",
+        &["%5 = constant 2.5 : []", "output y = %5"],
     );
     check(
         "%5 = mul %0, %1 : [3]\n%6 = mul %0, %1 : [3]\n%7 = exp %2 : [3]\n%8 = add %5, %6 : [3]",

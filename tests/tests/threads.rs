@@ -1,3 +1,5 @@
+//! Runs large enough for threads and for sums in parts.
+//!
 //! Results do not depend on the number of threads, nor on the run: they are the same bit for bit.
 
 use cellc_compiler::check::check;
@@ -8,7 +10,7 @@ use cellc_compiler::syntax::parse;
 use cellc_runtime::native::WORTH_A_THREAD;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::Extent;
-use cellc_tests::compare::results;
+use cellc_tests::compare::{difference, results, run};
 
 fn graph(source: &str, dims: &[(&str, usize)]) -> Graph {
     let dims: Vec<_> = dims.iter().map(|(dim, size)| ((*dim).to_owned(), *size)).collect();
@@ -66,5 +68,19 @@ fn threads_change_no_bit() {
     {
         check_threads::<f32>(graph, Extent { steps, batch });
         check_threads::<f64>(graph, Extent { steps, batch });
+    }
+}
+
+/// Sums go through many rows in panels, whose results must add up.
+#[test]
+fn many_rows_agree_with_the_interpreter() {
+    let mixed = graph(MIXED, &[("V", 6), ("E", 5), ("H", 7)]);
+    for (steps, batch) in [(23, 25), (1, 257), (600, 1)] {
+        let extent = Extent { steps, batch };
+        let meaning = run::<f64>(&mixed, Engine::Interpreter, |_| true, 1, extent, 3);
+        for threads in [1, 2] {
+            let native = run::<f64>(&mixed, Engine::Jit, |_| true, threads, extent, 3);
+            assert_eq!(difference(&native, &meaning, 1e-11), None);
+        }
     }
 }

@@ -5,37 +5,36 @@
 use super::rebuild::{keep, rebuild};
 use crate::ir::eval::eval;
 use crate::ir::graph::{Graph, ValueId};
-use crate::ir::op::{Binary, Class, Op, TypeError, Unary};
+use crate::ir::op::{Binary, Class, Op, Type, TypeError, Unary};
 
-/// Rewrites each value by the first rule that fits, if any does.
+/// Rewrites each value by the rules that fit, until none does.
 ///
 /// # Errors
 /// Only by a bug in a rule.
 pub fn algebra(graph: &Graph) -> Result<Graph, TypeError> {
     rebuild(graph, |new, id, operands| {
-        let op = graph.op(id);
-        if let Some(&same) = operands.iter().find(|&&o| is_same(new, op, graph, id, o, operands)) {
-            return Ok(same);
+        let (mut op, mut operands) = (graph.op(id).clone(), operands.to_vec());
+        let ty = graph.ty(id);
+        // Each rewrite leaves an operation behind, so there is an end to them.
+        loop {
+            if let Some(&same) = operands.iter().find(|&&o| is_same(new, &op, ty, o, &operands)) {
+                return Ok(same);
+            }
+            match rewrite(new, &op, &operands) {
+                Some(rewritten) => (op, operands) = rewritten,
+                None => break,
+            }
         }
-        if let Some((op, operands)) = rewrite(new, op, operands) {
-            return new.push(op, &operands);
-        }
-        match fold(new, op, operands) {
-            Some(value) => new.push(Op::constant(value), &[]),
-            None => keep(new, graph, id, operands),
+        match (fold(new, &op, &operands), op) {
+            (Some(value), _) => new.push(Op::constant(value), &[]),
+            (None, Op::Argument { .. }) => keep(new, graph, id, &operands),
+            (None, op) => new.push(op, &operands),
         }
     })
 }
 
 /// Whether the operation gives its operand `o` back.
-fn is_same(
-    new: &Graph,
-    op: &Op,
-    old: &Graph,
-    id: ValueId,
-    o: ValueId,
-    operands: &[ValueId],
-) -> bool {
+fn is_same(new: &Graph, op: &Op, ty: &Type, o: ValueId, operands: &[ValueId]) -> bool {
     let is = |operand: usize, number: f64| constant(new, operands[operand]) == Some(number);
     match op {
         Op::Binary(Binary::Mul) => {
@@ -48,7 +47,7 @@ fn is_same(
                 && constant(new, operands[1]).is_some_and(f64::is_sign_positive)
         }
         Op::Broadcast { .. } | Op::Reshape { .. } | Op::Slice { .. } | Op::Pad { .. } => {
-            new.ty(o) == old.ty(id)
+            new.ty(o) == ty
         }
         Op::Concat => operands.len() == 1,
         _ => false,

@@ -82,7 +82,7 @@ pub fn prepare(path: &Path, rows: &[Row], split: Split) -> Result<Corpus, DataEr
     let too_little = |fault| Err(DataError::TooLittle { path: path.to_owned(), fault });
     if rows.len() < LEAST_ROWS {
         let n = rows.len();
-        return too_little(format!("only {n} rows to learn from; give at least {LEAST_ROWS}"));
+        return too_little(format!("too few rows to learn from: {n}; give at least {LEAST_ROWS}"));
     }
     let labels: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
     let labels: Vec<String> = labels.into_iter().map(ToOwned::to_owned).collect();
@@ -192,7 +192,7 @@ mod tests {
         let refused = |rows: &[Row], split| prepare(rows, split).err().unwrap();
         assert_eq!(
             refused(&rows()[..5], SPLIT),
-            "data.csv: only 5 rows to learn from; give at least 20"
+            "data.csv: too few rows to learn from: 5; give at least 20"
         );
         let same: Vec<_> = (0..30).map(|i| row(i, "good")).collect();
         assert_eq!(
