@@ -152,11 +152,13 @@ pub enum Unary {
     Tanh,
     /// `max(x, 0)`, NaN for NaN.
     Relu,
+    /// `log(1 + e^x)`, whose negation at `-x` is the logarithm of the sigmoid.
+    Softplus,
 }
 
 impl Unary {
     /// Every elementwise function of one operand.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Neg,
         Self::Exp,
         Self::Log,
@@ -165,6 +167,7 @@ impl Unary {
         Self::Sigmoid,
         Self::Tanh,
         Self::Relu,
+        Self::Softplus,
     ];
 
     /// Its word in the text form, and in the language where it is a function.
@@ -178,6 +181,7 @@ impl Unary {
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
             Self::Relu => "relu",
+            Self::Softplus => "softplus",
         }
     }
 }
