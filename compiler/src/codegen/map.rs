@@ -125,7 +125,7 @@ impl Emitter<'_> {
                         value.expect("operands come before users").1
                     }
                     _ if known.is_some() => known.expect("just seen"),
-                    Read::Constant(number) => self.number(ty, number),
+                    Read::Constant(number) => self.number(ty, number.0),
                     Read::Elements(id) => {
                         let address = self.element(place(id), element, bytes);
                         self.load(ty, address, 0)
