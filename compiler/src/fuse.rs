@@ -178,6 +178,8 @@ fn read_broadcast(graph: &Graph, map: [usize; 2], broadcast: ValueId) -> Read {
     let [rows, columns] = extents(graph, operand);
     match (graph.op(from), [rows, columns]) {
         (Op::Constant(value), _) => Read::Constant(value.0),
+        // One element is no repetition.
+        (_, [1, 1]) if map == [1, 1] => Read::Elements(from),
         (_, [1, 1]) => Read::Repeated { from, row_step: 0, column_step: 0 },
         // Reshaped behind the broadcast: its rows and columns are not the map's.
         _ if extents(graph, broadcast) != map => Read::Elements(broadcast),
@@ -311,8 +313,11 @@ fn needed(graph: &Graph, sums: &[Vec<SumTerm>]) -> Vec<Need> {
                 }
             }
         } else if let Op::Broadcast { .. } = op {
-            if let Read::Repeated { from, .. } = read_broadcast(graph, extents(graph, id), id) {
-                need(&mut needed, from, Need::Stored);
+            match read_broadcast(graph, extents(graph, id), id) {
+                Read::Constant(_) => {}
+                Read::Elements(from) | Read::Repeated { from, .. } => {
+                    need(&mut needed, from, Need::Stored);
+                }
             }
         } else {
             for &operand in graph.operands(id) {

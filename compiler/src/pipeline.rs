@@ -1,9 +1,52 @@
-//! The way from a simplified graph to its plan.
+//! The way from a cell's graph to the plans of its code.
 
+use thiserror::Error;
+
+use crate::autodiff::{DifferentiateError, differentiate};
 use crate::fuse::fuse;
 use crate::ir::graph::Graph;
+use crate::opt::{PassError, simplify};
 use crate::phases::phases;
 use crate::plan::{Plan, plan as place};
+
+/// A bug on the way from a graph to its plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PipelineError {
+    /// Differentiation failed.
+    #[error("internal error in `differentiate`: {0}")]
+    Differentiate(#[from] DifferentiateError),
+    /// A pass failed.
+    #[error("internal error: {0}")]
+    Pass(#[from] PassError),
+}
+
+/// The graphs that a cell is compiled as, all simplified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graphs {
+    /// The cell's own.
+    pub forward: Graph,
+    /// The cell's own, with residuals for `backward` as further outputs.
+    pub taped: Graph,
+    /// From residuals and cotangents of results to cotangents of arguments.
+    pub backward: Graph,
+}
+
+impl Graphs {
+    /// Simplifies a verified graph, differentiates it, and simplifies what that gives, by those
+    /// passes whose name `enabled` lets through.
+    ///
+    /// # Errors
+    /// Only by a bug, which the error places.
+    pub fn new(graph: &Graph, enabled: impl Fn(&str) -> bool) -> Result<Self, PipelineError> {
+        let graph = simplify(graph, &enabled)?;
+        let gradient = differentiate(&graph)?;
+        Ok(Self {
+            forward: simplify(&graph, &enabled)?,
+            taped: simplify(&gradient.forward, &enabled)?,
+            backward: simplify(&gradient.backward, &enabled)?,
+        })
+    }
+}
 
 /// Phases, kernels, memory: everything between a graph and code generation.
 pub fn plan(graph: &Graph) -> Plan {

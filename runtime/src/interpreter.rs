@@ -59,13 +59,16 @@ impl<T: Real> InterpretedSequence<T> {
         let zeros = |rows: usize, ports: &[Port]| -> Vec<Vec<T>> {
             ports.iter().map(|port| vec![T::default(); rows * port.ty.size()]).collect()
         };
-        let Interface { inputs, states, outputs, .. } = &self.interface;
+        let Interface { params, inputs, states, outputs } = &self.interface;
         self.inputs = inputs.iter().map(|port| InputArray::zeros(port, self.extent)).collect();
         self.initial = zeros(batch, states);
         self.outputs = zeros(steps * batch, outputs);
         self.finals = zeros(batch, states);
         self.output_cotangents = zeros(steps * batch, outputs);
         self.final_cotangents = zeros(batch, states);
+        self.param_gradients = zeros(1, params);
+        self.input_gradients = inputs.iter().map(|port| port.ty.is_real().then(Vec::new)).collect();
+        self.initial_gradients = zeros(batch, states);
         self.tape = None;
     }
 
@@ -126,10 +129,12 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
     }
 
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T> {
+        self.tape = None;
         self.inputs[input].as_mut()
     }
 
     fn initial_mut(&mut self, state: usize) -> &mut [T] {
+        self.tape = None;
         &mut self.initial[state]
     }
 

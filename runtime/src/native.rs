@@ -17,21 +17,21 @@ use crate::sequence::{
 };
 
 /// Below so many multiplications, starting threads takes longer than they save.
-const WORTH_A_THREAD: usize = 1 << 18;
+pub const WORTH_A_THREAD: usize = 1 << 18;
 
 /// The compiled code of a cell.
 #[derive(Debug)]
-pub struct NativeCode {
+pub(crate) struct NativeCode {
     /// Forward, without residuals.
-    pub forward: Code,
+    pub(crate) forward: Code,
     /// Forward, with residuals.
-    pub taped: Code,
+    pub(crate) taped: Code,
     /// Backward.
-    pub backward: Code,
+    pub(crate) backward: Code,
 }
 
 /// A run of a cell by native code.
-pub struct NativeSequence<T> {
+pub(crate) struct NativeSequence<T> {
     code: Arc<NativeCode>,
     interface: Interface,
     extent: Extent,
@@ -98,7 +98,7 @@ fn zeros<T: Real>(data: &mut Vec<T>, len: usize) {
 
 impl<T: Real> NativeSequence<T> {
     /// A run of extent zero, on as many threads as given.
-    pub fn new(code: Arc<NativeCode>, interface: Interface, threads: usize) -> Self {
+    pub(crate) fn new(code: Arc<NativeCode>, interface: Interface, threads: usize) -> Self {
         let Interface { params, inputs, states, outputs } = &interface;
         let extent = Extent::default();
         let mut sequence = Self {

@@ -8,8 +8,7 @@ use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::verify::{VerifyError, verify};
 use cellc_compiler::jit::{Code, JitError};
-use cellc_compiler::opt::{PassError, simplify};
-use cellc_compiler::pipeline;
+use cellc_compiler::pipeline::{self, Graphs, PipelineError};
 use thiserror::Error;
 
 use crate::interpreter::InterpretedSequence;
@@ -35,9 +34,9 @@ pub enum ProgramError {
     /// Differentiation failed.
     #[error("internal error in `differentiate`: {0}")]
     Differentiate(#[from] DifferentiateError),
-    /// A pass failed.
-    #[error("internal error: {0}")]
-    Pass(#[from] PassError),
+    /// A pass failed, or differentiation after it.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
     /// There is no machine code.
     #[error(transparent)]
     Jit(#[from] JitError),
@@ -81,15 +80,12 @@ impl<T: Real> Program<T> {
                 Ready::Interpreted(Arc::new(graph.clone()), Arc::new(differentiate(graph)?))
             }
             Engine::Jit => {
-                let graph = simplify(graph, &enabled)?;
-                let gradient = differentiate(&graph)?;
-                let compile = |graph: &Graph| -> Result<Code, ProgramError> {
-                    Ok(Code::compile(pipeline::plan(&simplify(graph, &enabled)?), T::PRECISION)?)
-                };
+                let graphs = Graphs::new(graph, enabled)?;
+                let compile = |graph: &Graph| Code::compile(pipeline::plan(graph), T::PRECISION);
                 Ready::Native(Arc::new(NativeCode {
-                    forward: compile(&graph)?,
-                    taped: compile(&gradient.forward)?,
-                    backward: compile(&gradient.backward)?,
+                    forward: compile(&graphs.forward)?,
+                    taped: compile(&graphs.taped)?,
+                    backward: compile(&graphs.backward)?,
                 }))
             }
         };

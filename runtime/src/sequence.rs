@@ -184,9 +184,9 @@ pub trait Sequence<T: Real>: Send {
     /// Sets the extent. Everything that a caller fills is zero afterwards if the extent changed,
     /// and else as it was; results are unspecified until the next run.
     fn reshape(&mut self, extent: Extent);
-    /// An input, `[T, B, ..]`.
+    /// An input, `[T, B, ..]`. A tape that refers to it is void.
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T>;
-    /// A state before the first step, `[B, ..]`.
+    /// A state before the first step, `[B, ..]`. A tape that refers to it is void.
     fn initial_mut(&mut self, state: usize) -> &mut [T];
     /// Runs over all steps, keeping no more than the results.
     ///

@@ -95,6 +95,16 @@ fn the_catalogue_compiles() {
     }
 }
 
+#[test]
+fn the_cell_of_the_manual_compiles() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/language.md");
+    let manual = fs::read_to_string(manual).expect("the manual of the language");
+    let cell = manual.split("```").nth(1).expect("the manual begins with a cell");
+    let source = Source::new("language.md", cell);
+    let compiled = compile(&source);
+    compiled.unwrap_or_else(|faults| panic!("{}", render(&faults, &source, false)));
+}
+
 /// Nests an operand `levels` deep.
 fn nested(open: &str, operand: &str, close: &str, levels: usize) -> String {
     let value = format!("{}{operand}{}", open.repeat(levels), close.repeat(levels));
@@ -204,7 +214,7 @@ fn no_text_makes_the_compiler_panic() {
         texts.push(source(path).text);
     }
     let mut random = Random(1);
-    for round in 0..20_000 {
+    for round in 0..10_000 {
         let mutant = mutate(&texts[round % texts.len()], &mut random);
         let outcome = catch_unwind(|| {
             let source = Source::new("mutant.cell", mutant.clone());

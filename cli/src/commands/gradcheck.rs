@@ -24,11 +24,14 @@ use crate::table::{Align, columns};
 /// |a - n| / max(|a|, |n|, scale), where the scale is a thousandth of the size of the argument's
 /// gradient. Exit status 1 if an error exceeds the tolerance.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Examples:
   cellc gradcheck lstm --dims I=3,H=4
   cellc gradcheck my.cell --cases 200 --seed 7
-  cellc gradcheck my.cell --json | jq .max_relative_error")]
+  cellc gradcheck my.cell --json | jq .max_relative_error"
+)]
 pub(crate) struct Args {
     /// A name of the catalogue, or the path of a `.cell` file
     cell: String,

@@ -57,9 +57,18 @@ pub(crate) struct Args {
 
 /// `--dtype`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Dtype {
+pub(crate) enum Dtype {
     F32,
     F64,
+}
+
+impl From<Dtype> for Precision {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F64 => Self::F64,
+        }
+    }
 }
 
 /// `--engine`
@@ -90,8 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let interface = Interface::of(&loaded.cell.graph);
     let found = file_precision(&file, &interface);
     let (precision, like) = match (args.dtype, found) {
-        (Some(Dtype::F32), _) => (Precision::F32, None),
-        (Some(Dtype::F64), _) => (Precision::F64, None),
+        (Some(dtype), _) => (dtype.into(), None),
         (None, Some((precision, like))) => (precision, Some(like)),
         // No real array at all: a cell of index inputs, without params.
         (None, None) => (Precision::F32, None),

@@ -13,6 +13,13 @@ use crate::output::{note, print};
 
 /// Let a model of `--task chars` go on with a text
 #[derive(clap::Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
+Examples:
+  cellc sample runs/chars-1
+  cellc sample runs/chars-1 --prompt \"The \" --length 200 --temperature 0.6"
+)]
 pub(crate) struct Args {
     /// The run folder
     run: PathBuf,

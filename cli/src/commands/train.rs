@@ -29,12 +29,15 @@ use crate::verdicts::verdicts;
 /// option it is an LSTM that reads short product reviews, made by the program itself, and decides
 /// whether the reviewer would buy again.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Examples:
   cellc train
   cellc train --task chars --data shakespeare.txt
   cellc train --task classify --data sentences.tsv --cell gru
-  cellc train --cell my.cell")]
+  cellc train --cell my.cell"
+)]
 pub(crate) struct Args {
     /// What to learn; if left out, what fits the data
     #[arg(long, value_enum)]

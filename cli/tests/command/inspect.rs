@@ -124,8 +124,31 @@ fn show_prints_each_stage() {
     cellc("show rnn --stage gradient --dims I=3,H=4").exits(0).prints(&parts);
     let dot = "show rnn --stage graph --format dot --dims I=3,H=4";
     cellc(dot).exits(0).prints(&["digraph {", "tanh [4]"]);
+    let parts = ["// forward", "body:", "matvec", "graph rnn.backward"];
+    cellc("show rnn --stage loop --dims I=3,H=4").exits(0).prints(&parts);
+    for stage in ["kernels", "plan"] {
+        let words = format!("show rnn --stage {stage} --dims I=3,H=4");
+        cellc(&words).exits(0).prints(&["// backward", "rnn.backward", "matvec_t"]);
+    }
     cellc("show rnn --format dot").exits(2).says(&["--stage graph"]);
     cellc("show rnn --stage grahp").exits(2).says(&["grahp", "graph"]);
+}
+
+#[test]
+fn show_prints_code_for_this_machine_and_others() {
+    let clif = cellc("show lstm --stage clif --dims I=3,H=4").exits(0);
+    let clif = clif.prints(&["// backward", "function u0:0(", "f32x4", "load."]);
+    let wide = cellc("show lstm --stage clif --dims I=3,H=4 --dtype f64").exits(0);
+    assert_ne!(clif.stdout, wide.stdout);
+    cellc("show lstm --stage asm --dims I=3,H=4").exits(0).prints(&["block0:", "ret"]);
+    for (target, word) in [("x86_64-unknown-linux-gnu", "%rdi"), ("aarch64-apple-darwin", "x0")] {
+        let words = format!("show lstm --stage asm --dims I=3,H=4 --target {target}");
+        cellc(&words).exits(0).prints(&[word]);
+    }
+    for target in ["riscv64gc-unknown-linux-gnu", "banana"] {
+        let words = format!("show lstm --stage asm --dims I=3,H=4 --target {target}");
+        cellc(&words).exits(2).says(&[target]);
+    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Checker<'_> {
                     Some(Entry { origin, .. }) if *origin != Origin::Dimension => {
                         self.fault(errors::value_in_initializer(name, expr.span))
                     }
-                    _ => self.name(name, expr.span).and(None),
+                    _ => self.dimension_of_name(name, expr.span).and(None),
                 }
             }
             ExprKind::Neg(inner) => self.number_within(inner).map(|number| -number),

@@ -19,16 +19,21 @@ impl Checker<'_> {
                 self.faults.push(errors::second_binding(name, &cell.name));
             }
         }
-        for ((dim, default), i) in default_dims(cell).into_iter().zip(0..) {
-            let name = &cell.dims[i];
+        let defaults = default_dims(cell);
+        let size_in = |list: &[(String, usize)], dim: &str| {
+            list.iter().find(|(other, _)| other == dim).map(|(_, size)| *size)
+        };
+        for name in &cell.dims {
+            let dim = name.text.clone();
             if let Some(Entry { span, .. }) = self.scope.get(&dim) {
                 self.faults.push(errors::second_dimension(name, *span));
                 continue;
             }
-            let size = match bindings.iter().find(|(other, _)| *other == dim) {
-                Some((_, size)) if (1..=MAX_ELEMENTS).contains(size) => *size,
-                Some((_, size)) => {
-                    self.faults.push(errors::binding_out_of_range(name, *size, MAX_ELEMENTS));
+            let default = size_in(&defaults, &dim).unwrap_or(1);
+            let size = match size_in(bindings, &dim) {
+                Some(size) if (1..=MAX_ELEMENTS).contains(&size) => size,
+                Some(size) => {
+                    self.faults.push(errors::binding_out_of_range(name, size, MAX_ELEMENTS));
                     default
                 }
                 None => {
@@ -70,6 +75,10 @@ impl Checker<'_> {
     pub(super) fn dimension(&mut self, expr: &Expr) -> Option<i64> {
         match &expr.kind {
             ExprKind::Number { whole: Some(whole), .. } => Some(*whole),
+            // Far more than a whole number can hold; written in digits or not is all the same.
+            ExprKind::Number { value, .. } if *value > 1e18 => {
+                self.fault(errors::dimension_overflow(expr.span))
+            }
             ExprKind::Number { .. } => self.fault(errors::dimension_not_whole(expr.span)),
             ExprKind::Name(name) => self.dimension_of_name(name, expr.span),
             ExprKind::Neg(inner) => {
@@ -101,7 +110,7 @@ impl Checker<'_> {
         }
     }
 
-    fn dimension_of_name(&mut self, name: &str, span: Span) -> Option<i64> {
+    pub(super) fn dimension_of_name(&mut self, name: &str, span: Span) -> Option<i64> {
         if let Some((_, size)) = self.dims.iter().find(|(dim, _)| dim == name) {
             return i64::try_from(*size).ok();
         }
@@ -146,6 +155,9 @@ pub fn default_dims(cell: &Cell) -> Vec<(String, usize)> {
     let mut previous = 3;
     let mut dims: Vec<(String, usize)> = Vec::new();
     for dim in &cell.dims {
+        if dims.iter().any(|(other, _)| *other == dim.text) {
+            continue;
+        }
         // Doubling keeps sums apart; it stops before many dimensions make for huge shapes.
         let least = if previous < 500 { 2 * previous + 1 } else { previous + 1 };
         previous = prime_from(least);
@@ -162,7 +174,7 @@ pub fn default_dims(cell: &Cell) -> Vec<(String, usize)> {
 }
 
 fn prime_from(least: usize) -> usize {
-    let is_prime = |n: &usize| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &usize| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     (least..).find(is_prime).unwrap_or(least)
 }
 
@@ -182,7 +194,7 @@ fn make_divisible(expr: &Expr, dims: &mut [(String, usize)]) {
         _ => 0,
     };
     for (dim, size) in dims {
-        if divisor > 0 && dividend.contains(&dim.as_str()) && *size % divisor != 0 {
+        if divisor > 0 && dividend.contains(&dim.as_str()) && !size.is_multiple_of(divisor) {
             *size = size.saturating_mul(divisor).min(MAX_ELEMENTS);
         }
     }

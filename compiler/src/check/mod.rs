@@ -161,9 +161,7 @@ impl Checker<'_> {
                 return;
             }
             None => {
-                let states = self.states.iter().map(|state| state.text.as_str());
-                let fault = errors::unknown_state(state, states);
-                self.faults.push(fault);
+                let _poison: Option<()> = self.unknown_state(state);
                 return;
             }
         };

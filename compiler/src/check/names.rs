@@ -87,12 +87,18 @@ impl Checker<'_> {
                 let fault = errors::next_of_other(state, entry);
                 self.fault(fault)
             }
-            None => {
-                let states = self.states.iter().map(|state| state.text.as_str());
-                let fault = errors::unknown_state(state, states);
-                self.fault(fault)
-            }
+            None => self.unknown_state(state),
         }
+    }
+
+    /// A state that is not declared, reported once.
+    pub(super) fn unknown_state<T>(&mut self, state: &Name) -> Option<T> {
+        if !self.unknown.insert(state.text.clone()) {
+            return None;
+        }
+        let states = self.states.iter().map(|state| state.text.as_str());
+        let fault = errors::unknown_state(state, states);
+        self.fault(fault)
     }
 
     fn later(&self, place: impl Fn(&Item) -> Option<Span>) -> Option<Span> {

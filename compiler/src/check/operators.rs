@@ -2,7 +2,7 @@
 
 use super::value::Value;
 use super::{Checker, errors};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Label, Span};
 use crate::ir::op::{Binary, Op};
 use crate::syntax::ast::{Expr, Operator};
 
@@ -37,7 +37,7 @@ impl Checker<'_> {
         };
         if a.value.extents.broadcast(&b.value.extents).is_none() {
             let fault = errors::operator_shapes(op, op_span, &a, &b);
-            let fault = self.with_declarations(fault, [&a, &b]);
+            let fault = self.with_operands(fault, [&a, &b]);
             return self.fault(fault);
         }
         let ranks = (a.value.rank(), b.value.rank());
@@ -53,7 +53,7 @@ impl Checker<'_> {
             ([v], [rows, columns]) if rows.size == v.size => (&b, &a, (Op::MatVecT, columns)),
             _ => {
                 let fault = errors::matmul_shapes(op, &a, &b);
-                let fault = self.with_declarations(fault, [&a, &b]);
+                let fault = self.with_operands(fault, [&a, &b]);
                 return self.fault(fault);
             }
         };
@@ -62,20 +62,22 @@ impl Checker<'_> {
         Some(Value::real(id, [extent]))
     }
 
-    /// Points at where the operands are declared or defined, if they are plain names.
-    pub(super) fn with_declarations<'e>(
-        &self,
-        fault: Diagnostic,
-        operands: impl IntoIterator<Item = &'e Operand<'e>>,
-    ) -> Diagnostic {
-        operands.into_iter().fold(fault, |fault, operand| {
-            let entry = operand.expr.as_name().and_then(|name| self.scope.get(name));
-            match entry {
-                Some(entry) if entry.value.is_some() => {
-                    fault.also(entry.span, errors::introduced(entry, &operand.value))
+    /// Says what the operands are: where they are introduced if they are plain names, and in place
+    /// otherwise.
+    fn with_operands<'e>(&self, fault: Diagnostic, operands: [&'e Operand<'e>; 2]) -> Diagnostic {
+        let mut fault = fault;
+        for Operand { expr, value } in operands {
+            let entry = expr.as_name().and_then(|name| Some((name, self.scope.get(name)?)));
+            let label = match entry {
+                Some((name, entry)) if entry.value.is_some() => {
+                    Label { span: entry.span, text: errors::introduced(name, entry, value) }
                 }
-                _ => fault,
+                _ => Label { span: expr.span, text: value.describe() },
+            };
+            if !fault.secondary.contains(&label) {
+                fault.secondary.push(label);
             }
-        })
+        }
+        fault
     }
 }

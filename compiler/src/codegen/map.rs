@@ -43,14 +43,14 @@ impl Emitter<'_> {
 
     /// Whether the elements of all rows follow each other in everything that the map touches.
     fn map_is_contiguous(&self, map: &Map, reads: &[Vec<Read>]) -> bool {
-        let read = reads.iter().flatten().filter_map(|read| match read {
-            Read::Constant(_) => None,
-            Read::Elements(id) | Read::Repeated { from: id, .. } => Some(*id),
-        });
-        let touched = read.filter(|id| !map.values.contains(id)).chain(self.stored(map));
         let [rows, columns] = map.extents;
-        let mut touched = touched;
-        touched.all(|id| self.stride(id) == rows * columns)
+        let follows = |id: ValueId| self.stride(id) == rows * columns;
+        let read = reads.iter().flatten().all(|read| match *read {
+            Read::Constant(_) => true,
+            Read::Elements(id) => map.values.contains(&id) || follows(id),
+            Read::Repeated { from, .. } => self.stride(from) == 0,
+        });
+        read && self.stored(map).all(follows)
     }
 
     /// A map over values too small to fill a register, whose rows are gone through as one.

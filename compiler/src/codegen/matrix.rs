@@ -3,9 +3,10 @@
 //! Two forms serve all of them. In the *dot* form, `y[r, m] = Σ_k x[r, k] w[m, k]`, both operands
 //! run along `k`, so a register holds several `k` of one sum, which are added up at the end. In the
 //! *axpy* form, `c[i, j] (+)= Σ_p a[i, p] b[p, j]`, a register holds several `j`. Both compute a tile
-//! of 3 rows by 4 registers at a time, so that twelve sums are under way (a fused multiply-add can
-//! start twice a cycle and takes four) and what is loaded is used more than once. The order in which
-//! an element's terms are added is the same in every tile: a row's result does not depend on which
+//! of eight registers at a time, so that eight sums are under way (a fused multiply-add can start
+//! twice a cycle and takes four), what is loaded is used more than once, and the sums, the operands
+//! and the copies that Cranelift's `fma` makes of them fit in sixteen registers. The order in which an
+//! element's terms are added is the same in every tile: a row's result does not depend on which
 //! rows it is computed with.
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -15,10 +16,10 @@ use super::Emitter;
 use crate::ir::graph::ValueId;
 use crate::plan::BindingId;
 
-/// Rows of a tile.
-const TILE_ROWS: usize = 3;
-/// Columns of a tile: dot products, or registers.
-const TILE_COLUMNS: usize = 4;
+/// The rows of a tile, widest first: what one leaves over is left to the next.
+const TILE_ROWS: [usize; 3] = [4, 2, 1];
+/// The dot products, or registers, of a tile: with its rows, how many sums are under way.
+const TILE: usize = 8;
 /// How many rows of both operands a sum of outer products goes through at a time, so that a
 /// panel of them stays in the first-level cache while all of the result is gone through.
 const PANEL: usize = 256;
@@ -46,7 +47,7 @@ impl Emitter<'_> {
         self.for_row_tiles(rows_share_matrix, |e, row, tile| {
             let [a, b, c] = [v, w, id].map(|value| e.row(value, row));
             let a_strides = Strides { row: e.stride(v), sum: 1 };
-            e.for_column_tiles(outer, |e, j, width, ty| {
+            e.for_column_tiles(outer, TILE / tile, |e, j, width, ty| {
                 let b = e.element(b, j, e.real.bytes);
                 let c = e.element(c, j, e.real.bytes);
                 let zero = e.number(ty, 0.0);
@@ -97,12 +98,12 @@ impl Emitter<'_> {
             let count = e.b.ins().umin(left, panel);
             let u = e.element(u, p, u_stride * bytes);
             let v = e.element(v, p, v_stride * bytes);
-            e.for_column_tiles(columns, |e, j, width, ty| {
-                let v = e.element(v, j, bytes);
-                let c = e.element(c, j, bytes);
-                e.for_tiles(|e, i, tile| {
-                    let a = e.element(u, i, bytes);
-                    let c = e.element(c, i, columns * bytes);
+            e.for_tiles(|e, i, tile| {
+                let a = e.element(u, i, bytes);
+                let c = e.element(c, i, columns * bytes);
+                e.for_column_tiles(columns, TILE / tile, |e, j, width, ty| {
+                    let v = e.element(v, j, bytes);
+                    let c = e.element(c, j, bytes);
                     let mut start = Vec::new();
                     e.for_tile([tile, width], |e, r, k, _| {
                         let at = r * columns + k * e.lanes(ty);
@@ -178,17 +179,20 @@ impl Emitter<'_> {
         }
     }
 
-    /// Goes through `first..last` in tiles of [`TILE_ROWS`], and then one by one.
+    /// Goes through `first..last` in tiles of [`TILE_ROWS`].
     fn for_tiles(&mut self, mut body: impl FnMut(&mut Self, Value, usize)) {
-        let length = self.b.ins().isub(self.last, self.first);
-        let tile = self.constant(TILE_ROWS);
-        let remainder = self.b.ins().urem(length, tile);
-        let middle = self.b.ins().isub(self.last, remainder);
-        for (start, end, tile) in [(self.first, middle, TILE_ROWS), (middle, self.last, 1)] {
+        let mut start = self.first;
+        for tile in TILE_ROWS {
+            let left = self.b.ins().isub(self.last, start);
+            // Tiles have a power of two of rows.
+            let mask = -i64::try_from(tile).expect("tiles are small");
+            let tiled = self.b.ins().band_imm_s(left, mask);
+            let end = self.b.ins().iadd(start, tiled);
             self.for_each(start, end, tile, &[], |e, row, _| {
                 body(e, row, tile);
                 Vec::new()
             });
+            start = end;
         }
     }
 
@@ -201,17 +205,18 @@ impl Emitter<'_> {
         }
     }
 
-    /// Goes through columns in tiles of [`TILE_COLUMNS`] registers, then registers, then numbers.
+    /// Goes through columns in tiles of `width` registers, then registers, then numbers.
     fn for_column_tiles(
         &mut self,
         columns: usize,
+        width: usize,
         mut body: impl FnMut(&mut Self, Value, usize, Type),
     ) {
         let lanes = self.real.count;
-        let wide = columns / (TILE_COLUMNS * lanes) * (TILE_COLUMNS * lanes);
+        let wide = columns / (width * lanes) * (width * lanes);
         let vectors = columns / lanes * lanes;
         let parts = [
-            (0, wide, TILE_COLUMNS, self.real.vector),
+            (0, wide, width, self.real.vector),
             (wide, vectors, 1, self.real.vector),
             (vectors, columns, 1, self.real.scalar),
         ];
@@ -249,7 +254,7 @@ impl Emitter<'_> {
                 let factor = e.load_splat(ty, a, row * a_strides.row);
                 for (column, &vector) in vectors.iter().enumerate() {
                     let sum = &mut sums[row * columns + column];
-                    *sum = e.multiply_add(vector, factor, *sum);
+                    *sum = e.multiply_add(factor, vector, *sum);
                 }
             }
             let a = e.advance(a, a_strides.sum);
@@ -264,8 +269,9 @@ impl Emitter<'_> {
         let (outer, inner) = (self.size(id), self.size(v));
         let [w, x, y] = [w, v, id].map(|value| self.row(value, row));
         let (x_stride, y_stride) = (self.stride(v), self.stride(id));
-        let full = outer / TILE_COLUMNS * TILE_COLUMNS;
-        for (start, end, width) in [(0, full, TILE_COLUMNS), (full, outer, 1)] {
+        let wide = TILE / tile;
+        let full = outer / wide * wide;
+        for (start, end, width) in [(0, full, wide), (full, outer, 1)] {
             self.for_count(end - start, width, &[], |e, m, _| {
                 let offset = e.constant(start);
                 let m = e.b.ins().iadd(m, offset);
@@ -294,12 +300,13 @@ impl Emitter<'_> {
             [x, w].into_iter().chain(std::iter::repeat_n(zero, rows * columns)).collect();
         let sums = self.for_count(full, lanes, &carried, |e, _, carried| {
             let (x, w, mut sums) = (carried[0], carried[1], carried[2..].to_vec());
-            let xs: Vec<Value> = (0..rows).map(|r| e.load(vector, x, r * x_stride)).collect();
-            for column in 0..columns {
-                let weights = e.load(vector, w, column * inner);
-                for (row, &x) in xs.iter().enumerate() {
+            let weights: Vec<Value> =
+                (0..columns).map(|column| e.load(vector, w, column * inner)).collect();
+            for row in 0..rows {
+                let x = e.load(vector, x, row * x_stride);
+                for (column, &weight) in weights.iter().enumerate() {
                     let sum = &mut sums[row * columns + column];
-                    *sum = e.multiply_add(weights, x, *sum);
+                    *sum = e.multiply_add(x, weight, *sum);
                 }
             }
             let (x, w) = (e.advance(x, lanes), e.advance(w, lanes));
@@ -335,7 +342,7 @@ impl Emitter<'_> {
             let to = e.element(to, at, size * bytes);
             let from = e.row(entry, row);
             // Not `for_elements`, which may be given an element twice.
-            e.for_column_tiles(size, |e, j, width, ty| {
+            e.for_column_tiles(size, 1, |e, j, width, ty| {
                 let to = e.element(to, j, bytes);
                 let from = e.element(from, j, bytes);
                 for i in 0..width {

@@ -70,8 +70,11 @@ impl Target {
     /// If Cranelift has no backend for it.
     pub fn named(triple: &str) -> Result<Self, TargetError> {
         let fault = |reason: String| TargetError::Unsupported { target: triple.to_owned(), reason };
-        let builder = cranelift_codegen::isa::lookup_by_name(triple)
-            .map_err(|error| fault(error.to_string()))?;
+        // Not `isa::lookup_by_name`, which panics at a triple that is none.
+        let parsed =
+            triple.parse::<target_lexicon::Triple>().map_err(|error| fault(error.to_string()))?;
+        let builder =
+            cranelift_codegen::isa::lookup(parsed).map_err(|error| fault(error.to_string()))?;
         Self::new(builder).map_err(fault)
     }
 

@@ -229,6 +229,7 @@ fn binary<T: Real>(op: Binary, a: T, b: T) -> T {
     let truth = |holds: bool| T::from_f64(if holds { 1.0 } else { 0.0 });
     #[allow(clippy::eq_op, clippy::float_cmp, reason = "only NaN differs from itself")]
     let nan = |x: T| x != x;
+    let zero = T::default();
     match op {
         Binary::Add => a + b,
         Binary::Sub => a - b,
@@ -236,20 +237,12 @@ fn binary<T: Real>(op: Binary, a: T, b: T) -> T {
         Binary::Div => a / b,
         Binary::Max | Binary::Min if nan(a) => a,
         Binary::Max | Binary::Min if nan(b) => b,
-        Binary::Max => {
-            if a < b {
-                b
-            } else {
-                a
-            }
-        }
-        Binary::Min => {
-            if b < a {
-                b
-            } else {
-                a
-            }
-        }
+        // Only zeros are equal and yet differ: their sum is -0 if both are, as the larger is.
+        Binary::Max if a == zero && b == zero => a + b,
+        Binary::Min if a == zero && b == zero => -(-a + -b),
+        Binary::Max if a < b => b,
+        Binary::Min if b < a => b,
+        Binary::Max | Binary::Min => a,
         Binary::Less => truth(a < b),
         Binary::LessEqual => truth(a <= b),
         Binary::Equal => truth(a == b),

@@ -9,3 +9,6 @@ pub mod graph;
 pub mod op;
 pub mod text;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;

@@ -193,9 +193,9 @@ pub enum Binary {
     Mul,
     /// `a / b`
     Div,
-    /// The larger; NaN if either is NaN.
+    /// The larger, 0 rather than -0; NaN if either is NaN.
     Max,
-    /// The smaller; NaN if either is NaN.
+    /// The smaller, -0 rather than 0; NaN if either is NaN.
     Min,
     /// 1 where `a < b`, else 0 (also where either is NaN).
     Less,

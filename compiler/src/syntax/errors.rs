@@ -33,7 +33,8 @@ const FOREIGN_KEYWORDS: [(&str, &str); 21] = [
 // Characters and words.
 
 pub(super) fn unknown_character(c: char, span: Span, help: Option<&str>) -> Diagnostic {
-    let fault = Diagnostic::error(format!("unknown character `{}`", c.escape_debug()), span);
+    let shown = if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() };
+    let fault = Diagnostic::error(format!("unknown character `{shown}`"), span);
     match help {
         Some(help) => fault.help(help),
         None => fault.help("outside comments, a cell is written in ASCII"),
@@ -89,6 +90,11 @@ pub(super) fn expected(what: &str, found: &str, span: Span) -> Diagnostic {
 pub(super) fn expected_at_line_end(what: &str, found: &str, span: Span) -> Diagnostic {
     Diagnostic::error(format!("expected {what}, found {found} on a later line"), span)
         .label("the line ends too early")
+}
+
+pub(super) fn juxtaposition(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("expected an operator or the end of the line, found {found}"), span)
+        .help("a product is written with `*`, or with `@` between a matrix and a vector")
 }
 
 pub(super) fn unclosed(sign: &str, found: &str, at: Span, open: Span) -> Diagnostic {

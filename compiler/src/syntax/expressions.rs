@@ -172,3 +172,47 @@ impl Parser<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnostic::Source;
+    use crate::syntax::ast::Item;
+    use crate::syntax::parse;
+
+    /// An expression as it is parsed, and printed with only the parentheses it needs.
+    fn printed(expression: &str) -> String {
+        let text = format!("cell f() {{\n    y = {expression}\n}}");
+        let cell = parse(&Source::new("test", text)).expect("a well-formed expression");
+        match cell.items.as_slice() {
+            [Item::Definition { value, .. }] => value.to_string(),
+            items => panic!("not one definition: {items:?}"),
+        }
+    }
+
+    #[test]
+    fn operators_bind_as_documented() {
+        for (text, expected) in [
+            ("(a + b) + c", "a + b + c"),
+            ("a + (b + c)", "a + (b + c)"),
+            ("a - (b * c)", "a - b * c"),
+            ("(W @ x) * r", "W @ x * r"),
+            ("r * (W @ x)", "r * (W @ x)"),
+            ("(-a) * b", "-a * b"),
+            ("-(a * b)", "-(a * b)"),
+            ("-(v[i])", "-v[i]"),
+            ("(a + b) < (c + d)", "a + b < c + d"),
+            ("(a < b) == c", "(a < b) == c"),
+            ("(v)[..(H)][1 ..]", "v[..H][1..]"),
+            ("tanh((next c)) / 1e-5", "tanh(next c) / 0.00001"),
+        ] {
+            assert_eq!(printed(text), expected);
+            assert_eq!(printed(expected), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_that_begins_with_an_operator_goes_on() {
+        assert_eq!(printed("a\n    + b\n    - c"), "a + b - c");
+        assert_eq!(printed("concat(\n    a,\n    b,\n)"), "concat(a, b)");
+    }
+}

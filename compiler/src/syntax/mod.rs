@@ -1,10 +1,11 @@
 //! The text of a cell, parsed into a tree.
 //!
-//! [`lexer`] makes tokens of text and [`parser`] a tree of tokens, by recursive descent with one
-//! token of lookahead (two to tell a definition from the rest). The grammar is in
+//! `lexer` makes tokens of text; `parser` (cells and statements), `declarations` and `expressions`
+//! make a tree of tokens, by recursive descent with two tokens of lookahead. The grammar is in
 //! `docs/language.md`.
 
 pub mod ast;
+mod declarations;
 mod errors;
 mod expressions;
 mod lexer;

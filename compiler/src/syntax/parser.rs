@@ -3,8 +3,7 @@
 //! After a fault the parser passes over the rest of the statement and goes on with the next, so
 //! that independent faults are reported together.
 
-use super::ast::TypeKind;
-use super::ast::{Cell, Declaration, Expr, ExprKind, Initializer, Item, Kind, Name, TypeExpr};
+use super::ast::{Cell, Expr, ExprKind, Item, Kind, Name};
 use super::lexer::{Token, TokenKind, lex};
 use super::{KEYWORDS, errors};
 use crate::diagnostic::{Diagnostic, Span};
@@ -70,7 +69,7 @@ impl<'t> Parser<'t> {
         self.is(sign).then(|| self.bump().span)
     }
 
-    fn is_word(&self, word: &str) -> bool {
+    pub(super) fn is_word(&self, word: &str) -> bool {
         let token = self.peek();
         token.kind == TokenKind::Word && self.slice(token.span) == word
     }
@@ -196,14 +195,14 @@ impl Parser<'_> {
             Ok(header) => header,
             // The body is parsed all the same, for the faults in it.
             Err(Reported) => {
-                while !self.is("{") && !self.starts_statement() && !self.at_end() {
+                while !self.is("{") && !self.at_next_statement() && !self.at_end() {
                     self.bump();
                 }
                 (Name { text: String::new(), span: Span::default() }, Vec::new())
             }
         };
         let open = self.peek().span;
-        if self.eat("{").is_none() {
+        if self.eat("{").is_none() && !name.text.is_empty() {
             self.expected("`{` to begin the body of the cell");
         }
         let mut items = Vec::new();
@@ -250,14 +249,40 @@ impl Parser<'_> {
             return;
         }
         if parsed.is_ok() {
-            self.expected("an operator or the end of the line");
+            let token = self.peek();
+            match token.kind {
+                TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") => {
+                    let found = self.describe(token);
+                    self.fault(errors::juxtaposition(&found, token.span))
+                }
+                _ => self.expected("an operator or the end of the line"),
+            };
         }
-        while self.at == start || !(self.ends_statement() && self.starts_statement()) {
-            if self.is("}") && (self.at > start || self.peek().starts_line) || self.at_end() {
-                break;
-            }
+        if self.at == start && !self.is("}") {
             self.bump();
         }
+        while !self.recovers(start) {
+            self.bump();
+        }
+    }
+
+    /// Whether the statement that began at a token, and is at fault, is behind.
+    fn recovers(&self, start: usize) -> bool {
+        let token = self.peek();
+        if self.at_end() || self.is("}") || self.at_next_statement() {
+            return true;
+        }
+        let opened = |token: &Token| match token.kind {
+            TokenKind::Sign("(" | "[") => 1,
+            TokenKind::Sign(")" | "]") => -1,
+            _ => 0,
+        };
+        let open: i32 = self.tokens[start..self.at].iter().map(opened).sum();
+        let goes_on = match self.previous().kind {
+            TokenKind::Sign(sign) => !matches!(sign, ")" | "]" | "{" | ";"),
+            _ => false,
+        };
+        token.starts_line && token.kind == TokenKind::Word && open <= 0 && !goes_on
     }
 
     fn ends_statement(&self) -> bool {
@@ -287,7 +312,14 @@ impl Parser<'_> {
     fn statement_body(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
         let token = self.peek();
         if token.kind != TokenKind::Word {
-            return Err(self.expected("a declaration or a definition"));
+            return Err(match token.kind {
+                TokenKind::Reported => Reported,
+                _ => {
+                    let found = self.describe(token);
+                    let what = "a declaration or a definition";
+                    self.fault(errors::expected(what, &found, token.span))
+                }
+            });
         }
         match self.slice(token.span) {
             "input" => self.declaration(Kind::Input, items),
@@ -297,9 +329,9 @@ impl Parser<'_> {
                 let keyword = self.bump().span;
                 let state = self.name("the name of a state")?;
                 self.expect("=", "`=` and the new value of the state")?;
-                let value = self.value();
+                let (value, parsed) = self.value();
                 items.push(Item::Next { keyword, state, value });
-                Ok(())
+                parsed
             }
             "output" => self.outputs(items),
             word => self.definition(token, word, items),
@@ -312,9 +344,9 @@ impl Parser<'_> {
             TokenKind::Sign("=") => {
                 let name = self.name("a name")?;
                 self.bump();
-                let value = self.value();
+                let (value, parsed) = self.value();
                 items.push(Item::Definition { name, value });
-                Ok(())
+                parsed
             }
             TokenKind::Sign(":") => {
                 Err(self.fault(errors::declaration_without_keyword(word, first.span)))
@@ -338,10 +370,13 @@ impl Parser<'_> {
         }
     }
 
-    /// An expression; if there is none, it is reported and passed over.
-    fn value(&mut self) -> Expr {
+    /// An expression, and whether it could be parsed: what it defines is kept in any case.
+    fn value(&mut self) -> (Expr, Parsed<()>) {
         let at = self.peek().span;
-        self.expression().unwrap_or_else(|Reported| Expr::new(ExprKind::Error, at))
+        match self.expression() {
+            Ok(value) => (value, Ok(())),
+            Err(Reported) => (Expr::new(ExprKind::Error, at), Err(Reported)),
+        }
     }
 
     fn outputs(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
@@ -352,101 +387,15 @@ impl Parser<'_> {
                 let span = self.peek().span;
                 return Err(self.fault(errors::output_with_type(&name, span)));
             }
-            let value = self.eat("=").map(|_| self.value());
+            let (value, parsed) = match self.eat("=").map(|_| self.value()) {
+                Some((value, parsed)) => (Some(value), parsed),
+                None => (None, Ok(())),
+            };
             items.push(Item::Output { name, value });
+            parsed?;
             if self.eat(",").is_none() {
                 return Ok(());
             }
         }
-    }
-}
-
-/// Declarations.
-impl Parser<'_> {
-    fn declaration(&mut self, kind: Kind, items: &mut Vec<Item>) -> Parsed<()> {
-        self.bump();
-        loop {
-            let mut names = vec![self.name(&format!("the name of the {}", kind.keyword()))?];
-            while self.eat(",").is_some() {
-                names.push(self.name(&format!("the name of the {}", kind.keyword()))?);
-            }
-            let last = &names[names.len() - 1];
-            if self.eat(":").is_none() {
-                let token = self.peek();
-                let fault = errors::declaration_without_type(kind, &names[0], last.span);
-                return Err(match token.kind {
-                    TokenKind::Reported => Reported,
-                    _ => self.fault(fault),
-                });
-            }
-            let ty = self.ty()?;
-            let initializer = self.initializer()?;
-            if let (Some((_, span)), true) = (&initializer, kind != Kind::Param) {
-                self.fault(errors::initializer_of_other(kind, *span));
-            }
-            let initializer = initializer.map(|(initializer, _)| initializer);
-            items.push(Item::Declaration(Declaration { kind, names, ty, initializer }));
-            if self.eat(",").is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    fn ty(&mut self) -> Parsed<TypeExpr> {
-        let token = self.peek();
-        match token.kind {
-            TokenKind::Sign("[") => {
-                self.bump();
-                let mut extents = Vec::new();
-                while !self.is("]") {
-                    extents.push(self.expression()?);
-                    if self.eat(",").is_none() {
-                        break;
-                    }
-                }
-                let end = self.close("]", token.span)?;
-                Ok(TypeExpr { kind: TypeKind::Real(extents), span: token.span.to(end) })
-            }
-            TokenKind::Word if self.is_word("scalar") => {
-                self.bump();
-                Ok(TypeExpr { kind: TypeKind::Real(Vec::new()), span: token.span })
-            }
-            TokenKind::Word if self.is_word("index") => {
-                self.bump();
-                let open = self.expect("(", "`(` and the bound of the index: `index(V)`")?;
-                let bound = self.expression()?;
-                let end = self.close(")", open)?;
-                Ok(TypeExpr { kind: TypeKind::Index(Box::new(bound)), span: token.span.to(end) })
-            }
-            TokenKind::Reported => Err(Reported),
-            TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") if !token.starts_line => {
-                let found = self.slice(token.span);
-                Err(self.fault(errors::type_without_brackets(found, token.span)))
-            }
-            _ => Err(self.expected("a type: `[H]`, `[H, I]`, `[]` or `index(V)`")),
-        }
-    }
-
-    fn initializer(&mut self) -> Parsed<Option<(Initializer, Span)>> {
-        if let Some(start) = self.eat("=") {
-            let value = self.expression()?;
-            let span = start.to(value.span);
-            return Ok(Some((Initializer::Constant(value), span)));
-        }
-        let Some(start) = self.eat("~") else { return Ok(None) };
-        if self.peek().kind == TokenKind::Number {
-            let span = self.peek().span;
-            return Err(self.fault(errors::drawn_constant(start, span)));
-        }
-        let name =
-            self.name("an initialiser: `uniform(..)`, `normal(..)`, `identity` or `orthogonal`")?;
-        let mut span = start.to(name.span);
-        let mut arguments = Vec::new();
-        if self.is("(") {
-            let (list, end) = self.arguments()?;
-            arguments = list;
-            span = span.to(end);
-        }
-        Ok(Some((Initializer::Draw { name, arguments }, span)))
     }
 }

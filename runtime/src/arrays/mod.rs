@@ -24,3 +24,6 @@ pub use bind::{Arrays, Cotangents, file_precision};
 pub use fault::{Axis, Fault, FileError, Pattern};
 pub use file::ArrayFile;
 pub use results::Results;
+
+#[cfg(test)]
+mod tests;

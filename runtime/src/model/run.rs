@@ -180,11 +180,8 @@ impl<T: Real> ModelRun<T> {
     /// of the model's parameters.
     pub fn gradients(&self) -> Vec<&[T]> {
         let stages = self.sequences.iter();
-        let of_stage = |sequence| -> Vec<&[T]> {
-            let sequence: &dyn Sequence<T> = sequence;
-            (0..sequence.interface().params.len()).map(|i| sequence.param_gradient(i)).collect()
-        };
-        stages.flat_map(|sequence| of_stage(sequence.as_ref())).collect()
+        let params = stages.map(|stage| (stage, 0..stage.interface().params.len()));
+        params.flat_map(|(stage, params)| params.map(|i| stage.param_gradient(i))).collect()
     }
 }
 

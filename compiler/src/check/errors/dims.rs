@@ -67,8 +67,8 @@ pub(crate) fn dimension_overflow(span: Span) -> Diagnostic {
 }
 
 pub(crate) fn dimension_by_zero(divisor: &Expr, values: &str) -> Diagnostic {
-    let message = format!("division by zero: `{divisor}` is 0{}", where_(values));
-    Diagnostic::error(message, divisor.span)
+    let fault = Diagnostic::error("division by zero", divisor.span);
+    if values.is_empty() { fault } else { fault.label(format!("0 for {values}")) }
 }
 
 pub(crate) fn inexact_division(expr: &Expr, a: i64, b: i64, values: &str) -> Diagnostic {

@@ -190,7 +190,7 @@ pub(crate) fn second_output(name: &Name, first: Span) -> Diagnostic {
 
 pub(crate) fn output_as_value(name: &str, span: Span, output: Span) -> Diagnostic {
     Diagnostic::error(format!("unknown name `{name}`"), span)
-        .also(output, "an output of this name has no value that can be used")
+        .also(output, format!("`{name}` is the name of an output alone"))
         .help(format!("define `{name} = ..` first, and then `output {name}`"))
 }
 

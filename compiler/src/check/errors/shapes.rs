@@ -18,13 +18,13 @@ pub(crate) fn too_many_elements(extents: &Extents, limit: usize, span: Span) -> 
         .label(format!("the limit is {limit} elements"))
 }
 
-/// Where a name that is an operand comes from, for a label there.
-pub(crate) fn introduced(entry: &Entry, value: &Value) -> String {
-    match (entry.origin, value.rank()) {
-        (Origin::Declared(_), 0) => "declared as a single number".into(),
-        (Origin::Declared(_), _) => format!("declared {}", value.extents),
-        _ => format!("defined as {}", value.describe()),
-    }
+/// What a name that is an operand is, for a label where it is introduced.
+pub(crate) fn introduced(name: &str, entry: &Entry, value: &Value) -> String {
+    let verb = match entry.origin {
+        Origin::Declared(_) => "declared as",
+        _ => "defined here:",
+    };
+    format!("`{name}` is {verb} {}", value.describe())
 }
 
 /// Points at a `*` that was perhaps to be `@`, if the shape of a value comes from one.
@@ -54,9 +54,7 @@ pub(crate) fn operator_shapes(op: Operator, op_span: Span, a: &Operand, b: &Oper
         a.value.describe(),
         b.value.describe()
     );
-    let fault = Diagnostic::error(message, op_span)
-        .also(a.expr.span, a.value.describe())
-        .also(b.expr.span, b.value.describe());
+    let fault = Diagnostic::error(message, op_span);
     let is_product = op == Operator::Mul && a.value.rank() + b.value.rank() == 3;
     if !is_product {
         return with_spread(fault, &[&a.value, &b.value]);
@@ -97,7 +95,7 @@ pub(crate) fn matmul_shapes(op: Span, a: &Operand, b: &Operand) -> Diagnostic {
         }
         _ => format!("`@` needs a matrix and a vector, found {left} and {right}"),
     };
-    let fault = Diagnostic::error(needs, op).also(a.expr.span, left).also(b.expr.span, right);
+    let fault = Diagnostic::error(needs, op);
     match shapes {
         ([_, _], [_]) | ([_], [_, _]) => matmul_help(fault, a, b),
         ([_], [_]) => fault.help("the inner product of two vectors is `dot(u, v)`, the elementwise one `u * v`, the outer one `outer(u, v)`"),
@@ -120,7 +118,7 @@ fn matmul_help(fault: Diagnostic, a: &Operand, b: &Operand) -> Diagnostic {
         let swapped = format!("transpose({}) @ {}", matrix.expr, operand_text(vector.expr));
         return match matrix.expr.as_name() {
             Some(name) => fault.help(format!(
-                "`{swapped}` fits, or the shape of `{name}` is [{}, {}] the other way round",
+                "`{swapped}` fits, or else `{name}` is to be of shape [{}, {}]",
                 columns.name(),
                 rows.name()
             )),
@@ -168,9 +166,8 @@ pub(crate) fn next_of_other_shape(
         declared.describe(),
         found.describe()
     );
-    let fault = Diagnostic::error(message, expr.span)
-        .label(found.describe())
-        .also(declared_at, format!("the state is declared as {}", declared.describe()));
+    let fault =
+        Diagnostic::error(message, expr.span).also(declared_at, "the state is declared here");
     with_spread(fault, &[found])
 }
 

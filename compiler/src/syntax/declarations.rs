@@ -1,0 +1,96 @@
+//! Tokens to a tree: declarations, types and initialisers.
+
+use super::ast::{Declaration, Initializer, Item, Kind, TypeExpr, TypeKind};
+use super::errors;
+use super::lexer::TokenKind;
+use super::parser::{Parsed, Parser, Reported};
+use crate::diagnostic::Span;
+
+impl Parser<'_> {
+    pub(super) fn declaration(&mut self, kind: Kind, items: &mut Vec<Item>) -> Parsed<()> {
+        self.bump();
+        loop {
+            let mut names = vec![self.name(&format!("the name of the {}", kind.keyword()))?];
+            while self.eat(",").is_some() {
+                names.push(self.name(&format!("the name of the {}", kind.keyword()))?);
+            }
+            let last = &names[names.len() - 1];
+            if self.eat(":").is_none() {
+                let token = self.peek();
+                let fault = errors::declaration_without_type(kind, &names[0], last.span);
+                return Err(match token.kind {
+                    TokenKind::Reported => Reported,
+                    _ => self.fault(fault),
+                });
+            }
+            let ty = self.ty()?;
+            let initializer = self.initializer()?;
+            if let (Some((_, span)), true) = (&initializer, kind != Kind::Param) {
+                self.fault(errors::initializer_of_other(kind, *span));
+            }
+            let initializer = initializer.map(|(initializer, _)| initializer);
+            items.push(Item::Declaration(Declaration { kind, names, ty, initializer }));
+            if self.eat(",").is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ty(&mut self) -> Parsed<TypeExpr> {
+        let token = self.peek();
+        match token.kind {
+            TokenKind::Sign("[") => {
+                self.bump();
+                let mut extents = Vec::new();
+                while !self.is("]") {
+                    extents.push(self.expression()?);
+                    if self.eat(",").is_none() {
+                        break;
+                    }
+                }
+                let end = self.close("]", token.span)?;
+                Ok(TypeExpr { kind: TypeKind::Real(extents), span: token.span.to(end) })
+            }
+            TokenKind::Word if self.is_word("scalar") => {
+                self.bump();
+                Ok(TypeExpr { kind: TypeKind::Real(Vec::new()), span: token.span })
+            }
+            TokenKind::Word if self.is_word("index") => {
+                self.bump();
+                let open = self.expect("(", "`(` and the bound of the index: `index(V)`")?;
+                let bound = self.expression()?;
+                let end = self.close(")", open)?;
+                Ok(TypeExpr { kind: TypeKind::Index(Box::new(bound)), span: token.span.to(end) })
+            }
+            TokenKind::Reported => Err(Reported),
+            TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") if !token.starts_line => {
+                let found = self.slice(token.span);
+                Err(self.fault(errors::type_without_brackets(found, token.span)))
+            }
+            _ => Err(self.expected("a type: `[H]`, `[H, I]`, `[]` or `index(V)`")),
+        }
+    }
+
+    fn initializer(&mut self) -> Parsed<Option<(Initializer, Span)>> {
+        if let Some(start) = self.eat("=") {
+            let value = self.expression()?;
+            let span = start.to(value.span);
+            return Ok(Some((Initializer::Constant(value), span)));
+        }
+        let Some(start) = self.eat("~") else { return Ok(None) };
+        if self.peek().kind == TokenKind::Number {
+            let span = self.peek().span;
+            return Err(self.fault(errors::drawn_constant(start, span)));
+        }
+        let name =
+            self.name("an initialiser: `uniform(..)`, `normal(..)`, `identity` or `orthogonal`")?;
+        let mut span = start.to(name.span);
+        let mut arguments = Vec::new();
+        if self.is("(") {
+            let (list, end) = self.arguments()?;
+            arguments = list;
+            span = span.to(end);
+        }
+        Ok(Some((Initializer::Draw { name, arguments }, span)))
+    }
+}

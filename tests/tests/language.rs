@@ -1,0 +1,171 @@
+//! What expressions of the language mean: their values by the interpreter against closed forms.
+
+use cellc_compiler::check::check;
+use cellc_compiler::diagnostic::{Source, render};
+use cellc_compiler::ir::eval::{Datum, eval};
+use cellc_compiler::ir::graph::OutputRole;
+use cellc_compiler::ir::op::Op;
+use cellc_compiler::syntax::parse;
+
+/// The outputs and next values of a cell, by name, for given values of its arguments.
+fn run(text: &str, dims: &[(&str, usize)], values: &[(&str, &[f64])]) -> Vec<(String, Vec<f64>)> {
+    let source = Source::new("test.cell", text);
+    let dims: Vec<_> = dims.iter().map(|(dim, size)| ((*dim).to_owned(), *size)).collect();
+    let cell = parse(&source).and_then(|cell| check(&cell, &dims));
+    let graph = cell.unwrap_or_else(|faults| panic!("{}", render(&faults, &source, false))).graph;
+    let results = eval::<f64>(&graph, |id| match graph.op(id) {
+        Op::Argument { name, .. } => {
+            let (_, value) =
+                values.iter().find(|(other, _)| other == name).expect("every argument has a value");
+            if graph.ty(id).is_real() {
+                Datum::Real(value.to_vec())
+            } else {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                Datum::Index(value[0] as usize)
+            }
+        }
+        _ => unreachable!("only arguments are bound"),
+    });
+    let of = |role: OutputRole| {
+        let results = &results;
+        let named = move |output: &cellc_compiler::ir::graph::Output| {
+            (output.name.clone(), results[output.value.index()].real().to_vec())
+        };
+        graph.outputs_of(role).map(named).collect::<Vec<_>>()
+    };
+    [of(OutputRole::Next), of(OutputRole::Output)].concat()
+}
+
+fn assert_close(found: &[f64], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}: {found:?}, not {expected:?}");
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{what}: {found:?}, not {expected:?}");
+    }
+}
+
+const X: [f64; 3] = [0.5, -2.0, 0.0];
+const W: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+
+#[test]
+fn expressions_mean_what_they_say() {
+    let sums = [(2.5_f64.exp() + 1.0).ln(), (0.5_f64.exp() + (-2.0_f64).exp() + 1.0).ln()];
+    let cases: [(&str, &[f64]); 38] = [
+        ("2 * 3 - 4 / 8", &[5.5]),
+        ("-x * 2", &[-1.0, 4.0, 0.0]),
+        ("x - (1 - 3)", &[2.5, 0.0, 2.0]),
+        ("N + 1 / M", &[3.5]),
+        ("x > -1", &[1.0, 0.0, 1.0]),
+        ("0 >= x", &[0.0, 1.0, 1.0]),
+        ("(x <= 0) + (x == 0)", &[0.0, 1.0, 2.0]),
+        ("1 - (x < 0)", &[1.0, 0.0, 1.0]),
+        ("W @ x", &[-3.5, -8.0]),
+        ("x @ transpose(W)", &[-3.5, -8.0]),
+        ("u @ W", &[-3.0, -3.0, -3.0]),
+        ("W * x", &[0.5, -4.0, 0.0, 2.0, -10.0, 0.0]),
+        ("W @ x * 2", &[-7.0, -16.0]),
+        ("outer(u, x)", &[0.5, -2.0, 0.0, -0.5, 2.0, 0.0]),
+        ("dot(x, x)", &[4.25]),
+        ("transpose(W)", &[1.0, 4.0, 2.0, 5.0, 3.0, 6.0]),
+        ("concat(x, 7, u)", &[0.5, -2.0, 0.0, 7.0, 1.0, -1.0]),
+        ("x[1..]", &[-2.0, 0.0]),
+        ("x[..N - 1]", &[0.5, -2.0]),
+        ("x[1..2]", &[-2.0]),
+        ("x[N - 1] + x[0]", &[0.5]),
+        ("W[i]", &[4.0, 5.0, 6.0]),
+        ("u[i]", &[-1.0]),
+        ("max(x, 0)", &[0.5, 0.0, 0.0]),
+        ("min(x, u[0])", &[0.5, -2.0, 0.0]),
+        ("max(x)", &[0.5]),
+        ("select(x, x, 9)", &[0.5, -2.0, 9.0]),
+        ("sum(W) + sum(1)", &[22.0]),
+        ("sum(W, 0)", &[5.0, 7.0, 9.0]),
+        ("mean(W, 1)", &[2.0, 5.0]),
+        ("mean(W)", &[3.5]),
+        ("square(x)", &[0.25, 4.0, 0.0]),
+        ("softmax(1000 * u)", &[1.0, 0.0]),
+        ("log_softmax(1000 * u)", &[0.0, -2000.0]),
+        ("softmax(0 * W, 1)", &[1.0 / 3.0; 6]),
+        ("softmax(0 * W, 0)", &[0.5; 6]),
+        ("softplus(concat(0, 1000, -1000))", &[std::f64::consts::LN_2, 1000.0, 0.0]),
+        ("concat(logsumexp(concat(2.5, 0)), logsumexp(x))", &sums),
+    ];
+    for (expression, expected) in cases {
+        let text = format!(
+            "cell f(N, M) {{
+                input x: [N], u: [M], i: index(M)
+                param W: [M, N]
+                output y = {expression}
+            }}"
+        );
+        let values: [(&str, &[f64]); 4] =
+            [("x", &X), ("u", &[1.0, -1.0]), ("i", &[1.0]), ("W", &W)];
+        let results = run(&text, &[("N", 3), ("M", 2)], &values);
+        assert_close(&results[0].1, expected, expression);
+    }
+}
+
+#[test]
+fn states_and_outputs_are_of_the_right_time_step() {
+    let text = "
+        cell f() {
+            input x: []
+            state a: [], b: []
+            output b
+            next b = a + x
+            next a = 10 * next b
+            output old = a
+            output a
+        }";
+    let results = run(text, &[], &[("x", &[1.0]), ("a", &[2.0]), ("b", &[3.0])]);
+    let expected = [("a", 30.0), ("b", 3.0), ("b", 3.0), ("old", 2.0), ("a", 30.0)];
+    let results: Vec<_> = results.iter().map(|(name, value)| (name.as_str(), value[0])).collect();
+    assert_eq!(results, expected);
+}
+
+fn catalogue(name: &str, dims: &[(&str, usize)], values: &[(&str, &[f64])]) -> Vec<f64> {
+    let entry = cellc_cells::find(name).expect("a cell of the catalogue");
+    run(entry.source, dims, values).pop().expect("an output").1
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Both conventions of the GRU, with one unit, against their equations.
+#[test]
+fn the_reset_gate_acts_where_the_name_says() {
+    let (x, h) = (0.7, -0.4);
+    let weights: [(&str, &[f64]); 12] = [
+        ("x", &[0.7]),
+        ("h", &[-0.4]),
+        ("W_r", &[0.1]),
+        ("W_z", &[0.2]),
+        ("W_n", &[0.3]),
+        ("U_r", &[0.4]),
+        ("U_z", &[0.5]),
+        ("U_n", &[0.6]),
+        ("b_r", &[0.7]),
+        ("b_z", &[0.8]),
+        ("b_n", &[0.9]),
+        ("c_n", &[1.1]),
+    ];
+    let dims = [("I", 1), ("H", 1)];
+    let r = sigmoid(0.1 * x + 0.4 * h + 0.7);
+    let z = sigmoid(0.2 * x + 0.5 * h + 0.8);
+    let after = (0.3 * x + 0.9 + r * (0.6 * h + 1.1)).tanh();
+    let before = (0.3 * x + 0.9 + 0.6 * (r * h)).tanh();
+    assert_close(&catalogue("gru", &dims, &weights), &[z * h + (1.0 - z) * after], "gru");
+    assert_close(&catalogue("gru_cho", &dims, &weights), &[z * h + (1.0 - z) * before], "gru_cho");
+}
+
+#[test]
+fn losses_and_layers_of_the_catalogue() {
+    let logits: (&str, &[f64]) = ("logits", &[1000.0, 1001.0]);
+    let loss = catalogue("cross_entropy", &[("C", 2)], &[logits, ("label", &[1.0])]);
+    assert_close(&loss, &[(-1.0_f64).exp().ln_1p()], "cross_entropy");
+    let pair: [(&str, &[f64]); 2] = [("prediction", &[1.0, 2.0]), ("target", &[2.0, 5.0])];
+    assert_close(&catalogue("squared_error", &[("N", 2)], &pair), &[5.0], "squared_error");
+    let table: [(&str, &[f64]); 2] = [("token", &[1.0]), ("table", &W)];
+    let row = catalogue("embedding", &[("V", 2), ("E", 3)], &table);
+    assert_close(&row, &[4.0, 5.0, 6.0], "embedding");
+}
