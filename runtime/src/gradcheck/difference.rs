@@ -14,12 +14,31 @@ const SHRINK: f64 = 0.125;
 /// How many steps are tried.
 const STEPS: usize = 5;
 
+/// What differences tell of a derivative.
+pub(super) struct Estimate {
+    pub(super) value: f64,
+    /// If differences of no step agreed: those to either side, the lesser first. Between them lies
+    /// whatever is a derivative at a kink.
+    pub(super) sides: Option<[f64; 2]>,
+    /// The root mean square of the terms of the loss that the probe touches.
+    pub(super) term: f64,
+}
+
+impl Estimate {
+    /// What comes nearest to a derivative that was found another way.
+    pub(super) fn nearest(&self, analytic: f64) -> f64 {
+        match self.sides {
+            Some([low, high]) if low <= analytic && analytic <= high => analytic,
+            _ => self.value,
+        }
+    }
+}
+
 /// Differences around a case.
 pub(super) struct Differences<'c> {
     case: &'c Case,
     sequence: &'c mut dyn Sequence<f64>,
     params: Vec<Vec<f64>>,
-    term: f64,
 }
 
 impl<'c> Differences<'c> {
@@ -29,61 +48,92 @@ impl<'c> Differences<'c> {
         arguments: &[Argument],
         sequence: &'c mut dyn Sequence<f64>,
     ) -> Self {
-        let results = results(sequence);
-        let pairs = results.iter().flatten().zip(case.cotangents.iter().flatten());
-        let terms: Vec<f64> = pairs.map(|(result, cotangent)| result * cotangent).collect();
-        Self { case, sequence, params: case.params(arguments), term: rms(&terms) }
-    }
-
-    /// The root mean square of the terms that the loss is the sum of.
-    pub(super) fn term(&self) -> f64 {
-        self.term
+        Self { case, sequence, params: case.params(arguments) }
     }
 
     /// The derivative of the loss along a probe.
     ///
     /// Two fourth-order differences, of a step and of half of it, tell each other's error; if they
-    /// agree to within `accept(estimate)` the extrapolation of both is the result. If they do not,
-    /// there may be a kink nearby (of relu, abs, max or a comparison), which a smaller step does
-    /// not reach. The analytic gradient has no say in the choice.
+    /// agree to within `accept(estimate, term)` the extrapolation of both is the result, where
+    /// `term` is the root mean square of the terms of the loss that the probe touches. If they do
+    /// not, there may be a kink nearby (of relu, abs, max or a comparison), which a smaller step
+    /// does not reach. The analytic gradient has no say in the choice.
     pub(super) fn derivative(
         &mut self,
         argument: &Argument,
         probe: &Probe,
-        accept: &dyn Fn(f64) -> f64,
-    ) -> Result<f64, RunError> {
+        accept: &dyn Fn(f64, f64) -> f64,
+    ) -> Result<Estimate, RunError> {
         let mut best = (f64::INFINITY, f64::NAN);
         let mut step = STEP;
-        for _ in 0..STEPS {
-            let wide = self.central(argument, probe, 2.0 * step)?;
-            let middle = self.central(argument, probe, step)?;
-            let narrow = self.central(argument, probe, 0.5 * step)?;
+        let mut touched = 0.0;
+        let mut sides = None;
+        for i in 0..STEPS {
+            let (wide, term) = self.central(argument, probe, 2.0 * step)?;
+            touched = f64::max(touched, term);
+            let (middle, _) = self.central(argument, probe, step)?;
+            let (narrow, _) = self.central(argument, probe, 0.5 * step)?;
             let coarse = (4.0 * middle - wide) / 3.0;
             let fine = (4.0 * narrow - middle) / 3.0;
             let disagreement = (coarse - fine).abs();
             if disagreement < best.0 {
                 best = (disagreement, (16.0 * fine - coarse) / 15.0);
             }
-            if disagreement <= accept(fine) {
+            if disagreement <= accept(fine, touched) {
                 break;
+            }
+            if i + 1 == STEPS {
+                sides = Some(self.sides(argument, probe, step)?);
             }
             step *= SHRINK;
         }
         self.evaluate(argument, probe, 0.0)?;
-        Ok(best.1)
+        Ok(Estimate { value: best.1, sides, term: touched })
     }
 
-    /// The second-order central difference.
+    /// The second-order central difference, and the root mean square of the terms of the loss that
+    /// differ.
+    fn central(
+        &mut self,
+        argument: &Argument,
+        probe: &Probe,
+        step: f64,
+    ) -> Result<(f64, f64), RunError> {
+        let above = self.evaluate(argument, probe, step)?;
+        let below = self.evaluate(argument, probe, -step)?;
+        Ok((self.slope(&above, &below) / (2.0 * step), self.touched(&above, &below)))
+    }
+
+    /// The differences to either side, the lesser first.
+    fn sides(
+        &mut self,
+        argument: &Argument,
+        probe: &Probe,
+        step: f64,
+    ) -> Result<[f64; 2], RunError> {
+        let above = self.evaluate(argument, probe, step)?;
+        let below = self.evaluate(argument, probe, -step)?;
+        let here = self.evaluate(argument, probe, 0.0)?;
+        let sides = [self.slope(&above, &here) / step, self.slope(&here, &below) / step];
+        Ok([sides[0].min(sides[1]), sides[0].max(sides[1])])
+    }
+
+    /// The difference of the loss.
     ///
     /// Results are subtracted before they are summed: those that the probe does not touch drop
     /// out exactly, where the difference of two sums would keep their rounding.
-    fn central(&mut self, argument: &Argument, probe: &Probe, step: f64) -> Result<f64, RunError> {
-        let above = self.evaluate(argument, probe, step)?;
-        let below = self.evaluate(argument, probe, -step)?;
+    fn slope(&self, above: &[Vec<f64>], below: &[Vec<f64>]) -> f64 {
         let pairs = above.iter().flatten().zip(below.iter().flatten());
         let terms = pairs.zip(self.case.cotangents.iter().flatten());
-        Ok(terms.map(|((above, below), cotangent)| cotangent * (above - below)).sum::<f64>()
-            / (2.0 * step))
+        terms.map(|((above, below), cotangent)| cotangent * (above - below)).sum()
+    }
+
+    fn touched(&self, above: &[Vec<f64>], below: &[Vec<f64>]) -> f64 {
+        let pairs = above.iter().flatten().zip(below.iter().flatten());
+        let terms = pairs.zip(self.case.cotangents.iter().flatten());
+        let touched = terms.filter(|((above, below), _)| above != below);
+        let touched: Vec<f64> = touched.map(|((above, _), cotangent)| above * cotangent).collect();
+        if touched.is_empty() { 0.0 } else { rms(&touched) }
     }
 
     fn evaluate(

@@ -8,7 +8,10 @@
 //! The error of an analytic derivative `a` against a numeric one `n` is relative:
 //! `|a - n| / max(|a|, |n|, scale)`. The scale keeps derivatives that are almost zero from being
 //! judged by rounding: it is a thousandth of the root mean square of the argument's gradient, or
-//! of the terms of the loss if those are larger.
+//! of the terms of the loss that it touches if those are larger.
+//!
+//! At a kink (of relu, abs, max, select) there is no derivative: where differences of no step agree,
+//! any `a` between those to either side passes.
 
 mod case;
 mod difference;
@@ -169,18 +172,21 @@ pub fn check_with_progress(
         let mut differences = Differences::new(&case, &arguments, sequence);
         for ((argument, row), gradient) in arguments.iter().zip(&mut rows).zip(&gradients) {
             let row = row.get_or_insert_with(|| Row::new(argument));
-            let scale = SCALE * rms(gradient).max(differences.term());
+            let scale = |term: f64| SCALE * rms(gradient).max(term);
             for probe in Probe::draw(gradient.len(), options, &mut rng) {
                 let analytic = probe.derivative(gradient);
-                let accept = |estimate: f64| 0.1 * options.tolerance * estimate.abs().max(scale);
-                let numeric = differences.derivative(argument, &probe, &accept)?;
+                let accept = |estimate: f64, term: f64| {
+                    0.1 * options.tolerance * estimate.abs().max(scale(term))
+                };
+                let estimate = differences.derivative(argument, &probe, &accept)?;
+                let numeric = estimate.nearest(analytic);
                 row.note(Worst {
                     case: number,
                     extent: case.extent,
                     place: argument.place(&probe, case.extent),
                     analytic,
                     numeric,
-                    relative_error: relative_error(analytic, numeric, scale),
+                    relative_error: relative_error(analytic, numeric, scale(estimate.term)),
                 });
             }
         }
@@ -194,7 +200,7 @@ pub fn check_with_progress(
 }
 
 /// The scale of a derivative, as a part of the root mean square of its argument's gradient, or of
-/// the terms of the loss if those are larger. Differences resolve about 1e-9 of it.
+/// the terms of the loss that it touches if those are larger. Differences resolve about 1e-9 of it.
 const SCALE: f64 = 1e-3;
 
 impl Row {
