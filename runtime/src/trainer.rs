@@ -118,7 +118,14 @@ pub enum TrainError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The loss is no number any more.
-    #[error("the loss is no finite number at step {step}; take a lower learning rate")]
+    #[error(
+        "the loss is no finite number at step {step}; {}",
+        if *step == 1 {
+            "nothing was learnt yet, so the cell itself gives infinities or NaN for these data"
+        } else {
+            "take a lower learning rate"
+        }
+    )]
     Diverged {
         /// The step.
         step: u64,
@@ -245,7 +252,7 @@ impl Best {
     fn improves(&self, score: Score, labels: bool) -> bool {
         let lower = score.mean_loss() < self.score.mean_loss();
         match score.correct.cmp(&self.score.correct) {
-            _ if self.step == 0 => true,
+            _ if self.step == 0 || !self.score.mean_loss().is_finite() => true,
             Ordering::Greater if labels => true,
             Ordering::Less if labels => false,
             _ => lower,

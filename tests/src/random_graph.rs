@@ -7,7 +7,6 @@
 
 use cellc_compiler::ir::graph::{Graph, OutputRole, ValueId};
 use cellc_compiler::ir::op::{Binary, Class, Element, Op, Reduction, Role, Shape, Type, Unary};
-use proptest::prelude::*;
 
 use crate::compare::Numbers;
 
@@ -23,19 +22,7 @@ pub struct Genome {
 }
 
 /// The extents that genomes are made of: 1, odd ones, and all sorts of remainders.
-const EXTENTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17];
-
-/// Genomes of up to `genes` genes.
-pub fn genome(genes: usize) -> impl Strategy<Value = Genome> {
-    let extent = || prop::sample::select(&EXTENTS[..]);
-    let extents = [extent(), extent(), extent()];
-    let genes = prop::collection::vec(any::<[u16; 4]>(), 1..=genes);
-    (extents, genes, 0..3_usize).prop_map(|(extents, genes, states)| Genome {
-        extents,
-        genes,
-        states,
-    })
-}
+pub const EXTENTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17];
 
 /// The number of kinds of operation that [`build`] can make.
 pub const KINDS: usize = Unary::ALL.len() + Binary::ALL.len() + 16;

@@ -3,10 +3,12 @@
 //! Random numbers are the same in every run: of a graph with comparisons, one choice of arguments
 //! in many thousands lies at a jump, where differences tell nothing.
 
+mod genomes;
+
 use cellc_compiler::ir::graph::Graph;
 use cellc_runtime::gradcheck::{GradcheckError, Options, check};
 use cellc_runtime::program::{Engine, Program};
-use cellc_tests::random_graph::genome;
+use genomes::genome;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 

@@ -1,5 +1,7 @@
 //! Random well-typed graphs: their text, their passes and their native code.
 
+mod genomes;
+
 use std::collections::BTreeMap;
 
 use cellc_compiler::ir::op::Op;
@@ -10,7 +12,8 @@ use cellc_runtime::program::Engine;
 use cellc_runtime::sequence::Extent;
 use cellc_tests::compare::{difference, run};
 use cellc_tests::ops::{form, forms};
-use cellc_tests::random_graph::{Genome, genome};
+use cellc_tests::random_graph::Genome;
+use genomes::genome;
 use proptest::prelude::*;
 
 /// The graphs are only worth something if every operation is on the way from something that has a

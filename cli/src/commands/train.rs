@@ -52,25 +52,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "label")]
     label_column: String,
     /// How many reviews are made to train on, for `reviews`
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<10_000_000>)]
     examples: Option<NonZero<usize>>,
     /// A cell of the catalogue, or the path of a `.cell` file with dimensions I and H
     #[arg(long, value_name = "CELL", default_value = "lstm")]
     cell: String,
     /// How many layers of cells
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<100>)]
     layers: Option<NonZero<usize>>,
     /// The size H of a layer
-    #[arg(long, value_name = "H")]
+    #[arg(long, value_name = "H", value_parser = count::<65_536>)]
     hidden: Option<NonZero<usize>>,
     /// The size of a symbol's vector
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<65_536>)]
     embedding: Option<NonZero<usize>>,
     /// How many sequences are trained on at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<1_000_000>)]
     batch: Option<NonZero<usize>>,
     /// How many steps gradients flow back through, for `chars`
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<1_000_000>)]
     seq: Option<NonZero<usize>>,
     /// How parameters follow their gradients
     #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
@@ -152,6 +152,12 @@ fn number(text: &str, fits: fn(f64) -> bool, expected: &str) -> Result<f64, Stri
     number.ok_or_else(|| format!("expected {expected}"))
 }
 
+/// A count from 1 up, within what memory there can be for.
+fn count<const MOST: usize>(text: &str) -> Result<NonZero<usize>, String> {
+    let count = text.parse().ok().filter(|count: &NonZero<usize>| count.get() <= MOST);
+    count.ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     number(text, |x| x > 0.0, "a number above 0")
 }
@@ -202,6 +208,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
             config.training.steps,
             args.batch.map_or(defaults.batch, NonZero::get),
         ));
+        note(format_args!("kept in {} after each evaluation", path.display()));
     }
     let unit = match readout {
         Readout::Each => Unit::Symbols,
@@ -403,9 +410,11 @@ fn what_next(path: &std::path::Path, config: &Config) -> String {
             "  cellc sample {path} --prompt \"The \" --length 500 --temperature 0.8\n  \
              cellc eval {path} --data OTHER.txt\n"
         ),
-        TaskConfig::Classify { data, .. } => {
-            format!("  cellc eval {path} --data {}\n", data.display())
-        }
+        // Not the same data: the model has seen most of them.
+        TaskConfig::Classify { .. } => format!(
+            "  cellc eval {path}                     the rows held out, again\n  \
+             cellc eval {path} --data OTHER.tsv    rows of your own\n"
+        ),
     };
     format!("\nnext:\n{commands}")
 }

@@ -136,3 +136,56 @@ output y = %2
     let report = run(text, &Options { cases: 5, ..Options::default() }).expect("it is found");
     assert!(report.passed(), "{report:#?}");
 }
+
+/// Many rectified units and maxima: some derivative is taken right beside a kink.
+const KINKED: &str = "
+graph kinked
+%0 = param W : [4, 3]
+%1 = param U : [4, 4]
+%2 = input x : [3]
+%3 = state h : [4]
+%4 = matvec %0, %2 : [4]
+%5 = matvec %1, %3 : [4]
+%6 = add %4, %5 : [4]
+%7 = relu %6 : [4]
+%8 = abs %3 : [4]
+%9 = neg %8 : [4]
+%10 = constant 0.1 : []
+%11 = broadcast %10 : [4]
+%12 = mul %11, %3 : [4]
+%13 = max %12, %9 : [4]
+%14 = sub %7, %13 : [4]
+next h = %14
+output h = %14
+";
+
+#[test]
+fn a_slope_between_the_sides_of_a_kink_passes() {
+    let report = run(KINKED, &Options { cases: 60, ..Options::default() });
+    let report = report.expect("the cell runs");
+    assert!(report.passed(), "{report:?}");
+}
+
+#[test]
+fn the_size_of_one_output_hides_no_error_of_another() {
+    // The gradient of `w` is wrong by a factor; that of the huge output is right.
+    let text = "
+        graph scales
+        %0 = param w : [2]
+        %1 = input x : [2]
+        %2 = constant 1e10 : []
+        %3 = broadcast %2 : [2]
+        %4 = mul %3, %1 : [2]
+        %5 = mul %0, %0 : [2]
+        output huge = %4
+        output small = %5
+    ";
+    let graph = parse(text).expect("the test's graph is well-formed");
+    let mut gradient = differentiate(&graph).expect("a graph has a gradient");
+    let wrong = gradient.backward.to_string().replacen("sum w = ", "// sum w = ", 1);
+    let id = gradient.backward.find_argument(Role::Param, "w").expect("w is a param");
+    gradient.backward = parse(&format!("{wrong}sum w = {id}")).expect("it is well-formed");
+    let mut sequence = InterpretedSequence::new(Arc::new(graph), Arc::new(gradient));
+    let report = check(&mut sequence, &Options::default()).expect("the cell runs");
+    assert!(!report.passed(), "{report:?}");
+}
