@@ -1,7 +1,7 @@
 //! The engine that runs native code: the memory of a run, and the calls of compiled code.
 //!
 //! One of the few files with `unsafe` code: it hands raw addresses to compiled functions. What makes
-//! that sound is said once, at [`run`].
+//! that sound is said once, at `run`.
 
 #![allow(unsafe_code, reason = "this file calls compiled code on raw addresses")]
 
