@@ -63,8 +63,8 @@ impl Defaults {
             TaskName::Classify => Self {
                 embedding: 64,
                 batch: 32,
-                learning_rate: 2e-3,
-                word_dropout: 0.3,
+                learning_rate: 3e-3,
+                word_dropout: 0.5,
                 least_count: 2,
                 epochs: 10.0,
                 least_steps: 100,

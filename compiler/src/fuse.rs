@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{Binary, Class, Op};
+use crate::ir::op::{Binary, Class, Op, Scalar};
 use crate::phases::{Loop, Phase};
 
 /// A kernel: what one compiled function computes for each row.
@@ -145,8 +145,8 @@ pub fn extents(graph: &Graph, id: ValueId) -> [usize; 2] {
 /// How a map reads an operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Read {
-    /// A number.
-    Constant(f64),
+    /// A number: compared by its bits, so that -0 is not taken for 0.
+    Constant(Scalar),
     /// From its register, if the same map computed it, else element by element from memory.
     Elements(ValueId),
     /// Repeated from memory: the steps from one row and from one column to the next, each 0 or as
@@ -165,7 +165,7 @@ pub enum Read {
 fn read(graph: &Graph, map: [usize; 2], operand: ValueId) -> Read {
     let source = resolve(graph, operand);
     match graph.op(source) {
-        Op::Constant(value) => Read::Constant(value.0),
+        Op::Constant(value) => Read::Constant(*value),
         Op::Broadcast { .. } => read_broadcast(graph, map, source),
         _ => Read::Elements(source),
     }
@@ -177,7 +177,7 @@ fn read_broadcast(graph: &Graph, map: [usize; 2], broadcast: ValueId) -> Read {
     let from = resolve(graph, operand);
     let [rows, columns] = extents(graph, operand);
     match (graph.op(from), [rows, columns]) {
-        (Op::Constant(value), _) => Read::Constant(value.0),
+        (Op::Constant(value), _) => Read::Constant(*value),
         // One element is no repetition.
         (_, [1, 1]) if map == [1, 1] => Read::Elements(from),
         (_, [1, 1]) => Read::Repeated { from, row_step: 0, column_step: 0 },
@@ -260,11 +260,12 @@ pub fn fuse(looped: &Loop) -> Kernels {
     Kernels { graph: graph.clone(), phases, sums, stored }
 }
 
-/// Splits a sum over rows into its terms: an addition sums each side.
+/// Splits a sum over rows into its terms: an addition sums each side. One that is used more than
+/// once is a term itself: its sides would be summed again for each use.
 fn sum_terms(graph: &Graph, id: ValueId, terms: &mut Vec<SumTerm>) {
     let id = resolve(graph, id);
     match (graph.op(id), graph.operands(id)) {
-        (Op::Binary(Binary::Add), &[a, b]) => {
+        (Op::Binary(Binary::Add), &[a, b]) if graph.users(id).count() <= 1 => {
             sum_terms(graph, a, terms);
             sum_terms(graph, b, terms);
         }

@@ -55,16 +55,17 @@ impl<T: Real> InterpretedSequence<T> {
     }
 
     fn allocate(&mut self) {
-        let Extent { steps, batch } = self.extent;
+        let batch = self.extent.batch;
         let zeros = |rows: usize, ports: &[Port]| -> Vec<Vec<T>> {
             ports.iter().map(|port| vec![T::default(); rows * port.ty.size()]).collect()
         };
         let Interface { params, inputs, states, outputs } = &self.interface;
         self.inputs = inputs.iter().map(|port| InputArray::zeros(port, self.extent)).collect();
         self.initial = zeros(batch, states);
-        self.outputs = zeros(steps * batch, outputs);
+        let rows = self.extent.rows();
+        self.outputs = zeros(rows, outputs);
         self.finals = zeros(batch, states);
-        self.output_cotangents = zeros(steps * batch, outputs);
+        self.output_cotangents = zeros(rows, outputs);
         self.final_cotangents = zeros(batch, states);
         self.param_gradients = zeros(1, params);
         self.input_gradients = inputs.iter().map(|port| port.ty.is_real().then(Vec::new)).collect();

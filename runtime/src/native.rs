@@ -5,7 +5,9 @@
 
 #![allow(unsafe_code, reason = "this file calls compiled code on raw addresses")]
 
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread::Builder;
 
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::jit::Code;
@@ -119,7 +121,7 @@ impl<T: Real> NativeSequence<T> {
     }
 
     fn allocate(&mut self) {
-        let rows = self.extent.steps * self.extent.batch;
+        let rows = self.extent.rows();
         for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
             match input {
                 InputArray::Real(data) => zeros(data, rows * port.ty.size()),
@@ -364,9 +366,12 @@ impl Slot {
         Self { base: data.as_ptr().cast_mut().cast(), step: 0 }
     }
 
-    fn stepped<E>(data: &mut [E], offset: usize, step: usize) -> Self {
+    /// Memory that begins `offset` elements into an array, with `step` elements to a step.
+    fn stepped<E>(data: &mut Vec<E>, offset: usize, step: usize) -> Self {
+        debug_assert!(offset <= data.len());
         let bytes = size_of::<E>();
-        let base = data[offset..].as_mut_ptr();
+        // Of the vector, not of a slice: pointers that were taken before stay good.
+        let base = data.as_mut_ptr().wrapping_add(offset);
         Self { base: base.cast(), step: step * bytes }
     }
 }
@@ -400,8 +405,9 @@ unsafe fn run(code: &Code, slots: Slots, extent: Extent, threads: usize, reverse
     slots.at(0, &mut table);
     // SAFETY: nothing else runs yet; a value of the phase `once` has one row.
     unsafe { code.run(Phase::Once, &table, 0, 1) }
-    let barrier = Barrier::new(threads);
-    let work = |thread: usize| {
+    // How many threads there are is known only once they are: the system may refuse some.
+    let team: OnceLock<Barrier> = OnceLock::new();
+    let work = |thread: usize, barrier: &Barrier, threads: usize| {
         let share = |rows: usize| rows * thread / threads..rows * (thread + 1) / threads;
         let mut table = Vec::with_capacity(slots.0.len());
         slots.at(0, &mut table);
@@ -431,11 +437,21 @@ unsafe fn run(code: &Code, slots: Slots, extent: Extent, threads: usize, reverse
             unsafe { code.sum(sum, &table, [part.start, part.end], rows) }
         }
     };
+    let started = AtomicUsize::new(1);
     std::thread::scope(|scope| {
         for thread in 1..threads {
-            let work = &work;
-            scope.spawn(move || work(thread));
+            let (work, team, started) = (&work, &team, &started);
+            let wait_and_work = move || {
+                let barrier = team.wait();
+                work(thread, barrier, started.load(Ordering::Relaxed));
+            };
+            if Builder::new().spawn_scoped(scope, wait_and_work).is_err() {
+                break;
+            }
+            started.store(thread + 1, Ordering::Relaxed);
         }
-        work(0);
+        let threads = started.load(Ordering::Relaxed);
+        // Setting it happens before any thread reads how many there are.
+        work(0, team.get_or_init(|| Barrier::new(threads)), threads);
     });
 }

@@ -18,6 +18,21 @@ pub struct Extent {
     pub batch: usize,
 }
 
+/// The most rows of a run: so many that the memory of all rows of the largest value has an address.
+const MAX_ROWS: usize = 1 << 29;
+
+impl Extent {
+    /// The number of rows: steps times examples.
+    ///
+    /// # Panics
+    /// If there are more than 2^29, one step more included.
+    pub(crate) fn rows(self) -> usize {
+        let rows = self.steps.checked_add(1).and_then(|steps| steps.checked_mul(self.batch));
+        assert!(rows.is_some_and(|rows| rows <= MAX_ROWS), "{self:?} is too large");
+        self.steps * self.batch
+    }
+}
+
 /// A named value of a cell's interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
@@ -80,7 +95,7 @@ pub enum InputArray<T> {
 impl<T: Real> InputArray<T> {
     /// Zeros for a port over an extent.
     pub fn zeros(port: &Port, extent: Extent) -> Self {
-        let rows = extent.steps * extent.batch;
+        let rows = extent.rows();
         if port.ty.is_real() {
             Self::Real(vec![T::default(); rows * port.ty.size()])
         } else {
@@ -183,6 +198,9 @@ pub trait Sequence<T: Real>: Send {
     fn extent(&self) -> Extent;
     /// Sets the extent. Everything that a caller fills is zero afterwards if the extent changed,
     /// and else as it was; results are unspecified until the next run.
+    ///
+    /// # Panics
+    /// If the extent has more than 2^29 rows.
     fn reshape(&mut self, extent: Extent);
     /// An input, `[T, B, ..]`. A tape that refers to it is void.
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T>;

@@ -94,6 +94,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let bytes = std::fs::read(&args.arrays).map_err(|error| {
         Failure::new(format!("cannot read `{}`: {error}", args.arrays.display()))
     })?;
+    // Files that cannot be resolved are different, or reported when they are opened.
+    let resolved = [&args.arrays, &args.out].map(|path| path.canonicalize().ok());
+    if resolved[0].is_some() && resolved[0] == resolved[1] {
+        return Err(Failure::new(format!(
+            "`{}` would be overwritten with the results; give `--out` another file",
+            args.arrays.display()
+        )));
+    }
     let file = ArrayFile::new(&bytes)
         .map_err(|error| Failure::new(format!("`{}`: {error}", args.arrays.display())))?;
     let interface = Interface::of(&loaded.cell.graph);

@@ -179,3 +179,13 @@ fn run_wants_every_dimension() {
     let outcome = folder.cellc("run lstm --dims I=3 --arrays in --out out").exits(2);
     outcome.says(&["H"]);
 }
+
+#[test]
+fn arrays_are_not_overwritten_with_results() {
+    let (folder, arrays) = (Folder::new(), b"anything");
+    folder.file("in.safetensors", arrays);
+    let run = "run lstm --dims I=1,H=1 --arrays in.safetensors --out ./in.safetensors";
+    folder.cellc(run).exits(2).says(&["would be overwritten", "--out"]);
+    let kept = std::fs::read(folder.path().join("in.safetensors")).expect("the file is there");
+    assert_eq!(kept, arrays);
+}

@@ -1,9 +1,14 @@
+<<<<<<< HEAD
 //! `train`, `eval` and `sample`: what is kept, what is printed, and what is refused.
+=======
+//! `train`, `eval` and `sample`, on runs too short to learn much.
+>>>>>>> refs/heads/train
 
 use std::fmt::Write;
 
 use crate::support::{Folder, cellc};
 
+<<<<<<< HEAD
 /// A model that is trained in no time.
 const TINY: &str = "--layers 1 --hidden 8 --embedding 4 --quiet";
 
@@ -20,11 +25,34 @@ fn sentences(folder: &Folder, name: &str) {
         writeln!(table, "{label}\tfilm {} was {word}", i % 7).expect("strings can be written to");
     }
     folder.file(name, table);
+=======
+/// A model that is small, and trained for no longer than a moment.
+const SMALL: &str = "--hidden 8 --embedding 6 --layers 1 --batch 4 --steps 12 --threads 1";
+
+/// A text with a pattern, long enough to hold some back.
+fn text() -> String {
+    let mut text = String::new();
+    for i in 0..80 {
+        let _ = writeln!(text, "line {i} says: to be or not to be");
+    }
+    text
+}
+
+/// Labelled sentences whose first word decides.
+fn table() -> String {
+    let mut table = "label\ttext\n".to_owned();
+    for i in 0..60 {
+        let (label, word) = if i % 3 == 0 { ("no", "bad") } else { ("yes", "good") };
+        let _ = writeln!(table, "{label}\t{word} and some more words, number {}", i % 7);
+    }
+    table
+>>>>>>> refs/heads/train
 }
 
 #[test]
 fn a_text_is_learnt_judged_and_continued() {
     let folder = Folder::new();
+<<<<<<< HEAD
     text(&folder);
     let train = format!("train --data text.txt --batch 4 --seq 10 --steps 120 --lr 0.03 {TINY}");
     let json = folder.cellc(&format!("{train} --json")).exits(0).json();
@@ -171,4 +199,110 @@ fn damaged_runs_are_refused() {
     folder.cellc("eval run").exits(2).says(&["tensor `layer0.W_f` is [8, 12]; it must be [9, 13]"]);
     std::fs::remove_file(folder.path().join("run/model.safetensors")).expect("it is there");
     folder.cellc("eval run").exits(2).says(&["there is no checkpoint yet"]);
+=======
+    folder.file("a.txt", text());
+    let words = format!("train --task chars --data a.txt --seq 10 --out run --json {SMALL}");
+    let trained = folder.cellc(&words).exits(0);
+    let last = trained.stdout.lines().last().unwrap_or_default();
+    let report: serde_json::Value = serde_json::from_str(last).expect("it ends with JSON");
+    assert_eq!(report["run"], "run");
+    assert_eq!(report["task"], "chars");
+    assert_eq!(report["steps"], 12);
+    assert!(report["train_seconds"].as_f64() > Some(0.0), "{report}");
+    assert!(report["parameters"].as_u64() > Some(100), "{report}");
+    assert!(report["heldout"]["loss"].as_f64() < Some(4.0), "{report}");
+
+    let judged = folder.cellc("eval run --data a.txt --json").exits(0).json();
+    assert!(judged["loss"].as_f64() < Some(4.0), "{judged}");
+    folder.cellc("eval run").exits(0).prints(&["nats per character"]);
+
+    let words = "sample run --prompt to --length 30 --temperature 0.5 --seed 3";
+    let sampled = folder.cellc(words).exits(0).prints(&["to"]);
+    assert!(sampled.stdout.trim_end_matches('\n').chars().count() >= 20, "{sampled}");
+    assert_eq!(folder.cellc(words).stdout, sampled.stdout, "a seed settles everything");
+    folder.cellc("sample run --length 5 --temperature -1").exits(2).says(&["temperature"]);
+}
+
+#[test]
+fn labels_are_learnt_and_judged() {
+    let folder = Folder::new();
+    folder.file("a.tsv", table());
+    let words = format!("train --data a.tsv --cell gru --out run --json {SMALL}");
+    let trained = folder.cellc(&words).exits(0);
+    let last = trained.stdout.lines().last().unwrap_or_default();
+    let report: serde_json::Value = serde_json::from_str(last).expect("it ends with JSON");
+    assert_eq!(report["task"], "classify");
+    for figure in ["loss", "accuracy", "majority"] {
+        assert!(report["heldout"][figure].is_number(), "{figure} in {report}");
+    }
+    let judged = folder.cellc("eval run --data a.tsv --json").exits(0).json();
+    assert!(judged["accuracy"].as_f64() >= Some(0.3), "{judged}");
+    folder.cellc("sample run").exits(2).says(&["chars"]);
+}
+
+#[test]
+fn reviews_need_no_data() {
+    let folder = Folder::new();
+    let trained = folder.cellc(&format!("train {SMALL}")).exits(0);
+    trained.prints(&["held out: accuracy", "kept in runs/reviews-1", "cellc train --task chars"]);
+    // A cell of one's own takes the place of the catalogue's.
+    let cell = "cell mine(I, H) {\n input x: [I]\n state h: [H]\n param W: [H, I + H] ~ \
+                uniform(0.1)\n next h = tanh(W @ concat(x, h))\n output h\n}\n";
+    folder.file("mine.cell", cell);
+    let trained = folder.cellc(&format!("train --cell mine.cell {SMALL}")).exits(0);
+    trained.prints(&["runs/reviews-2"]);
+}
+
+#[test]
+fn a_seed_settles_a_training() {
+    let folder = Folder::new();
+    folder.file("a.txt", text());
+    let loss = |run: &str, threads: usize| {
+        let words = format!(
+            "train --data a.txt --seq 10 --hidden 8 --embedding 6 --batch 4 --steps 12 \
+             --out {run} --json --threads {threads}"
+        );
+        let trained = folder.cellc(&words).exits(0);
+        let last = trained.stdout.lines().last().unwrap_or_default();
+        let report: serde_json::Value = serde_json::from_str(last).expect("it ends with JSON");
+        report["heldout"]["loss"].as_f64()
+    };
+    let first = loss("a", 1);
+    assert!(first.is_some());
+    assert_eq!(first, loss("b", 1));
+    assert_eq!(first, loss("c", 2), "nor does the number of threads matter");
+}
+
+#[test]
+fn trainings_that_cannot_be() {
+    let folder = Folder::new();
+    folder.file("a.txt", text());
+    folder.file("empty.txt", "");
+    folder.file("binary.txt", b"\xff\xfe\x00");
+    folder.file("a.tsv", table());
+    folder.file("bad.cell", "cell bad(I, H) {\n input x: [I]\n output y = z\n}\n");
+    folder.file("other.cell", "cell other(N) {\n input x: [N]\n output y = x\n}\n");
+    for (words, part) in [
+        ("--task chars", "--data"),
+        ("--task classify", "--data"),
+        ("--task poetry", "poetry"),
+        ("--data none.txt", "none.txt"),
+        ("--data .", "directory"),
+        ("--data empty.txt", "empty.txt"),
+        ("--data binary.txt", "UTF-8"),
+        ("--data a.tsv --text-column body", "body"),
+        ("--cell lsmt", "did you mean `lstm`?"),
+        ("--cell bad.cell", "bad.cell:3:13"),
+        ("--cell other.cell", "other"),
+        ("--lr -1", "--lr"),
+        ("--steps 0", "--steps"),
+        ("--held-out 1.5", "--held-out"),
+        ("--out a.txt --data a.txt", "a.txt"),
+    ] {
+        folder.cellc(&format!("train {words}")).exits(2).says(&[part]);
+    }
+    cellc("eval none").exits(2).says(&["none"]);
+    cellc("sample none").exits(2).says(&["none"]);
+    folder.cellc("eval .").exits(2);
+>>>>>>> refs/heads/train
 }

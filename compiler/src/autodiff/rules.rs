@@ -44,6 +44,7 @@ pub(super) fn vjp<'b>(op: &Op, s: &impl Site<'b>) -> Cotangents<'b> {
         Op::Unary(Unary::Sigmoid) => one(g() * y() * (1.0 - y())),
         Op::Unary(Unary::Tanh)    => one(g() * (1.0 - y() * y())),
         Op::Unary(Unary::Relu)    => one(y().select(g(), y().fill(0.0))),
+        Op::Unary(Unary::Softplus) => one(g() * x(0).apply(Op::Unary(Unary::Sigmoid))),
 
         Op::Binary(Binary::Add)   => two(g(), g()),
         Op::Binary(Binary::Sub)   => two(g(), -g()),

@@ -2,8 +2,9 @@
 
 use super::names::{Entry, Origin};
 use super::value::{Extent, Extents};
-use super::{Checker, MAX_ELEMENTS, errors};
+use super::{Checker, errors};
 use crate::diagnostic::Span;
+use crate::ir::op::MAX_ELEMENTS;
 use crate::syntax::ast::{Cell, Expr, ExprKind, Item, Operator, TypeKind};
 
 impl Checker<'_> {

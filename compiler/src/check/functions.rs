@@ -22,7 +22,6 @@ enum Meaning {
     Min,
     Select,
     Square,
-    Softplus,
     Concat,
     Sum,
     Mean,
@@ -48,7 +47,7 @@ pub(super) const FUNCTIONS: [Function; 21] = [
     function("sigmoid", "sigmoid(x)", (1, 1), Meaning::Unary(Unary::Sigmoid)),
     function("tanh", "tanh(x)", (1, 1), Meaning::Unary(Unary::Tanh)),
     function("relu", "relu(x)", (1, 1), Meaning::Unary(Unary::Relu)),
-    function("softplus", "softplus(x)", (1, 1), Meaning::Softplus),
+    function("softplus", "softplus(x)", (1, 1), Meaning::Unary(Unary::Softplus)),
     function("exp", "exp(x)", (1, 1), Meaning::Unary(Unary::Exp)),
     function("log", "log(x)", (1, 1), Meaning::Unary(Unary::Log)),
     function("sqrt", "sqrt(x)", (1, 1), Meaning::Unary(Unary::Sqrt)),
@@ -104,7 +103,6 @@ impl Checker<'_> {
                 let x = self.reals(list)?.swap_remove(0);
                 self.elementwise(Op::Binary(Binary::Mul), &[x.clone(), x], span)
             }
-            Meaning::Softplus => self.softplus(call),
             Meaning::Max if list.len() == 1 => {
                 let x = self.reals(list)?.swap_remove(0);
                 self.reduce(Reduction::Max, &x, None, span)
@@ -138,22 +136,6 @@ impl Checker<'_> {
 
     fn combine(&mut self, op: Binary, a: &Value, b: &Value, span: Span) -> Option<Value> {
         self.elementwise(Op::Binary(op), &[a.clone(), b.clone()], span)
-    }
-
-    /// `(x + |x|) / 2 + log(1 + exp(-|x|))`: it never overflows, and with a derivative of `abs` of
-    /// 0 at 0 its own comes out as 1/2 there, as it should; `relu(x) + ..` would give 0.
-    fn softplus(&mut self, call: Call) -> Option<Value> {
-        let x = self.real(&call.arguments[0])?;
-        let span = call.span;
-        let (half, one) = (self.constant(0.5, span)?, self.constant(1.0, span)?);
-        let magnitude = self.unary(Unary::Abs, &x, span)?;
-        let twice = self.combine(Binary::Add, &x, &magnitude, span)?;
-        let positive = self.combine(Binary::Mul, &half, &twice, span)?;
-        let negated = self.unary(Unary::Neg, &magnitude, span)?;
-        let decayed = self.unary(Unary::Exp, &negated, span)?;
-        let above_one = self.combine(Binary::Add, &one, &decayed, span)?;
-        let rest = self.unary(Unary::Log, &above_one, span)?;
-        self.combine(Binary::Add, &positive, &rest, span)
     }
 
     fn concat(&mut self, call: Call) -> Option<Value> {
@@ -246,11 +228,23 @@ impl Checker<'_> {
             return self.fault(errors::axis_needed(call.name, &x, call.span));
         }
         let maximum = self.reduce(Reduction::Max, &x, axis, call.span)?;
+        let maximum = self.finite_or_zero(&maximum, call.span)?;
         let repeated = self.restore(&maximum, &x, axis, call.span)?;
         let difference = self.combine(Binary::Sub, &x, &repeated, call.span)?;
         let exponential = self.unary(Unary::Exp, &difference, call.span)?;
         let sum = self.reduce(Reduction::Sum, &exponential, axis, call.span)?;
         Some((Shifted { maximum, difference, exponential, sum }, axis))
+    }
+
+    /// An infinite maximum is no shift: what is infinite stays so by itself, where a difference of
+    /// infinities would be no number.
+    fn finite_or_zero(&mut self, x: &Value, span: Span) -> Option<Value> {
+        let (infinity, zero) = (self.constant(f64::INFINITY, span)?, self.constant(0.0, span)?);
+        let magnitude = self.unary(Unary::Abs, x, span)?;
+        let infinite = self.combine(Binary::Equal, &magnitude, &infinity, span)?;
+        let zeros = self.broadcast(&zero, &x.extents, span)?;
+        let id = self.emit(Op::Select, &[infinite.id, zeros.id, x.id], span)?;
+        Some(Value::real(id, x.extents.clone()))
     }
 
     fn logsumexp(&mut self, call: Call) -> Option<Value> {

@@ -21,13 +21,10 @@ use self::value::{Extents, Value};
 use crate::cell::{Cell, Initializer};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{Op, Role, Type};
+use crate::ir::op::{MAX_ELEMENTS, Op, Role, Type};
 use crate::syntax::ast::{self, Declaration, Expr, Item, Kind, Name, TypeKind};
 
 pub use self::dims::default_dims;
-
-/// The largest number of elements of a value: 8 GiB of `f32`.
-const MAX_ELEMENTS: usize = 1 << 31;
 
 /// Checks a cell with its dimensions bound to sizes, and builds its graph.
 ///

@@ -125,7 +125,7 @@ impl Emitter<'_> {
                         value.expect("operands come before users").1
                     }
                     _ if known.is_some() => known.expect("just seen"),
-                    Read::Constant(number) => self.number(ty, number),
+                    Read::Constant(number) => self.number(ty, number.0),
                     Read::Elements(id) => {
                         let address = self.element(place(id), element, bytes);
                         self.load(ty, address, 0)
@@ -178,11 +178,32 @@ impl Emitter<'_> {
             Unary::Abs => b.ins().fabs(x),
             Unary::Sigmoid => math.sigmoid(b, x),
             Unary::Tanh => math.tanh(b, x),
+            Unary::Softplus => self.softplus(x, ty),
             Unary::Relu => {
                 let zero = self.number(ty, 0.0);
                 self.choose(FloatCC::LessThanOrEqual, x, zero, zero, x)
             }
         }
+    }
+
+    /// `max(x, 0) + log(1 + e)` with `e = e^-|x|`.
+    ///
+    /// The rounding of `u = 1 + e` would lose a small `e`. It is made up for to first order by
+    /// `(e - (u - 1)) / u`, in which `u - 1` is exact (Kahan's way with log1p).
+    fn softplus(&mut self, x: Value, ty: Type) -> Value {
+        let math = self.math(ty);
+        let positive = self.unary(Unary::Relu, x, ty);
+        let one = self.number(ty, 1.0);
+        let magnitude = self.b.ins().fabs(x);
+        let negated = self.b.ins().fneg(magnitude);
+        let e = math.exp(&mut self.b, negated);
+        let u = self.b.ins().fadd(e, one);
+        let log = math.log(&mut self.b, u);
+        let kept = self.b.ins().fsub(u, one);
+        let lost = self.b.ins().fsub(e, kept);
+        let correction = self.b.ins().fdiv(lost, u);
+        let log = self.b.ins().fadd(log, correction);
+        self.b.ins().fadd(positive, log)
     }
 
     fn binary(&mut self, op: Binary, x: Value, y: Value, ty: Type) -> Value {

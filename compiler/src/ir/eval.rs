@@ -96,6 +96,8 @@ macro_rules! impl_real {
                     // Not `x.max(0.0)`, which would hide a NaN.
                     Unary::Relu if x <= 0.0 => 0.0,
                     Unary::Relu => x,
+                    // What e^x adds to its larger limit, without overflow.
+                    Unary::Softplus => Self::unary(Unary::Relu, x) + (-x.abs()).exp().ln_1p(),
                 }
             }
         }

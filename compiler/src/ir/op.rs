@@ -8,6 +8,10 @@ use std::fmt;
 use smallvec::{SmallVec, smallvec};
 use thiserror::Error;
 
+/// The most elements that a value may have: so many that the size of all rows of a run, in bytes,
+/// is a number of 64 bits.
+pub const MAX_ELEMENTS: usize = 1 << 31;
+
 /// The extents of a value, outermost first: rank 0 (scalar) to rank 2 (matrix, row-major).
 pub type Shape = SmallVec<[usize; 2]>;
 
@@ -53,9 +57,9 @@ impl Type {
         self.shape.len()
     }
 
-    /// The number of elements.
+    /// The number of elements; the largest number there is, if it is larger than that.
     pub fn size(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |size: usize, &extent| size.saturating_mul(extent))
     }
 
     /// Whether the elements are real numbers (and so carry a gradient).
@@ -152,11 +156,13 @@ pub enum Unary {
     Tanh,
     /// `max(x, 0)`, NaN for NaN.
     Relu,
+    /// `log(1 + e^x)`, whose negation at `-x` is the logarithm of the sigmoid.
+    Softplus,
 }
 
 impl Unary {
     /// Every elementwise function of one operand.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Neg,
         Self::Exp,
         Self::Log,
@@ -165,6 +171,7 @@ impl Unary {
         Self::Sigmoid,
         Self::Tanh,
         Self::Relu,
+        Self::Softplus,
     ];
 
     /// Its word in the text form, and in the language where it is a function.
@@ -178,6 +185,7 @@ impl Unary {
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
             Self::Relu => "relu",
+            Self::Softplus => "softplus",
         }
     }
 }
@@ -504,7 +512,7 @@ impl Op {
             Self::Concat => {
                 let mut total = 0;
                 for i in 0..operands.len() {
-                    total += ranked(i, 1)?[0];
+                    total = ranked(i, 1)?[0].saturating_add(total);
                 }
                 smallvec![total]
             }
@@ -518,7 +526,9 @@ impl Op {
                     }
                 }
             }
-            Self::Pad { before, after } => smallvec![before + ranked(0, 1)?[0] + after],
+            Self::Pad { before, after } => {
+                smallvec![ranked(0, 1)?[0].saturating_add(*before).saturating_add(*after)]
+            }
             Self::Broadcast { shape } => {
                 if !broadcasts_to(&operands[0].shape, shape) {
                     let target = Type::real(shape.clone());
@@ -527,7 +537,7 @@ impl Op {
                 shape.clone()
             }
             Self::Reshape { shape } => {
-                if operands[0].size() != shape.iter().product::<usize>() {
+                if operands[0].size() != Type::real(shape.clone()).size() {
                     let target = Type::real(shape.clone());
                     return Err(needs(0, &format!("as many elements as {target}")));
                 }

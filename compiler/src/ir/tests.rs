@@ -151,15 +151,15 @@ fn broken_invariants_are_found() {
         ),
         (
             |g| declare(g, Role::Input, "z", real(&[2, 0])),
-            "%3 is [2, 0]: ranks go to 2, and no extent is 0",
+            "%3 is [2, 0]: ranks go to 2, no extent is 0, sizes go to 2^31",
         ),
         (
             |g| declare(g, Role::Input, "z", real(&[1, 2, 1])),
-            "%3 is [1, 2, 1]: ranks go to 2, and no extent is 0",
+            "%3 is [1, 2, 1]: ranks go to 2, no extent is 0, sizes go to 2^31",
         ),
         (
             |g| append(g, Op::Slice { start: 1, len: 0 }, &[0], real(&[0])),
-            "%3 is [0]: ranks go to 2, and no extent is 0",
+            "%3 is [0]: ranks go to 2, no extent is 0, sizes go to 2^31",
         ),
         (|g| declare(g, Role::Input, "x", real(&[3])), "there are two inputs `x`"),
         (|g| declare(g, Role::State, "h", real(&[2])), "there are two states `h`"),

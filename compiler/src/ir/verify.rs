@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::graph::{Graph, OutputRole};
-use super::op::{Op, Role, Type};
+use super::op::{MAX_ELEMENTS, Op, Role, Type};
 
 /// A broken invariant: a bug in the compiler, or in hand-written graph text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -20,7 +20,7 @@ pub struct VerifyError {
 
 /// Checks that
 /// - every operand comes before its user and every type follows from the operands' types;
-/// - no extent is 0, and no rank is above 2;
+/// - no extent is 0, no rank is above 2, and no value has more than [`MAX_ELEMENTS`];
 /// - names are unique within their role;
 /// - each state has exactly one next value, of its own type, and nothing else has;
 /// - each sum is of the shape of the parameter whose gradient it is;
@@ -36,8 +36,11 @@ pub fn verify(graph: &Graph) -> Result<(), VerifyError> {
         if let Some(operand) = node.operands.iter().find(|operand| **operand >= id) {
             return fail(format!("{id} uses {operand}, which comes after it"));
         }
-        if node.ty.rank() > 2 || node.ty.size() == 0 {
-            return fail(format!("{id} is {}: ranks go to 2, and no extent is 0", node.ty));
+        if node.ty.rank() > 2 || node.ty.size() == 0 || node.ty.size() > MAX_ELEMENTS {
+            return fail(format!(
+                "{id} is {}: ranks go to 2, no extent is 0, sizes go to 2^31",
+                node.ty
+            ));
         }
         if let Op::Argument { role, name } = &node.op {
             if !names.insert((*role, name)) {

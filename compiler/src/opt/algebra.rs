@@ -3,7 +3,7 @@
 //! That excludes `x * 0 -> 0` (NaN), `x + 0 -> x` (of -0) and every reassociation.
 
 use super::rebuild::{keep, rebuild};
-use crate::ir::eval::eval;
+use crate::ir::eval::{Real, eval};
 use crate::ir::graph::{Graph, ValueId};
 use crate::ir::op::{Binary, Class, Op, Type, TypeError, Unary};
 
@@ -91,9 +91,8 @@ fn rewrite(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<(Op, Vec<ValueI
     })
 }
 
-/// The value of an elementwise operation on constant scalars.
-///
-/// Constants are folded in f64 and rounded once, where a program of lower precision uses them.
+/// The value of an elementwise operation on constant scalars, if it is the same in f32 as in f64:
+/// `0.1 + 0.2 == 0.3` holds in one of them.
 fn fold(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<f64> {
     let scalars = operands.iter().all(|&o| matches!(new.op(o), Op::Constant(_)));
     if op.class() != Class::Elementwise || !scalars {
@@ -106,8 +105,16 @@ fn fold(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<f64> {
         .collect::<Result<_, _>>()
         .ok()?;
     let result = graph.push(op.clone(), &leaves).ok()?;
-    let values = eval::<f64>(&graph, |_| unreachable!("the graph has no leaves but constants"));
-    Some(values[result.index()].real()[0])
+    let double: f64 = value(&graph, result);
+    let single: f32 = value(&graph, result);
+    // A program of either precision must find what it would have computed.
+    (f32::from_f64(double).to_bits() == single.to_bits()).then_some(double)
+}
+
+/// A scalar of a graph whose only leaves are constants.
+fn value<T: Real>(graph: &Graph, id: ValueId) -> T {
+    let values = eval(graph, |_| unreachable!("there are no leaves but constants"));
+    values[id.index()].real()[0]
 }
 
 /// The number that every element of a value is, if it is known.
