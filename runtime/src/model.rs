@@ -1,8 +1,8 @@
 //! Models: an embedding, a stack of cells, a head and a loss.
 //!
-//! Each of them is a cell of the language, run by a [`Sequence`] of its own. Going forward, the
-//! first output of each is the input of the next; going backward, the cotangent of an input is
-//! that of the output it came from. Nothing here knows a derivative.
+//! Each of them is a cell of the language, run by a [`Sequence`](crate::sequence::Sequence) of its
+//! own. Going forward, the first output of each is the input of the next; going backward, the
+//! cotangent of an input is that of the output it came from. Nothing here knows a derivative.
 
 mod feed;
 mod run;
