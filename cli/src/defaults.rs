@@ -55,7 +55,7 @@ impl Defaults {
                 embedding: 64,
                 batch: 50,
                 learning_rate: 5e-3,
-                epochs: 4.0,
+                epochs: 5.0,
                 least_steps: 200,
                 held_out: 0.05,
                 ..COMMON
