@@ -24,7 +24,7 @@ pub struct Genome {
 /// The extents that genomes are made of: 1, odd ones, and all sorts of remainders.
 pub const EXTENTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17];
 
-/// The number of kinds of operation that [`build`] can make.
+/// The number of kinds of operation that [`Genome::build`] can make.
 pub const KINDS: usize = Unary::ALL.len() + Binary::ALL.len() + 16;
 
 impl Genome {
