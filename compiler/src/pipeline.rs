@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::autodiff::{DifferentiateError, differentiate};
 use crate::fuse::fuse;
 use crate::ir::graph::Graph;
-use crate::opt::{PassError, simplify};
+use crate::opt::{PassError, ready, simplify};
 use crate::phases::phases;
 use crate::plan::{Plan, plan as place};
 
@@ -40,10 +40,11 @@ impl Graphs {
     pub fn new(graph: &Graph, enabled: impl Fn(&str) -> bool) -> Result<Self, PipelineError> {
         let graph = simplify(graph, &enabled)?;
         let gradient = differentiate(&graph)?;
+        let ready = |graph: &Graph| ready(&simplify(graph, &enabled)?, &enabled);
         Ok(Self {
-            forward: simplify(&graph, &enabled)?,
-            taped: simplify(&gradient.forward, &enabled)?,
-            backward: simplify(&gradient.backward, &enabled)?,
+            forward: ready(&graph)?,
+            taped: ready(&gradient.forward)?,
+            backward: ready(&gradient.backward)?,
         })
     }
 }

@@ -68,7 +68,13 @@ pub fn form(op: &Op, operands: &[&Type]) -> String {
             let to = Type::real(shape.clone());
             format!("{name} {} to rank {}", rank(operands[0]), to.rank())
         }
-        Op::Concat => format!("{name} of {}", operands.len().min(3)),
+        Op::Concat { axis } => {
+            let of = if operands[0].rank() == 1 { "vectors" } else { "matrices" };
+            format!("{name} of {} {of}, axis {axis}", operands.len().min(3))
+        }
+        Op::Slice { axis, .. } | Op::Pad { axis, .. } => {
+            format!("{name} of rank {}, axis {axis}", operands[0].rank())
+        }
         Op::Take => format!("{name} of rank {}", operands[0].rank()),
         Op::Put { .. } => format!("{name} of rank {}", operands[1].rank()),
         _ => name.to_owned(),
@@ -108,13 +114,13 @@ pub fn cases() -> Vec<Case> {
         add(Op::Select, &of(3));
     }
     for n in EXTENTS {
-        add(Op::Concat, &[vector(n)]);
-        add(Op::Concat, &[vector(n), vector(3)]);
-        add(Op::Concat, &[vector(2), vector(n), vector(1)]);
+        add(Op::Concat { axis: 0 }, &[vector(n)]);
+        add(Op::Concat { axis: 0 }, &[vector(n), vector(3)]);
+        add(Op::Concat { axis: 0 }, &[vector(2), vector(n), vector(1)]);
         let slices = [(0, n), (0, n.div_ceil(2)), (n / 2, n - n / 2), (n / 3, 1)];
-        slices.into_iter().for_each(|(start, len)| add(Op::Slice { start, len }, &[vector(n)]));
+        slices.into_iter().for_each(|(start, len)| add(Op::Slice { axis: 0, start, len }, &[vector(n)]));
         for (before, after) in [(0, 0), (0, 3), (2, 0), (1, 5)] {
-            add(Op::Pad { before, after }, &[vector(n)]);
+            add(Op::Pad { axis: 0, before, after }, &[vector(n)]);
         }
         for shape in [&[n][..], &[3, n], &[n, 3]] {
             add(Op::Broadcast { shape: shape.into() }, &[Type::scalar()]);
@@ -130,7 +136,7 @@ pub fn cases() -> Vec<Case> {
             add(Op::Put { len: n }, &[index(n), vector(k)]);
         }
     }
-    add(Op::Concat, &[3, 1, 4, 9, 2].map(vector));
+    add(Op::Concat { axis: 0 }, &[3, 1, 4, 9, 2].map(vector));
     for [m, n] in MATRICES {
         let of = matrix([m, n]);
         add(Op::MatVec, &[of.clone(), vector(n)]);
@@ -147,6 +153,19 @@ pub fn cases() -> Vec<Case> {
             Reduction::ALL.into_iter().flat_map(|kind| [None, Some(0), Some(1)].map(|a| (kind, a)))
         {
             add(Op::Reduce { kind, axis }, std::slice::from_ref(&of));
+        }
+        for axis in [0, 1] {
+            let extent = of.shape[axis];
+            add(Op::Concat { axis }, &[of.clone(), of.clone()]);
+            let mut other = [m, n];
+            other[axis] = 3;
+            add(Op::Concat { axis }, &[of.clone(), matrix(other), of.clone()]);
+            for (start, len) in [(0, extent), (extent / 2, extent - extent / 2), (extent / 3, 1)] {
+                add(Op::Slice { axis, start, len }, std::slice::from_ref(&of));
+            }
+            for (before, after) in [(0, 3), (2, 0), (1, 5)] {
+                add(Op::Pad { axis, before, after }, std::slice::from_ref(&of));
+            }
         }
         add(Op::Take, &[of, index(m)]);
     }

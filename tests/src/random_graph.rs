@@ -186,19 +186,19 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             let parts: Vec<ValueId> =
                 [p, q, r].iter().filter_map(|&pick| find(graph, pick, ranked(1))).collect();
             let some = usize::from(p) % 3 + 1;
-            graph.push(Op::Concat, parts.get(..some)?).ok()
+            graph.push(Op::Concat { axis: 0 }, parts.get(..some)?).ok()
         }
         5 => {
             let x = find(graph, p, ranked(1))?;
             let n = wanted(x, graph)[0];
             let start = usize::from(q) % n;
             let len = usize::from(r) % (n - start) + 1;
-            graph.push(Op::Slice { start, len }, &[x]).ok()
+            graph.push(Op::Slice { axis: 0, start, len }, &[x]).ok()
         }
         6 => {
             let x = find(graph, p, ranked(1))?;
             let (before, after) = (usize::from(q) % 4, usize::from(r) % 4);
-            graph.push(Op::Pad { before, after }, &[x]).ok()
+            graph.push(Op::Pad { axis: 0, before, after }, &[x]).ok()
         }
         7 => {
             let small = |ty: &Type| ty.is_real() && ty.size() <= 17;

@@ -62,20 +62,22 @@ pub(super) fn vjp<'b>(op: &Op, s: &impl Site<'b>) -> Cotangents<'b> {
         Op::MatVecT => two(x(1).apply2(Op::Outer, g()), x(0).apply2(Op::MatVec, g())),
         Op::Outer   => two(g().apply2(Op::MatVec, x(1)), g().apply2(Op::MatVecT, x(0))),
 
-        Op::Concat => {
+        &Op::Concat { axis } => {
             let mut start = 0;
             let part = |i| {
-                let len = s.shape(i)[0];
+                let len = s.shape(i)[axis];
                 start += len;
-                Some(g().apply(Op::Slice { start: start - len, len }))
+                Some(g().apply(Op::Slice { axis, start: start - len, len }))
             };
             (0..s.arity()).map(part).collect()
         }
-        Op::Slice { start, len } => {
-            let after = s.shape(0)[0] - start - len;
-            one(g().apply(Op::Pad { before: *start, after }))
+        &Op::Slice { axis, start, len } => {
+            let after = s.shape(0)[axis] - start - len;
+            one(g().apply(Op::Pad { axis, before: start, after }))
         }
-        Op::Pad { before, .. } => one(g().apply(Op::Slice { start: *before, len: s.shape(0)[0] })),
+        &Op::Pad { axis, before, .. } => {
+            one(g().apply(Op::Slice { axis, start: before, len: s.shape(0)[axis] }))
+        }
         Op::Broadcast { .. }   => one(g().sum_to(s.shape(0))),
         Op::Reshape { .. }     => one(g().reshape(s.shape(0))),
         Op::Transpose          => one(g().apply(Op::Transpose)),

@@ -156,7 +156,7 @@ impl Checker<'_> {
         let extent = Extent::new(size.unwrap_or(usize::MAX), names.join(" + "));
         let extents = self.bounded([extent].into(), call.span)?;
         let ids: Vec<_> = parts.iter().map(|part| part.id).collect();
-        let id = self.emit(Op::Concat, &ids, call.span)?;
+        let id = self.emit(Op::Concat { axis: 0 }, &ids, call.span)?;
         Some(Value::real(id, extents))
     }
 

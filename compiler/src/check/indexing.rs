@@ -56,7 +56,7 @@ impl Checker<'_> {
         };
         match usize::try_from(at) {
             Ok(start) if start < extent.size => {
-                let id = self.emit(Op::Slice { start, len: 1 }, &[array.id], span)?;
+                let id = self.emit(Op::Slice { axis: 0, start, len: 1 }, &[array.id], span)?;
                 let element = Value::real(id, [Extent::number(1)]);
                 self.reshape(&element, Extents::default(), span)
             }
@@ -93,7 +93,7 @@ impl Checker<'_> {
                     Some(_) if from == 0 => Extent::new(len, end),
                     Some(start) => difference(len, &end, start),
                 };
-                let id = self.emit(Op::Slice { start: from, len }, &[vector.id], span)?;
+                let id = self.emit(Op::Slice { axis: 0, start: from, len }, &[vector.id], span)?;
                 Some(Value::real(id, [extent]))
             }
             _ => self.fault(errors::slice_out_of_range(span, from, to, base, extent)),

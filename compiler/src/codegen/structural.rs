@@ -15,9 +15,9 @@ impl Emitter<'_> {
             Op::MatVec => self.matvec(id),
             Op::MatVecT => self.matvec_t(id),
             Op::Outer => self.outer(id),
-            Op::Concat => self.concat(id),
-            Op::Slice { start, .. } => self.slice(id, *start),
-            Op::Pad { before, after } => self.pad(id, *before, *after),
+            Op::Concat { axis } => self.concat(id, *axis),
+            Op::Slice { axis, start, .. } => self.slice(id, *axis, *start),
+            Op::Pad { axis, before, after } => self.pad(id, *axis, [*before, *after]),
             Op::Transpose => self.transpose(id),
             Op::Reduce { kind, axis } => self.reduce(id, *kind, *axis),
             Op::Take => self.take(id),
@@ -70,40 +70,75 @@ impl Emitter<'_> {
         });
     }
 
-    fn concat(&mut self, id: ValueId) {
+    fn concat(&mut self, id: ValueId, axis: usize) {
         let parts = self.plan.graph().operands(id).to_vec();
+        let (lines, whole) = self.lines(id, axis);
         self.for_rows(|e, row| {
             let mut to = e.row(id, row);
             for part in parts {
                 let from = e.row(part, row);
-                let size = e.size(part);
-                e.copy(from, to, size);
+                let (_, size) = e.lines(part, axis);
+                e.for_lines(lines, [from, to], [size, whole], |e, [from, to]| {
+                    e.copy(from, to, size);
+                });
                 to = e.advance(to, size);
             }
         });
     }
 
-    fn slice(&mut self, id: ValueId, start: usize) {
-        let (from, size) = (self.plan.graph().operands(id)[0], self.size(id));
+    fn slice(&mut self, id: ValueId, axis: usize, start: usize) {
+        let from = self.plan.graph().operands(id)[0];
+        let ((lines, size), (_, whole)) = (self.lines(id, axis), self.lines(from, axis));
+        let start = start * self.entry(from, axis);
         self.for_rows(|e, row| {
             let from = e.row(from, row);
             let from = e.advance(from, start);
             let to = e.row(id, row);
-            e.copy(from, to, size);
+            e.for_lines(lines, [from, to], [whole, size], |e, [from, to]| e.copy(from, to, size));
         });
     }
 
-    fn pad(&mut self, id: ValueId, before: usize, after: usize) {
+    fn pad(&mut self, id: ValueId, axis: usize, zeros: [usize; 2]) {
         let from = self.plan.graph().operands(id)[0];
-        let size = self.size(from);
+        let ((lines, whole), (_, size)) = (self.lines(id, axis), self.lines(from, axis));
+        let [before, after] = zeros.map(|zeros| zeros * self.entry(from, axis));
         self.for_rows(|e, row| {
-            let to = e.row(id, row);
-            e.zero(to, before);
-            let middle = e.advance(to, before);
-            let from = e.row(from, row);
-            e.copy(from, middle, size);
-            let end = e.advance(middle, size);
-            e.zero(end, after);
+            let [from, to] = [from, id].map(|value| e.row(value, row));
+            e.for_lines(lines, [from, to], [size, whole], |e, [from, to]| {
+                e.zero(to, before);
+                let middle = e.advance(to, before);
+                e.copy(from, middle, size);
+                let end = e.advance(middle, size);
+                e.zero(end, after);
+            });
+        });
+    }
+
+    /// How many times a value runs through an axis, and how many elements it passes each time.
+    fn lines(&self, id: ValueId, axis: usize) -> (usize, usize) {
+        let shape = &self.plan.graph().ty(id).shape;
+        (shape[..axis].iter().product(), shape[axis..].iter().product())
+    }
+
+    /// The elements of one entry of an axis.
+    fn entry(&self, id: ValueId, axis: usize) -> usize {
+        self.plan.graph().ty(id).shape[axis + 1..].iter().product()
+    }
+
+    /// Does `body` for each line, given where it begins in two values.
+    fn for_lines(
+        &mut self,
+        lines: usize,
+        bases: [Value; 2],
+        steps: [usize; 2],
+        body: impl FnOnce(&mut Self, [Value; 2]),
+    ) {
+        let bytes = self.real.bytes;
+        self.for_count(lines, 1, &[], |e, line, _| {
+            let first = e.element(bases[0], line, steps[0] * bytes);
+            let second = e.element(bases[1], line, steps[1] * bytes);
+            body(e, [first, second]);
+            Vec::new()
         });
     }
 

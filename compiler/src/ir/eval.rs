@@ -188,11 +188,21 @@ fn eval_op<T: Real>(graph: &Graph, id: ValueId, op: &Op, values: &[Datum<T>]) ->
             let v = real(1);
             real(0).iter().flat_map(|&u| v.iter().map(move |&v| u * v)).collect()
         }
-        Op::Concat => (0..operands.len()).flat_map(|i| real(i).iter().copied()).collect(),
-        Op::Slice { start, len } => real(0)[*start..start + len].to_vec(),
-        Op::Pad { before, after } => {
-            let zeros = |n: usize| std::iter::repeat_n(zero, n);
-            zeros(*before).chain(real(0).iter().copied()).chain(zeros(*after)).collect()
+        Op::Concat { axis } => {
+            let parts: Vec<_> = (0..operands.len()).map(|i| runs(real(i), shape(i), *axis)).collect();
+            let lines = shape(0)[..*axis].iter().product();
+            (0..lines).flat_map(|line| parts.iter().flat_map(move |part| part[line])).copied().collect()
+        }
+        Op::Slice { axis, start, len } => {
+            let entry: usize = shape(0)[axis + 1..].iter().product();
+            let taken = start * entry..(start + len) * entry;
+            runs(real(0), shape(0), *axis).iter().flat_map(|run| &run[taken.clone()]).copied().collect()
+        }
+        Op::Pad { axis, before, after } => {
+            let entry: usize = shape(0)[axis + 1..].iter().product();
+            let zeros = |n: usize| std::iter::repeat_n(zero, n * entry);
+            let padded = |run: &&[T]| zeros(*before).chain(run.to_vec()).chain(zeros(*after));
+            runs(real(0), shape(0), *axis).iter().flat_map(padded).collect()
         }
         Op::Broadcast { shape: to } => broadcast(real(0), shape(0), to),
         Op::Reshape { .. } => real(0).to_vec(),
@@ -225,6 +235,11 @@ fn eval_op<T: Real>(graph: &Graph, id: ValueId, op: &Op, values: &[Datum<T>]) ->
             result
         }
     }
+}
+
+/// What stands along an axis, once for each index of the axes before it.
+fn runs<'a, T>(data: &'a [T], shape: &[usize], axis: usize) -> Vec<&'a [T]> {
+    data.chunks(shape[axis..].iter().product()).collect()
 }
 
 fn binary<T: Real>(op: Binary, a: T, b: T) -> T {

@@ -289,17 +289,24 @@ pub enum Op {
     MatVecT,
     /// `u: [m]`, `v: [n]` to `u vᵀ: [m, n]`.
     Outer,
-    /// One or more vectors, end to end.
-    Concat,
-    /// `len` elements of a vector from `start` on.
+    /// One or more vectors or matrices, end to end along an axis.
+    Concat {
+        /// The axis whose extents add up.
+        axis: usize,
+    },
+    /// `len` entries of an axis from `start` on.
     Slice {
-        /// The first element taken.
+        /// The axis that is cut.
+        axis: usize,
+        /// The first entry taken.
         start: usize,
         /// How many are taken.
         len: usize,
     },
-    /// A vector between zeros; what `Slice` undoes.
+    /// A vector or matrix between zeros along an axis; what `Slice` undoes.
     Pad {
+        /// The axis that grows.
+        axis: usize,
         /// Zeros before.
         before: usize,
         /// Zeros after.
@@ -395,7 +402,7 @@ impl Op {
             Self::MatVec => "matvec",
             Self::MatVecT => "matvec_t",
             Self::Outer => "outer",
-            Self::Concat => "concat",
+            Self::Concat { .. } => "concat",
             Self::Slice { .. } => "slice",
             Self::Pad { .. } => "pad",
             Self::Broadcast { .. } => "broadcast",
@@ -413,7 +420,7 @@ impl Op {
             Self::Argument { .. } | Self::Constant(_) => Class::Leaf,
             Self::Unary(_) | Self::Binary(_) | Self::Select => Class::Elementwise,
             Self::MatVec | Self::MatVecT | Self::Outer => Class::Product,
-            Self::Concat
+            Self::Concat { .. }
             | Self::Slice { .. }
             | Self::Pad { .. }
             | Self::Broadcast { .. }
@@ -439,7 +446,7 @@ impl Op {
             Self::Binary(_) | Self::MatVec | Self::MatVecT | Self::Outer => Some(2),
             Self::Take | Self::Put { .. } => Some(2),
             Self::Select => Some(3),
-            Self::Concat => None,
+            Self::Concat { .. } => None,
         }
     }
 
@@ -483,6 +490,11 @@ impl Op {
             (false, 1) => Err(needs(operand, &"a vector")),
             (false, _) => Err(needs(operand, &"a matrix")),
         };
+        let with_axis = |operand: usize, axis: usize| match operands[operand].rank() {
+            rank if rank > axis => Ok(operands[operand].shape.clone()),
+            _ if axis == 0 => Err(needs(operand, &"a vector")),
+            _ => Err(needs(operand, &"a matrix")),
+        };
         let vector = |operand: usize, len: usize| match operands[operand].shape.as_slice() {
             [found] if *found == len => Ok(()),
             _ => Err(needs(operand, &Type::real([len].as_slice()))),
@@ -509,25 +521,34 @@ impl Op {
                 smallvec![matrix[1]]
             }
             Self::Outer => smallvec![ranked(0, 1)?[0], ranked(1, 1)?[0]],
-            Self::Concat => {
-                let mut total = 0;
-                for i in 0..operands.len() {
-                    total = ranked(i, 1)?[0].saturating_add(total);
+            Self::Concat { axis } => {
+                let mut total = with_axis(0, *axis)?;
+                for i in 1..operands.len() {
+                    let mut expected = total.clone();
+                    let found = with_axis(i, *axis)?;
+                    expected[*axis] = found.get(*axis).copied().unwrap_or_default();
+                    if found != expected {
+                        return Err(needs(i, &Type::real(expected)));
+                    }
+                    total[*axis] = total[*axis].saturating_add(found[*axis]);
                 }
-                smallvec![total]
+                total
             }
-            Self::Slice { start, len } => {
-                let found = ranked(0, 1)?[0];
+            Self::Slice { axis, start, len } => {
+                let mut shape = with_axis(0, *axis)?;
                 match start.checked_add(*len) {
-                    Some(end) if end <= found => smallvec![*len],
+                    Some(end) if end <= shape[*axis] => shape[*axis] = *len,
                     _ => {
-                        let at_least = start.saturating_add(*len);
-                        return Err(needs(0, &format!("a vector of at least {at_least}")));
+                        shape[*axis] = start.saturating_add(*len);
+                        return Err(needs(0, &format!("at least {}", Type::real(shape))));
                     }
                 }
+                shape
             }
-            Self::Pad { before, after } => {
-                smallvec![ranked(0, 1)?[0].saturating_add(*before).saturating_add(*after)]
+            Self::Pad { axis, before, after } => {
+                let mut shape = with_axis(0, *axis)?;
+                shape[*axis] = shape[*axis].saturating_add(*before).saturating_add(*after);
+                shape
             }
             Self::Broadcast { shape } => {
                 if !broadcasts_to(&operands[0].shape, shape) {

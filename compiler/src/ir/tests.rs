@@ -26,7 +26,7 @@ fn operands_that_do_not_fit_are_refused() {
         (Op::Unary(Unary::Tanh), vec![s(), s()], "`tanh` takes 1 operands, found 2"),
         (Op::Binary(Binary::Add), vec![v(2)], "`add` takes 2 operands, found 1"),
         (Op::Select, vec![s(), s()], "`select` takes 3 operands, found 2"),
-        (Op::Concat, vec![], "`concat` takes one or more operands, found 0"),
+        (Op::Concat { axis: 0 }, vec![], "`concat` takes one or more operands, found 0"),
         (Op::Take, vec![v(3)], "`take` takes 2 operands, found 1"),
         (
             Op::Unary(Unary::Neg),
@@ -51,23 +51,38 @@ fn operands_that_do_not_fit_are_refused() {
         (Op::MatVecT, vec![w(2, 3), v(3)], "`matvec_t` needs [2] as operand 1, found [3]"),
         (Op::Outer, vec![s(), v(3)], "`outer` needs a vector as operand 0, found []"),
         (Op::Outer, vec![v(3), w(1, 3)], "`outer` needs a vector as operand 1, found [1, 3]"),
-        (Op::Concat, vec![v(3), s()], "`concat` needs a vector as operand 1, found []"),
+        (Op::Concat { axis: 0 }, vec![v(3), s()], "`concat` needs a vector as operand 1, found []"),
         (
-            Op::Slice { start: 2, len: 2 },
+            Op::Slice { axis: 0, start: 2, len: 2 },
             vec![v(3)],
-            "`slice` needs a vector of at least 4 as operand 0, found [3]",
+            "`slice` needs at least [4] as operand 0, found [3]",
         ),
         (
-            Op::Slice { start: usize::MAX, len: 2 },
+            Op::Slice { axis: 0, start: usize::MAX, len: 2 },
             vec![v(3)],
-            "`slice` needs a vector of at least 18446744073709551615 as operand 0, found [3]",
+            "`slice` needs at least [18446744073709551615] as operand 0, found [3]",
         ),
         (
-            Op::Slice { start: 0, len: 1 },
-            vec![w(3, 3)],
-            "`slice` needs a vector as operand 0, found [3, 3]",
+            Op::Slice { axis: 1, start: 2, len: 2 },
+            vec![w(5, 3)],
+            "`slice` needs at least [5, 4] as operand 0, found [5, 3]",
         ),
-        (Op::Pad { before: 0, after: 1 }, vec![s()], "`pad` needs a vector as operand 0, found []"),
+        (
+            Op::Slice { axis: 1, start: 0, len: 1 },
+            vec![v(3)],
+            "`slice` needs a matrix as operand 0, found [3]",
+        ),
+        (
+            Op::Concat { axis: 0 },
+            vec![w(2, 3), w(2, 4)],
+            "`concat` needs [2, 3] as operand 1, found [2, 4]",
+        ),
+        (
+            Op::Concat { axis: 1 },
+            vec![w(2, 3), w(3, 3)],
+            "`concat` needs [2, 3] as operand 1, found [3, 3]",
+        ),
+        (Op::Pad { axis: 0, before: 0, after: 1 }, vec![s()], "`pad` needs a vector as operand 0, found []"),
         (
             Op::Broadcast { shape: shape(&[3]) },
             vec![v(2)],
@@ -158,7 +173,7 @@ fn broken_invariants_are_found() {
             "%3 is [1, 2, 1]: ranks go to 2, no extent is 0, sizes go to 2^31",
         ),
         (
-            |g| append(g, Op::Slice { start: 1, len: 0 }, &[0], real(&[0])),
+            |g| append(g, Op::Slice { axis: 0, start: 1, len: 0 }, &[0], real(&[0])),
             "%3 is [0]: ranks go to 2, no extent is 0, sizes go to 2^31",
         ),
         (|g| declare(g, Role::Input, "x", real(&[3])), "there are two inputs `x`"),
@@ -259,7 +274,7 @@ fn text_that_is_no_graph_is_refused() {
         (
             "graph g\n%0 = input x : [2]\n%1 = slice %0 start=0 : []",
             3,
-            "expected a vector or matrix type",
+            "expected a type of rank 1, or more",
         ),
         ("graph g\n%0 = input x : [2]\n%1 = neg %0 : [3]", 3, "`neg` is of type [2] here, not [3]"),
         (

@@ -33,8 +33,15 @@ impl fmt::Display for Graph {
             match &node.op {
                 Op::Argument { name, .. } => write!(f, " {name}")?,
                 Op::Constant(value) => write!(f, " {value:?}")?,
-                Op::Slice { start, .. } => write!(f, " start={start}")?,
-                Op::Pad { before, after } => write!(f, " before={before} after={after}")?,
+                Op::Concat { axis } => write_axis(f, *axis)?,
+                Op::Slice { axis, start, .. } => {
+                    write_axis(f, *axis)?;
+                    write!(f, " start={start}")?;
+                }
+                Op::Pad { axis, before, after } => {
+                    write_axis(f, *axis)?;
+                    write!(f, " before={before} after={after}")?;
+                }
                 Op::Reduce { axis: Some(axis), .. } => write!(f, " axis={axis}")?,
                 _ => {}
             }
@@ -55,6 +62,11 @@ pub struct ParseError {
     pub line: usize,
     /// What is wrong with it.
     pub fault: String,
+}
+
+/// The axis of an operation, unless it is the leading one.
+fn write_axis(f: &mut fmt::Formatter<'_>, axis: usize) -> fmt::Result {
+    if axis == 0 { Ok(()) } else { write!(f, " axis={axis}") }
 }
 
 /// Reads the text form of a graph.
@@ -141,6 +153,7 @@ fn op_of(word: &str, rest: &[&str], ty: &Type) -> Result<Op, String> {
         found.map(|text| text.parse().map_err(|_| format!("`{text}` is no number"))).transpose()
     };
     let needed = |key: &str| attribute(key)?.ok_or_else(|| format!("expected `{key}=`"));
+    let axis = || attribute("axis").map(Option::unwrap_or_default);
     let extent = || ty.shape.first().copied().ok_or("expected a vector or matrix type");
     if let Some(op) = Unary::ALL.into_iter().find(|op| op.name() == word) {
         return Ok(Op::Unary(op));
@@ -160,9 +173,13 @@ fn op_of(word: &str, rest: &[&str], ty: &Type) -> Result<Op, String> {
         "matvec" => Op::MatVec,
         "matvec_t" => Op::MatVecT,
         "outer" => Op::Outer,
-        "concat" => Op::Concat,
-        "slice" => Op::Slice { start: needed("start")?, len: extent()? },
-        "pad" => Op::Pad { before: needed("before")?, after: needed("after")? },
+        "concat" => Op::Concat { axis: axis()? },
+        "slice" => {
+            let axis = axis()?;
+            let len = ty.shape.get(axis).copied().ok_or(format!("expected a type of rank {}, or more", axis + 1))?;
+            Op::Slice { axis, start: needed("start")?, len }
+        }
+        "pad" => Op::Pad { axis: axis()?, before: needed("before")?, after: needed("after")? },
         "broadcast" => Op::Broadcast { shape: ty.shape.clone() },
         "reshape" => Op::Reshape { shape: ty.shape.clone() },
         "transpose" => Op::Transpose,

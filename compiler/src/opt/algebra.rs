@@ -49,7 +49,7 @@ fn is_same(new: &Graph, op: &Op, ty: &Type, o: ValueId, operands: &[ValueId]) ->
         Op::Broadcast { .. } | Op::Reshape { .. } | Op::Slice { .. } | Op::Pad { .. } => {
             new.ty(o) == ty
         }
-        Op::Concat => operands.len() == 1,
+        Op::Concat { .. } => operands.len() == 1,
         _ => false,
     }
 }
@@ -67,13 +67,14 @@ fn rewrite(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<(Op, Vec<ValueI
         (Op::Transpose, (Op::Outer, uv)) => (Op::Outer, vec![uv[1], uv[0]]),
         (Op::MatVec, (Op::Transpose, w)) => (Op::MatVecT, vec![w[0], operands[1]]),
         (Op::MatVecT, (Op::Transpose, w)) => (Op::MatVec, vec![w[0], operands[1]]),
-        (Op::Slice { start, len }, (Op::Concat, parts)) => {
+        (Op::Slice { axis, start, len }, (Op::Concat { axis: along }, parts)) if axis == along => {
             // A slice that lies within one part is a slice of that part.
             let mut before = 0;
             for &part in parts {
-                let size = new.ty(part).size();
+                let size = new.ty(part).shape[*axis];
                 if before <= *start && start + len <= before + size {
-                    return Some((Op::Slice { start: start - before, len: *len }, vec![part]));
+                    let slice = Op::Slice { axis: *axis, start: start - before, len: *len };
+                    return Some((slice, vec![part]));
                 }
                 before += size;
             }

@@ -6,11 +6,15 @@
 mod algebra;
 mod cse;
 mod dce;
+mod merge;
 mod rebuild;
+mod split;
 
 pub use algebra::algebra;
 pub use cse::cse;
 pub use dce::dce;
+pub use merge::merge;
+pub use split::split;
 use thiserror::Error;
 
 use crate::ir::graph::Graph;
@@ -26,9 +30,18 @@ pub struct Pass {
     pub run: fn(&Graph) -> Result<Graph, TypeError>,
 }
 
-/// The passes in the order in which they run.
-pub const PASSES: [Pass; 3] = [
+/// The passes that simplify a graph, in the order in which they run.
+pub const PASSES: [Pass; 4] = [
     Pass { name: "algebra", run: algebra },
+    Pass { name: "split", run: split },
+    Pass { name: "cse", run: cse },
+    Pass { name: "dce", run: dce },
+];
+
+/// The passes that ready a graph for the loop, once it is neither differentiated nor simplified
+/// any more: [`split()`] would undo [`merge()`].
+pub const LOOP_PASSES: [Pass; 3] = [
+    Pass { name: "merge", run: merge },
     Pass { name: "cse", run: cse },
     Pass { name: "dce", run: dce },
 ];
@@ -59,8 +72,24 @@ pub enum PassError {
 /// # Errors
 /// Only by a bug in a pass, which the error names.
 pub fn simplify(graph: &Graph, enabled: impl Fn(&str) -> bool) -> Result<Graph, PassError> {
+    apply(&PASSES, graph, enabled)
+}
+
+/// Runs every pass of [`LOOP_PASSES`] that `enabled` lets through, verifying each result.
+///
+/// # Errors
+/// Only by a bug in a pass, which the error names.
+pub fn ready(graph: &Graph, enabled: impl Fn(&str) -> bool) -> Result<Graph, PassError> {
+    apply(&LOOP_PASSES, graph, enabled)
+}
+
+fn apply(
+    passes: &[Pass],
+    graph: &Graph,
+    enabled: impl Fn(&str) -> bool,
+) -> Result<Graph, PassError> {
     let mut graph = graph.clone();
-    for Pass { name: pass, run } in PASSES {
+    for &Pass { name: pass, run } in passes {
         if enabled(pass) {
             graph = run(&graph).map_err(|source| PassError::Type { pass, source })?;
             verify(&graph).map_err(|source| PassError::Verify { pass, source })?;
