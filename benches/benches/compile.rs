@@ -6,10 +6,13 @@ use std::time::Duration;
 use cellc_benches::{cell, source};
 use cellc_cells::Kind;
 use cellc_compiler::autodiff::differentiate;
+use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::eval::Precision;
 use cellc_compiler::jit::Code;
 use cellc_compiler::opt::simplify;
-use cellc_compiler::pipeline::{Graphs, plan};
+use cellc_compiler::pipeline::{Graphs, Plans};
+use cellc_compiler::plan::Options;
+use cellc_runtime::kernels::Width;
 use cellc_runtime::program::{Engine, Program};
 use criterion::{BenchmarkId, Criterion};
 
@@ -22,7 +25,8 @@ fn stages(c: &mut Criterion) {
         let source = source(entry.name);
         let graph = cell(&source, DIMS[0], DIMS[1]).graph;
         let graphs = Graphs::new(&graph, |_| true).expect("the passes work");
-        let all = [&graphs.forward, &graphs.taped, &graphs.backward];
+        let wide = Width::detect().is_some();
+        let options = Options { machine: Machine { wide }, reuse: true };
         let id = |stage: &str| BenchmarkId::new(stage, entry.name);
         group.bench_function(id("parse and check"), |b| {
             b.iter(|| cell(black_box(&source), DIMS[0], DIMS[1]));
@@ -35,12 +39,12 @@ fn stages(c: &mut Criterion) {
             b.iter(|| simplify(black_box(&backward), |_| true).expect("the passes work"));
         });
         group.bench_function(id("phases, kernels and plan"), |b| {
-            b.iter(|| all.map(|graph| plan(black_box(graph))));
+            b.iter(|| Plans::new(black_box(&graphs), options));
         });
         group.bench_function(id("machine code"), |b| {
-            let plans = all.map(plan);
+            let Plans { forward, taped, backward } = Plans::new(&graphs, options);
             b.iter(|| {
-                plans.each_ref().map(|plan| {
+                [&forward, &taped, &backward].map(|plan| {
                     Code::compile(plan.clone(), Precision::F32).expect("this machine has code")
                 })
             });

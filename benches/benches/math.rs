@@ -1,9 +1,9 @@
 //! How long the transcendental functions take, as maps over 64 rows of 1024 elements. `abs`, which
 //! costs next to nothing, shows what is left for reading and writing.
 
+use cellc_runtime::kernels::Wide;
 use std::time::Duration;
 
-use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::text::parse;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::{Extent, InputMut};
@@ -13,7 +13,7 @@ const FUNCTIONS: [&str; 5] = ["abs", "exp", "log", "sigmoid", "tanh"];
 const ROWS: usize = 64;
 const COLUMNS: usize = 1024;
 
-fn maps<T: Real>(c: &mut Criterion) {
+fn maps<T: Wide>(c: &mut Criterion) {
     let mut group = c.benchmark_group("math");
     group.throughput(Throughput::Elements((ROWS * COLUMNS) as u64));
     for function in FUNCTIONS {

@@ -12,13 +12,13 @@ use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::Function;
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Module, default_libcall_names};
+use cranelift_module::{FuncId, Module, default_libcall_names};
 use thiserror::Error;
 
-use crate::codegen::{Target, TargetError, emit};
+use crate::codegen::{Job, Target, TargetError, emit};
 use crate::ir::eval::Precision;
 use crate::phases::Phase;
-use crate::plan::{Plan, Task};
+use crate::plan::Plan;
 
 /// Why there is no machine code.
 #[derive(Debug, Error)]
@@ -43,8 +43,10 @@ type Entry = unsafe extern "C" fn(*const *mut u8, usize, usize, usize);
 pub struct Code {
     plan: Plan,
     precision: Precision,
-    phases: BTreeMap<Phase, Vec<Entry>>,
-    sums: Vec<Entry>,
+    functions: Vec<Entry>,
+    /// By group and task; `None` for what the runtime has kernels for.
+    phases: BTreeMap<Phase, Vec<Vec<Option<FunctionId>>>>,
+    sums: Vec<Option<FunctionId>>,
     /// Frees the memory when dropped; the functions above are called only through `self`.
     _module: Memory,
 }
@@ -85,39 +87,45 @@ impl Code {
         let mut module = Memory(Some(JITModule::new(builder)));
         let inner = module.0.as_mut().expect("just made");
         let mut context = inner.make_context();
-        let mut define = |task: &Task| {
+        let mut ids: Vec<FuncId> = Vec::new();
+        let mut define = |job: Job<'_>| {
+            if !job.is_compiled(&plan) {
+                return Ok(None);
+            }
             let fault = |error: &dyn fmt::Display| JitError::Codegen {
-                task: plan.describe(task),
+                task: job.describe(&plan),
                 reason: error.to_string(),
             };
-            context.func = emit(&plan, task, precision, &target);
+            context.func = emit(&plan, job, precision, &target);
             let id = (inner.declare_anonymous_function(&context.func.signature))
                 .map_err(|error| fault(&error))?;
             inner.define_function(id, &mut context).map_err(|error| fault(&error))?;
             inner.clear_context(&mut context);
-            Ok(id)
+            ids.push(id);
+            Ok(Some(FunctionId(ids.len() - 1)))
         };
         let mut phases = BTreeMap::new();
         for phase in Phase::ALL {
-            let ids: Result<Vec<_>, JitError> = plan.tasks(phase).iter().map(&mut define).collect();
-            phases.insert(phase, ids?);
+            let mut groups = Vec::new();
+            for group in plan.groups(phase) {
+                let ids = group.tasks.iter().map(|task| define(Job::Task(task)));
+                groups.push(ids.collect::<Result<Vec<_>, JitError>>()?);
+            }
+            phases.insert(phase, groups);
         }
-        let sums: Result<Vec<_>, JitError> = plan.sums().iter().map(&mut define).collect();
-        let sums = sums?;
+        let sums = plan.sums().iter().map(|sum| define(Job::Sum(sum)));
+        let sums = sums.collect::<Result<Vec<_>, JitError>>()?;
         inner
             .finalize_definitions()
             .map_err(|error| JitError::Codegen { task: "all".into(), reason: error.to_string() })?;
-        let entry = |id| {
+        let entry = |id: FuncId| {
             let address = inner.get_finalized_function(id);
             // SAFETY: the address is of a function that was emitted with exactly this signature,
             // in memory that lives as long as `Code`, which keeps the module.
             unsafe { std::mem::transmute::<*const u8, Entry>(address) }
         };
-        let phases =
-            phases.into_iter().map(|(phase, ids)| (phase, ids.into_iter().map(entry).collect()));
-        let phases = phases.collect();
-        let sums = sums.into_iter().map(entry).collect();
-        Ok(Self { plan, precision, phases, sums, _module: module })
+        let functions = ids.into_iter().map(entry).collect();
+        Ok(Self { plan, precision, functions, phases, sums, _module: module })
     }
 
     /// The plan.
@@ -130,34 +138,43 @@ impl Code {
         self.precision
     }
 
-    /// Runs the tasks of a phase over the rows `first..last`.
-    ///
-    /// # Safety
-    /// `table` must hold, for each binding of the plan, the address of memory of that binding's
-    /// element type and size for the rows `first..last` (for one row if all rows share it), valid
-    /// for reads and, unless it is an argument, for writes. While this runs, nothing else may write
-    /// what it reads, nor read or write what it writes. Every index must be within its bound. All
-    /// earlier phases must have run.
-    pub unsafe fn run(&self, phase: Phase, table: &[*mut u8], first: usize, last: usize) {
-        debug_assert_eq!(table.len(), self.plan.bindings().len());
-        for entry in &self.phases[&phase] {
-            // SAFETY: handed on to the caller.
-            unsafe { entry(table.as_ptr(), first, last, 0) }
-        }
+    /// The function of a task, by its phase, its group and its place there: `None` if the runtime
+    /// has a kernel for it.
+    pub fn task(&self, phase: Phase, group: usize, task: usize) -> Option<FunctionId> {
+        self.phases[&phase][group][task]
     }
 
-    /// Adds sum number `sum` over the rows `0..rows` to the part `first..last` of the leading axis
-    /// of its result.
+    /// The function of a sum: `None` if the runtime has a kernel for it.
+    pub fn sum(&self, sum: usize) -> Option<FunctionId> {
+        self.sums[sum]
+    }
+
+    /// Runs a task over the rows `first..last`, or adds a sum over the rows `0..rows` to the part
+    /// `first..last` of its extent.
     ///
     /// # Safety
-    /// As for [`Code::run`], for the rows `0..rows`; all phases must have run. Nothing else may
-    /// touch that part of the result.
-    pub unsafe fn sum(&self, sum: usize, table: &[*mut u8], part: [usize; 2], rows: usize) {
+    /// The function must be of this code. `table` must hold, for each binding of the plan, the
+    /// address of memory of that binding's element type and size for the rows `first..last` (for
+    /// one row if all rows share it, from `first` on if it is tiled), valid for reads and, unless
+    /// it is an argument, for writes. While this runs, nothing else may write what it reads, nor
+    /// read or write what it writes. Every index must be within its bound. All that the plan has
+    /// before this must have run.
+    pub unsafe fn call(
+        &self,
+        function: FunctionId,
+        table: &[*mut u8],
+        [first, last]: [usize; 2],
+        rows: usize,
+    ) {
         debug_assert_eq!(table.len(), self.plan.bindings().len());
-        // SAFETY: handed on to the caller.
-        unsafe { self.sums[sum](table.as_ptr(), part[0], part[1], rows) }
+        // SAFETY: handed on to the caller; the code lives as long as `self`.
+        unsafe { self.functions[function.0](table.as_ptr(), first, last, rows) }
     }
 }
+
+/// A compiled function of a [`Code`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionId(usize);
 
 /// What the functions of a plan look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,16 +196,21 @@ pub fn list(
     listing: Listing,
 ) -> Result<String, JitError> {
     let mut text = String::new();
-    let phases = Phase::ALL
-        .into_iter()
-        .flat_map(|phase| plan.tasks(phase).iter().map(move |task| (phase.name(), task)));
-    for (phase, task) in phases.chain(plan.sums().iter().map(|task| ("sum", task))) {
-        let function = emit(plan, task, precision, target);
-        text += &format!("; {phase}: {}\n", plan.describe(task));
+    let tasks = Phase::ALL.into_iter().flat_map(|phase| {
+        let tasks = plan.groups(phase).iter().flat_map(|group| &group.tasks);
+        tasks.map(move |task| (phase.name(), Job::Task(task)))
+    });
+    for (phase, job) in tasks.chain(plan.sums().iter().map(|sum| ("sum", Job::Sum(sum)))) {
+        text += &format!("; {phase}: {}\n", job.describe(plan));
+        if !job.is_compiled(plan) {
+            text += "; done by a kernel of the runtime\n\n";
+            continue;
+        }
+        let function = emit(plan, job, precision, target);
         text += &match listing {
             Listing::Clif => function.display().to_string(),
             Listing::Assembly => assembly(function, target)
-                .map_err(|reason| JitError::Codegen { task: plan.describe(task), reason })?,
+                .map_err(|reason| JitError::Codegen { task: job.describe(plan), reason })?,
         };
         text.push('\n');
     }

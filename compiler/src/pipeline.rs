@@ -7,7 +7,7 @@ use crate::fuse::fuse;
 use crate::ir::graph::Graph;
 use crate::opt::{PassError, ready, simplify};
 use crate::phases::phases;
-use crate::plan::{Plan, plan as place};
+use crate::plan::{Options, Place, Plan, plan as place};
 
 /// A bug on the way from a graph to its plan.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,7 +49,25 @@ impl Graphs {
     }
 }
 
-/// Phases, kernels, memory: everything between a graph and code generation.
-pub fn plan(graph: &Graph) -> Plan {
-    place(&fuse(&phases(graph)))
+/// The plans of a cell's code.
+#[derive(Clone, Debug)]
+pub struct Plans {
+    /// Forward.
+    pub forward: Plan,
+    /// Forward, leaving residuals.
+    pub taped: Plan,
+    /// Backward, from the residuals where `taped` leaves them.
+    pub backward: Plan,
+}
+
+impl Plans {
+    /// Phases, kernels, memory: everything between graphs and code generation.
+    pub fn new(graphs: &Graphs, options: Options) -> Self {
+        let plan = |graph: &Graph, residuals: &[Place]| {
+            place(&fuse(&phases(graph), options.machine), options, residuals)
+        };
+        let taped = plan(&graphs.taped, &[]);
+        let backward = plan(&graphs.backward, taped.residuals());
+        Self { forward: plan(&graphs.forward, &[]), taped, backward }
+    }
 }

@@ -7,9 +7,9 @@
 mod feed;
 mod run;
 
+use crate::kernels::Wide;
 use cellc_compiler::cell::{Cell, Initializer};
 use cellc_compiler::freeze::freeze;
-use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::op::TypeError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -95,7 +95,7 @@ pub struct Model<T> {
     params: Vec<Vec<Vec<T>>>,
 }
 
-impl<T: Real> Model<T> {
+impl<T: Wide> Model<T> {
     /// Composes cells, makes them ready on an engine and draws their parameters.
     ///
     /// # Errors

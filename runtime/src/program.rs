@@ -4,15 +4,17 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate};
-use cellc_compiler::ir::eval::Real;
+use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::verify::{VerifyError, verify};
 use cellc_compiler::jit::{Code, JitError};
-use cellc_compiler::pipeline::{self, Graphs, PipelineError};
+use cellc_compiler::pipeline::{Graphs, PipelineError, Plans};
+use cellc_compiler::plan::Options;
 use thiserror::Error;
 
 use crate::interpreter::InterpretedSequence;
-use crate::native::{NativeCode, NativeSequence};
+use crate::kernels::{Wide, Width};
+use crate::native::{NativeCode, NativeSequence, Routine};
 use crate::sequence::{Interface, Sequence};
 
 /// What runs a cell.
@@ -42,6 +44,23 @@ pub enum ProgramError {
     Jit(#[from] JitError),
 }
 
+/// How native code is made.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// Lets a pass through, or not, by its name: those of `cellc_compiler::opt`, and `reuse` of
+    /// memory.
+    pub enabled: &'a dyn Fn(&str) -> bool,
+    /// The vectors of the runtime's kernels; `None` to compile everything.
+    pub width: Option<Width>,
+}
+
+impl Default for Settings<'_> {
+    /// All passes, and the widest vectors of this machine.
+    fn default() -> Self {
+        Self { enabled: &|_| true, width: Width::detect() }
+    }
+}
+
 /// A cell and its gradient, ready to run on an engine in one precision.
 pub struct Program<T> {
     interface: Interface,
@@ -54,7 +73,7 @@ enum Ready {
     Interpreted(Arc<Graph>, Arc<Gradient>),
 }
 
-impl<T: Real> Program<T> {
+impl<T: Wide> Program<T> {
     /// Differentiates and, for native code, compiles a graph.
     ///
     /// The interpreter is given the graph as it is, native code what the passes make of it.
@@ -62,17 +81,17 @@ impl<T: Real> Program<T> {
     /// # Errors
     /// If the graph breaks an invariant, or there is no code generator for this machine.
     pub fn new(graph: &Graph, engine: Engine) -> Result<Self, ProgramError> {
-        Self::with_passes(graph, engine, |_| true)
+        Self::with_settings(graph, engine, &Settings::default())
     }
 
-    /// The same with only those simplifying passes whose name `enabled` lets through.
+    /// The same, made in another way than is best: for tests and measurements.
     ///
     /// # Errors
     /// As for [`Program::new`].
-    pub fn with_passes(
+    pub fn with_settings(
         graph: &Graph,
         engine: Engine,
-        enabled: impl Fn(&str) -> bool,
+        settings: &Settings<'_>,
     ) -> Result<Self, ProgramError> {
         verify(graph)?;
         let ready = match engine {
@@ -80,12 +99,17 @@ impl<T: Real> Program<T> {
                 Ready::Interpreted(Arc::new(graph.clone()), Arc::new(differentiate(graph)?))
             }
             Engine::Jit => {
-                let graphs = Graphs::new(graph, enabled)?;
-                let compile = |graph: &Graph| Code::compile(pipeline::plan(graph), T::PRECISION);
+                let &Settings { enabled, width } = settings;
+                let options =
+                    Options { machine: Machine { wide: width.is_some() }, reuse: enabled("reuse") };
+                let plans = Plans::new(&Graphs::new(graph, enabled)?, options);
+                let compile = |plan| -> Result<Routine, ProgramError> {
+                    Ok(Routine::new::<T>(Code::compile(plan, T::PRECISION)?, width))
+                };
                 Ready::Native(Arc::new(NativeCode {
-                    forward: compile(&graphs.forward)?,
-                    taped: compile(&graphs.taped)?,
-                    backward: compile(&graphs.backward)?,
+                    forward: compile(plans.forward)?,
+                    taped: compile(plans.taped)?,
+                    backward: compile(plans.backward)?,
                 }))
             }
         };

@@ -3,7 +3,8 @@
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::op::Element;
-use cellc_runtime::program::{Engine, Program};
+use cellc_runtime::kernels::Wide;
+use cellc_runtime::program::{Engine, Program, Settings};
 use cellc_runtime::sequence::{Extent, InputMut, Sequence};
 
 /// Pseudo-random numbers between -1 and 1: the same on every machine.
@@ -26,7 +27,7 @@ impl Numbers {
         (self.next_bits() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
     }
 
-    fn fill<T: Real>(&mut self, data: &mut [T]) {
+    fn fill<T: Wide>(&mut self, data: &mut [T]) {
         data.iter_mut().for_each(|x| *x = T::from_f64(self.next_real()));
     }
 }
@@ -36,7 +37,7 @@ pub type Array<T> = (String, Vec<T>);
 
 /// Everything that a run of a graph gives: outputs, final states, and all gradients, once from
 /// `forward` and once from `forward_with_tape` and `backward`.
-pub fn results<T: Real>(
+pub fn results<T: Wide>(
     sequence: &mut dyn Sequence<T>,
     extent: Extent,
     seed: u64,
@@ -99,7 +100,7 @@ pub fn results<T: Real>(
 }
 
 /// The results of a graph on an engine, with some passes.
-pub fn run<T: Real>(
+pub fn run<T: Wide>(
     graph: &Graph,
     engine: Engine,
     enabled: impl Fn(&str) -> bool,
@@ -107,7 +108,9 @@ pub fn run<T: Real>(
     extent: Extent,
     seed: u64,
 ) -> Vec<Array<T>> {
-    let program = Program::<T>::with_passes(graph, engine, enabled).expect("the graph is valid");
+    let settings = Settings { enabled: &enabled, ..Settings::default() };
+    let program =
+        Program::<T>::with_settings(graph, engine, &settings).expect("the graph is valid");
     results(&mut *program.sequence(threads), extent, seed)
 }
 

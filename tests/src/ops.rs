@@ -118,7 +118,9 @@ pub fn cases() -> Vec<Case> {
         add(Op::Concat { axis: 0 }, &[vector(n), vector(3)]);
         add(Op::Concat { axis: 0 }, &[vector(2), vector(n), vector(1)]);
         let slices = [(0, n), (0, n.div_ceil(2)), (n / 2, n - n / 2), (n / 3, 1)];
-        slices.into_iter().for_each(|(start, len)| add(Op::Slice { axis: 0, start, len }, &[vector(n)]));
+        slices
+            .into_iter()
+            .for_each(|(start, len)| add(Op::Slice { axis: 0, start, len }, &[vector(n)]));
         for (before, after) in [(0, 0), (0, 3), (2, 0), (1, 5)] {
             add(Op::Pad { axis: 0, before, after }, &[vector(n)]);
         }

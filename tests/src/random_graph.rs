@@ -130,6 +130,11 @@ fn ranked(rank: usize) -> impl Fn(&Type) -> bool {
     move |ty| real(ty) && ty.rank() == rank
 }
 
+/// Whether there is an axis to cut or join.
+fn along(ty: &Type) -> bool {
+    real(ty) && ty.rank() > 0
+}
+
 /// Appends what a gene stands for, if anything fits.
 fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
     let kind = usize::from(kind) % KINDS;
@@ -183,22 +188,36 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             graph.push(Op::Outer, &[u, v]).ok()
         }
         4 => {
+            let first = find(graph, p, along)?;
+            let rank = graph.ty(first).rank();
+            let axis = usize::from(q) % rank;
+            let like = wanted(first, graph);
+            let fits = |ty: &Type| {
+                let mut shape = ty.shape.clone();
+                real(ty) && ty.rank() == rank && {
+                    shape[axis] = like[axis];
+                    shape == like
+                }
+            };
+            let others = [q, r].map(|pick| find(graph, pick, fits));
             let parts: Vec<ValueId> =
-                [p, q, r].iter().filter_map(|&pick| find(graph, pick, ranked(1))).collect();
+                std::iter::once(first).chain(others.into_iter().flatten()).collect();
             let some = usize::from(p) % 3 + 1;
-            graph.push(Op::Concat { axis: 0 }, parts.get(..some)?).ok()
+            graph.push(Op::Concat { axis }, parts.get(..some)?).ok()
         }
         5 => {
-            let x = find(graph, p, ranked(1))?;
-            let n = wanted(x, graph)[0];
+            let x = find(graph, p, along)?;
+            let axis = usize::from(q / 16) % graph.ty(x).rank();
+            let n = wanted(x, graph)[axis];
             let start = usize::from(q) % n;
             let len = usize::from(r) % (n - start) + 1;
-            graph.push(Op::Slice { axis: 0, start, len }, &[x]).ok()
+            graph.push(Op::Slice { axis, start, len }, &[x]).ok()
         }
         6 => {
-            let x = find(graph, p, ranked(1))?;
+            let x = find(graph, p, along)?;
+            let axis = usize::from(q / 16) % graph.ty(x).rank();
             let (before, after) = (usize::from(q) % 4, usize::from(r) % 4);
-            graph.push(Op::Pad { axis: 0, before, after }, &[x]).ok()
+            graph.push(Op::Pad { axis, before, after }, &[x]).ok()
         }
         7 => {
             let small = |ty: &Type| ty.is_real() && ty.size() <= 17;

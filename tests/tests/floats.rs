@@ -1,14 +1,15 @@
 //! What operations give for zeros of both signs, infinities, NaN, denormals and ordinary numbers:
 //! native code gives what the interpreter gives, in registers, in tails and by itself.
 
-use cellc_compiler::ir::eval::{Precision, Real};
+use cellc_compiler::ir::eval::Precision;
 use cellc_compiler::ir::graph::{Graph, OutputRole};
 use cellc_compiler::ir::op::{Binary, Op, Reduction, Role, Type, Unary};
+use cellc_runtime::kernels::Wide;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::{Extent, InputMut};
 
 /// Numbers at which operations differ if they differ anywhere.
-fn specials<T: Real>() -> Vec<T> {
+fn specials<T: Wide>() -> Vec<T> {
     let (least, normal, largest) = match T::PRECISION {
         Precision::F32 => (1e-45, f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)),
         Precision::F64 => (5e-324, f64::MIN_POSITIVE, f64::MAX),
@@ -19,7 +20,7 @@ fn specials<T: Real>() -> Vec<T> {
 }
 
 /// The output of a graph of one output for the given inputs, over `rows` examples.
-fn run<T: Real>(graph: &Graph, engine: Engine, inputs: &[Vec<T>], rows: usize) -> Vec<T> {
+fn run<T: Wide>(graph: &Graph, engine: Engine, inputs: &[Vec<T>], rows: usize) -> Vec<T> {
     let program = Program::<T>::new(graph, engine).expect("the graph is valid");
     let mut sequence = program.sequence(1);
     sequence.reshape(Extent { steps: 1, batch: rows });
@@ -44,7 +45,7 @@ fn graph(op: Op, operands: usize, shape: &[usize]) -> Graph {
 
 /// Whether two numbers are the same bit for bit, or both NaN; or, for functions that are rounded,
 /// closer than a few units in the last place.
-fn same<T: Real>(a: T, b: T, rounded: bool) -> bool {
+fn same<T: Wide>(a: T, b: T, rounded: bool) -> bool {
     let (a, b) = (a.to_f64(), b.to_f64());
     let ulp = match T::PRECISION {
         Precision::F32 => (b.abs() * f64::from(f32::EPSILON)).max(1e-45),
@@ -55,7 +56,7 @@ fn same<T: Real>(a: T, b: T, rounded: bool) -> bool {
 
 /// Holds native code against the interpreter, for a value of every size up to two registers and
 /// a tail: the number `i` of an operand is special number `i + shift` of it, over all of them.
-fn check<T: Real>(op: &Op, operands: usize, rounded: bool) {
+fn check<T: Wide>(op: &Op, operands: usize, rounded: bool) {
     let specials = specials::<T>();
     let n = specials.len();
     for size in 1..=9 {
@@ -134,7 +135,7 @@ fn reductions() {
 /// is so in any order.
 #[test]
 fn sums() {
-    fn check<T: Real>() {
+    fn check<T: Wide>() {
         let numbers = [0.0, -0.0, 1.0, -3.0, 0.25, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
         for size in 1..=9 {
             let graph = graph(Op::Reduce { kind: Reduction::Sum, axis: None }, 1, &[size]);

@@ -1,11 +1,13 @@
 //! Every operation by itself, in every form: its derivative, its native code, its text.
 
 use cellc_compiler::codegen::Target;
+use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::eval::Precision;
 use cellc_compiler::ir::op::{Binary, Unary};
 use cellc_compiler::ir::text::parse;
 use cellc_compiler::jit::{Listing, list};
-use cellc_compiler::pipeline::{Graphs, plan};
+use cellc_compiler::pipeline::{Graphs, Plans};
+use cellc_compiler::plan;
 use cellc_runtime::gradcheck::{Options, check};
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::Extent;
@@ -141,17 +143,18 @@ fn every_target_has_code_for_every_operation() {
         }
         seen.push(form);
         let graphs = Graphs::new(&case.graph(ROLES[number % ROLES.len()]), |_| true);
-        let graphs = graphs.expect("the graph is valid");
+        let options = plan::Options { machine: Machine { wide: false }, reuse: true };
+        let plans = Plans::new(&graphs.expect("the graph is valid"), options);
         for triple in targets {
             let target = Target::named(triple).expect("a machine of the list");
-            for (graph, precision) in [
-                (&graphs.taped, Precision::F32),
-                (&graphs.taped, Precision::F64),
-                (&graphs.backward, Precision::F32),
-                (&graphs.backward, Precision::F64),
+            for (plan, precision) in [
+                (&plans.taped, Precision::F32),
+                (&plans.taped, Precision::F64),
+                (&plans.backward, Precision::F32),
+                (&plans.backward, Precision::F64),
             ] {
-                let text = list(&plan(graph), precision, &target, Listing::Assembly);
-                let text = text.unwrap_or_else(|error| panic!("{triple}: {error}\n{graph}"));
+                let text = list(plan, precision, &target, Listing::Assembly);
+                let text = text.unwrap_or_else(|error| panic!("{triple}: {error}\n{plan}"));
                 assert!(text.is_empty() || text.contains("ret"), "{triple}:\n{text}");
                 // All functions are emitted; a library's would be slow, and not there to be called.
                 let mut words = text.lines().filter_map(|line| line.split_whitespace().next());

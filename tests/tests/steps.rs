@@ -1,12 +1,12 @@
 //! Single steps of the catalogue's cells and their gradients, against numbers worked out outside
 //! this project: see the head of each file in `steps/`.
 
+use cellc_runtime::kernels::Wide;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use cellc_compiler::check::check;
 use cellc_compiler::diagnostic::Source;
-use cellc_compiler::ir::eval::Real;
 use cellc_compiler::syntax::parse;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::{Extent, InputMut};
@@ -30,7 +30,7 @@ fn numbers(cell: &str) -> Numbers {
         .collect()
 }
 
-fn check_step<T: Real>(cell: &str, engine: Engine, tolerance: f64) {
+fn check_step<T: Wide>(cell: &str, engine: Engine, tolerance: f64) {
     let numbers = numbers(cell);
     let of = |kind: &str, name: &str| numbers[&(kind.to_owned(), name.to_owned())].as_slice();
     let value = |name: &str| of("value", name).iter().map(|&x| T::from_f64(x)).collect::<Vec<T>>();

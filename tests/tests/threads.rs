@@ -4,9 +4,9 @@
 
 use cellc_compiler::check::check;
 use cellc_compiler::diagnostic::Source;
-use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::syntax::parse;
+use cellc_runtime::kernels::Wide;
 use cellc_runtime::native::WORTH_A_THREAD;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::Extent;
@@ -36,7 +36,7 @@ cell mixed(V, E, H) {
     output y = sum(U @ h * r) + max(x)
 }";
 
-fn check_threads<T: Real>(graph: &Graph, extent: Extent) {
+fn check_threads<T: Wide>(graph: &Graph, extent: Extent) {
     let program = Program::<T>::new(graph, Engine::Jit).expect("the graph is valid");
     let elements: usize = program.interface().params.iter().map(|port| port.ty.size()).sum();
     let work = elements * extent.steps * extent.batch;

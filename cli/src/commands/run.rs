@@ -1,5 +1,6 @@
 //! `cellc run`
 
+use cellc_runtime::kernels::Wide;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -118,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
 }
 
-fn apply<T: Real>(
+fn apply<T: Wide>(
     args: &Args,
     loaded: &Loaded,
     file: &ArrayFile<'_>,
@@ -164,7 +165,7 @@ fn misfit(path: &Path, loaded: &Loaded, dtype: Option<Dtype>, faults: &[Fault]) 
     Failure::new(text)
 }
 
-fn summary<T: Real>(
+fn summary<T: Wide>(
     args: &Args,
     loaded: &Loaded,
     Extent { steps, batch }: Extent,

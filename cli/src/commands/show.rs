@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use cellc_compiler::autodiff::{Gradient, differentiate};
 use cellc_compiler::codegen::Target;
-use cellc_compiler::fuse::fuse;
+use cellc_compiler::fuse::{Machine, fuse};
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::jit::{Listing, list};
 use cellc_compiler::phases::phases;
-use cellc_compiler::pipeline::{Graphs, plan};
+use cellc_compiler::pipeline::{Graphs, Plans};
+use cellc_compiler::plan::Options;
+use cellc_runtime::kernels::Width;
 use clap::ValueEnum;
 
 use super::run::Dtype;
@@ -38,8 +40,8 @@ pub(crate) struct Args {
     /// The precision of clif and asm
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     dtype: Dtype,
-    /// The machine of clif and asm by its target triple, such as aarch64-unknown-linux-gnu; this
-    /// one if left out
+    /// Another machine by its target triple, such as aarch64-unknown-linux-gnu: everything is
+    /// compiled for it, without the kernels that the runtime has for this one
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
     /// How to print graphs
@@ -101,36 +103,37 @@ fn stage(args: &Args, graph: &Graph) -> Result<String, Box<dyn Error>> {
         Format::Text => graph.to_string(),
         Format::Dot => graph.to_dot(),
     };
-    let after = |graph: &Graph| -> Result<String, Box<dyn Error>> {
-        let listing = match args.stage {
-            Stage::Source | Stage::Graph | Stage::Gradient => return Ok(shown(graph)),
-            Stage::Loop => return Ok(phases(graph).to_string()),
-            Stage::Kernels => return Ok(fuse(&phases(graph)).to_string()),
-            Stage::Plan => return Ok(plan(graph).to_string()),
-            Stage::Clif => Listing::Clif,
-            Stage::Asm => Listing::Assembly,
-        };
-        let target = match &args.target {
-            Some(triple) => Target::named(triple)?,
-            None => Target::host()?,
-        };
-        Ok(list(&plan(graph), args.dtype.into(), &target, listing)?)
-    };
     match args.stage {
-        Stage::Source | Stage::Graph => Ok(shown(graph)),
+        Stage::Source | Stage::Graph => return Ok(shown(graph)),
         Stage::Gradient => {
             let Gradient { forward, backward } = differentiate(graph)?;
-            Ok(format!("{}\n{}", shown(&forward), shown(&backward)))
+            return Ok(format!("{}\n{}", shown(&forward), shown(&backward)));
         }
-        Stage::Loop | Stage::Kernels | Stage::Plan | Stage::Clif | Stage::Asm => {
-            let Graphs { forward, taped, backward } = Graphs::new(graph, |_| true)?;
-            let mut text = String::new();
-            for (title, graph) in
-                [("forward", forward), ("forward, keeping the tape", taped), ("backward", backward)]
-            {
-                text.push_str(&format!("// {title}\n{}\n\n", after(&graph)?.trim_end()));
-            }
-            Ok(text)
-        }
+        Stage::Loop | Stage::Kernels | Stage::Plan | Stage::Clif | Stage::Asm => {}
     }
+    let (target, wide) = match &args.target {
+        Some(triple) => (Target::named(triple)?, false),
+        None => (Target::host()?, Width::detect().is_some()),
+    };
+    let machine = Machine { wide };
+    let graphs = Graphs::new(graph, |_| true)?;
+    let plans = Plans::new(&graphs, Options { machine, reuse: true });
+    let parts = [
+        ("forward", &graphs.forward, &plans.forward),
+        ("forward, keeping the tape", &graphs.taped, &plans.taped),
+        ("backward", &graphs.backward, &plans.backward),
+    ];
+    let mut text = String::new();
+    for (title, graph, plan) in parts {
+        let part = match args.stage {
+            Stage::Source | Stage::Graph | Stage::Gradient => shown(graph),
+            Stage::Loop => phases(graph).to_string(),
+            Stage::Kernels => fuse(&phases(graph), machine).to_string(),
+            Stage::Plan => plan.to_string(),
+            Stage::Clif => list(plan, args.dtype.into(), &target, Listing::Clif)?,
+            Stage::Asm => list(plan, args.dtype.into(), &target, Listing::Assembly)?,
+        };
+        text.push_str(&format!("// {title}\n{}\n\n", part.trim_end()));
+    }
+    Ok(text)
 }

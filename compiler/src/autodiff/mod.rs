@@ -164,8 +164,10 @@ impl<'b> Tape<'b> {
             return seen;
         }
         let op = self.graph.op(id);
-        let moves =
-            matches!(op, Op::Concat { .. } | Op::Slice { .. } | Op::Broadcast { .. } | Op::Reshape { .. });
+        let moves = matches!(
+            op,
+            Op::Concat { .. } | Op::Slice { .. } | Op::Broadcast { .. } | Op::Reshape { .. }
+        );
         if !moves && !self.uniform[id.index()] {
             self.state.borrow_mut().kept.push(id);
             return self.declare(id, Role::Residual, &residual_name(id));

@@ -13,8 +13,8 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 
 use super::Emitter;
+use crate::fuse::{Product, Target};
 use crate::ir::graph::ValueId;
-use crate::plan::BindingId;
 
 /// The rows of a tile, widest first: what one leaves over is left to the next.
 const TILE_ROWS: [usize; 3] = [4, 2, 1];
@@ -85,13 +85,48 @@ impl Emitter<'_> {
         });
     }
 
+    /// `M v` for each row, with a matrix that was packed as one panel: its element for element
+    /// `k` of the vector and `n` of the product is element `(k, n)`.
+    pub(super) fn product(&mut self, product: &Product) {
+        let outer = self.size(product.value);
+        let packed = self.base(self.plan.packed(product.matrix));
+        self.for_tiles(|e, row, tile| {
+            let c = e.row(product.value, row);
+            e.for_column_tiles(outer, TILE / tile, |e, j, width, ty| {
+                let mut b = e.element(packed, j, e.real.bytes);
+                let c = e.element(c, j, e.real.bytes);
+                let zero = e.number(ty, 0.0);
+                let mut sums = vec![zero; tile * width];
+                for &part in &product.parts {
+                    let inner = e.size(part);
+                    let a = e.row(part, row);
+                    let strides = Strides { row: e.stride(part), sum: 1 };
+                    let end = e.constant(inner);
+                    sums = e.axpy(a, strides, b, outer, end, sums, [tile, width], ty);
+                    b = e.advance(b, inner * outer);
+                }
+                let stride = e.stride(product.value);
+                e.for_tile([tile, width], |e, r, i, at| {
+                    e.store(sums[at], c, r * stride + i * e.lanes(ty));
+                });
+            });
+        });
+    }
+
+    /// The address of a term's place in a sum output.
+    fn target(&mut self, to: Target) -> Value {
+        let base = self.base(self.plan.sum_output(to.sum));
+        self.advance(base, to.offset)
+    }
+
     /// Adds `Σ u vᵀ` over all rows to rows `first..last` of a matrix.
-    pub(super) fn sum_outer(&mut self, to: BindingId, u: ValueId, v: ValueId) {
-        let columns = self.size(v);
+    pub(super) fn sum_outer(&mut self, u: ValueId, v: ValueId, to: Target) {
+        let width = self.size(v);
+        let columns = to.stride;
         let (u_stride, v_stride) = (self.stride(u), self.stride(v));
         let (zero, bytes) = (self.constant(0), self.real.bytes);
         let [u, v] = [u, v].map(|value| self.row(value, zero));
-        let c = self.base(to);
+        let c = self.target(to);
         self.for_each(zero, self.rows, PANEL, &[], |e, p, _| {
             let left = e.b.ins().isub(e.rows, p);
             let panel = e.constant(PANEL);
@@ -101,7 +136,7 @@ impl Emitter<'_> {
             e.for_tiles(|e, i, tile| {
                 let a = e.element(u, i, bytes);
                 let c = e.element(c, i, columns * bytes);
-                e.for_column_tiles(columns, TILE / tile, |e, j, width, ty| {
+                e.for_column_tiles(width, TILE / tile, |e, j, width, ty| {
                     let v = e.element(v, j, bytes);
                     let c = e.element(c, j, bytes);
                     let mut start = Vec::new();
@@ -121,11 +156,11 @@ impl Emitter<'_> {
     }
 
     /// Adds the sum over all rows of a value to elements `first..last` of a sum.
-    pub(super) fn sum_value(&mut self, to: BindingId, value: ValueId) {
+    pub(super) fn sum_value(&mut self, value: ValueId, to: Target) {
         let stride = self.stride(value);
         let (zero, bytes) = (self.constant(0), self.real.bytes);
         let from = self.row(value, zero);
-        let to = self.base(to);
+        let to = self.target(to);
         let (lanes, vector, scalar) = (self.real.count, self.real.vector, self.real.scalar);
         let length = self.b.ins().isub(self.last, self.first);
         let mask = -i64::try_from(lanes).expect("few lanes");
@@ -326,9 +361,9 @@ impl Emitter<'_> {
     }
 
     /// Adds the sum over all rows of an entry at an index to entries `first..last` of a sum.
-    pub(super) fn sum_put(&mut self, to: BindingId, index: ValueId, entry: ValueId) {
+    pub(super) fn sum_put(&mut self, index: ValueId, entry: ValueId, to: Target) {
         let size = self.size(entry);
-        let to = self.base(to);
+        let to = self.target(to);
         let (zero, rows, bytes) = (self.constant(0), self.rows, self.real.bytes);
         self.for_each(zero, rows, 1, &[], |e, row, _| {
             let at = e.index(index, row);

@@ -1,9 +1,10 @@
-//! Code generation: each task of a plan becomes one function in Cranelift's IR.
+//! Code generation: each task of a plan becomes one function in Cranelift's IR, unless the runtime
+//! has a wider kernel for it.
 //!
 //! Every function has the same signature, `(table, first, last, rows)`. `table` holds the base
-//! address of each binding. A task over rows computes the rows `first..last`. A sum adds, over all
-//! `rows`, to the part `first..last` of the leading axis of its result. Extents of the cell are
-//! constants in the code; only rows vary.
+//! address of each binding. A task over rows computes the rows `first..last`; where a place is
+//! tiled, `first` is its row 0. A sum adds, over all `rows`, to the part `first..last` of its
+//! extent. Extents of the cell are constants in the code; only rows vary.
 //!
 //! A function reads only what was complete before it was called, and writes nothing that it reads
 //! but the elements of a sum. That is what makes `readonly` and `can_move` true of its loads.
@@ -24,10 +25,10 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use thiserror::Error;
 
 use self::math::Math;
-use crate::fuse::{SumTerm, resolve};
+use crate::fuse::{Sum, resolve};
 use crate::ir::eval::Precision;
 use crate::ir::graph::ValueId;
-use crate::plan::{BindingId, Plan, Task};
+use crate::plan::{BindingId, Place, Plan, Task};
 
 /// Why there can be no code for a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -110,8 +111,37 @@ impl Target {
     }
 }
 
-/// Emits the function of a task.
-pub(crate) fn emit(plan: &Plan, task: &Task, precision: Precision, target: &Target) -> Function {
+/// What a function is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Job<'p> {
+    /// A task over rows.
+    Task(&'p Task),
+    /// A sum over all rows.
+    Sum(&'p Sum),
+}
+
+impl Job<'_> {
+    /// Whether it is compiled, rather than done by a kernel of the runtime.
+    pub(crate) fn is_compiled(self, plan: &Plan) -> bool {
+        match self {
+            Self::Task(Task::Wide(_) | Task::Product(_))
+            | Self::Sum(Sum::Outer { .. } | Sum::Value { .. }) => !plan.machine().wide,
+            Self::Task(Task::Map(_) | Task::Single(_) | Task::Copy { .. })
+            | Self::Sum(Sum::Put { .. }) => true,
+        }
+    }
+
+    /// It in a line.
+    pub(crate) fn describe(self, plan: &Plan) -> String {
+        match self {
+            Self::Task(task) => plan.describe(task),
+            Self::Sum(sum) => sum.to_string(),
+        }
+    }
+}
+
+/// Emits the function of a task or sum that [is compiled](Job::is_compiled).
+pub(crate) fn emit(plan: &Plan, job: Job<'_>, precision: Precision, target: &Target) -> Function {
     let mut function = Function::with_name_signature(UserFuncName::default(), target.signature());
     let mut context = FunctionBuilderContext::new();
     let mut b = FunctionBuilder::new(&mut function, &mut context);
@@ -125,15 +155,15 @@ pub(crate) fn emit(plan: &Plan, task: &Task, precision: Precision, target: &Targ
     let fma = target.fma;
     let pointer = target.pointer();
     let mut emitter = Emitter { b, plan, real, fma, pointer, table, first, last, rows };
-    match task {
-        Task::Map(map) => emitter.map(map),
-        Task::Single(id) => emitter.single(*id),
-        Task::Copy { from, to } => emitter.copy_rows(*from, *to),
-        Task::Sum { to, term: SumTerm::Outer(u, v) } => emitter.sum_outer(*to, *u, *v),
-        Task::Sum { to, term: SumTerm::Put { index, entry } } => {
-            emitter.sum_put(*to, *index, *entry);
-        }
-        Task::Sum { to, term: SumTerm::Value(value) } => emitter.sum_value(*to, *value),
+    match job {
+        Job::Task(Task::Map(map)) => emitter.map(map),
+        Job::Task(Task::Product(product)) => emitter.product(product),
+        Job::Task(Task::Single(id)) => emitter.single(*id),
+        Job::Task(Task::Copy { from, to }) => emitter.copy_rows(*from, *to),
+        Job::Task(Task::Wide(_)) => unreachable!("only a wide machine has such tasks"),
+        Job::Sum(Sum::Outer { u, v, to }) => emitter.sum_outer(u[0], v[0], to[0]),
+        Job::Sum(Sum::Put { index, entry, to }) => emitter.sum_put(*index, *entry, *to),
+        Job::Sum(Sum::Value { value, to }) => emitter.sum_value(*value, *to),
     }
     emitter.b.ins().return_(&[]);
     emitter.b.seal_all_blocks();
@@ -217,13 +247,13 @@ impl Emitter<'_> {
     }
 
     /// Where a value lives.
-    fn home(&self, id: ValueId) -> BindingId {
+    fn home(&self, id: ValueId) -> Place {
         self.plan.home(id).expect("what a task reads or writes is in memory")
     }
 
     /// The number of elements from one row of a value to the next.
     fn stride(&self, id: ValueId) -> usize {
-        self.plan.row_stride(self.home(id), self.size(id))
+        self.home(id).stride
     }
 
     fn size(&self, id: ValueId) -> usize {
@@ -232,12 +262,21 @@ impl Emitter<'_> {
 
     /// The address of a value of some row.
     fn row(&mut self, id: ValueId, row: Value) -> Value {
-        let stride = self.stride(id);
-        let base = self.base(self.home(id));
         // Indices are 32 bits wide; everything else is a real number.
         let real = self.plan.graph().ty(resolve(self.plan.graph(), id)).is_real();
         let bytes = if real { self.real.bytes } else { 4 };
-        self.element(base, row, stride * bytes)
+        self.row_at(self.home(id), row, bytes)
+    }
+
+    /// The address of some row of a place.
+    fn row_at(&mut self, place: Place, row: Value, bytes: usize) -> Value {
+        let base = self.base(place.binding);
+        let row = if place.tiled { self.b.ins().isub(row, self.first) } else { row };
+        let address = self.element(base, row, place.stride * bytes);
+        match i64::try_from(place.offset * bytes).expect("extents fit in 63 bits") {
+            0 => address,
+            offset => self.b.ins().iadd_imm_s(address, offset),
+        }
     }
 
     /// `base + index * bytes`.

@@ -5,7 +5,7 @@ use cranelift_codegen::ir::{InstBuilder, Value, types};
 use super::Emitter;
 use crate::ir::graph::ValueId;
 use crate::ir::op::{Op, Reduction};
-use crate::plan::BindingId;
+use crate::plan::Place;
 
 impl Emitter<'_> {
     /// One value that is not elementwise, for each row.
@@ -33,13 +33,11 @@ impl Emitter<'_> {
     }
 
     /// Copies a value to a place of its own for each row.
-    pub(super) fn copy_rows(&mut self, from: ValueId, to: BindingId) {
+    pub(super) fn copy_rows(&mut self, from: ValueId, to: Place) {
         let size = self.size(from);
-        let stride = self.plan.row_stride(to, size);
-        let base = self.base(to);
         self.for_rows(|e, row| {
             let from = e.row(from, row);
-            let to = e.element(base, row, stride * e.real.bytes);
+            let to = e.row_at(to, row, e.real.bytes);
             e.copy(from, to, size);
         });
     }

@@ -189,14 +189,22 @@ fn eval_op<T: Real>(graph: &Graph, id: ValueId, op: &Op, values: &[Datum<T>]) ->
             real(0).iter().flat_map(|&u| v.iter().map(move |&v| u * v)).collect()
         }
         Op::Concat { axis } => {
-            let parts: Vec<_> = (0..operands.len()).map(|i| runs(real(i), shape(i), *axis)).collect();
+            let parts: Vec<_> =
+                (0..operands.len()).map(|i| runs(real(i), shape(i), *axis)).collect();
             let lines = shape(0)[..*axis].iter().product();
-            (0..lines).flat_map(|line| parts.iter().flat_map(move |part| part[line])).copied().collect()
+            (0..lines)
+                .flat_map(|line| parts.iter().flat_map(move |part| part[line]))
+                .copied()
+                .collect()
         }
         Op::Slice { axis, start, len } => {
             let entry: usize = shape(0)[axis + 1..].iter().product();
             let taken = start * entry..(start + len) * entry;
-            runs(real(0), shape(0), *axis).iter().flat_map(|run| &run[taken.clone()]).copied().collect()
+            runs(real(0), shape(0), *axis)
+                .iter()
+                .flat_map(|run| &run[taken.clone()])
+                .copied()
+                .collect()
         }
         Op::Pad { axis, before, after } => {
             let entry: usize = shape(0)[axis + 1..].iter().product();

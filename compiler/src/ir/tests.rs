@@ -82,7 +82,11 @@ fn operands_that_do_not_fit_are_refused() {
             vec![w(2, 3), w(3, 3)],
             "`concat` needs [2, 3] as operand 1, found [3, 3]",
         ),
-        (Op::Pad { axis: 0, before: 0, after: 1 }, vec![s()], "`pad` needs a vector as operand 0, found []"),
+        (
+            Op::Pad { axis: 0, before: 0, after: 1 },
+            vec![s()],
+            "`pad` needs a vector as operand 0, found []",
+        ),
         (
             Op::Broadcast { shape: shape(&[3]) },
             vec![v(2)],

@@ -176,7 +176,11 @@ fn op_of(word: &str, rest: &[&str], ty: &Type) -> Result<Op, String> {
         "concat" => Op::Concat { axis: axis()? },
         "slice" => {
             let axis = axis()?;
-            let len = ty.shape.get(axis).copied().ok_or(format!("expected a type of rank {}, or more", axis + 1))?;
+            let len = ty
+                .shape
+                .get(axis)
+                .copied()
+                .ok_or(format!("expected a type of rank {}, or more", axis + 1))?;
             Op::Slice { axis, start: needed("start")?, len }
         }
         "pad" => Op::Pad { axis: axis()?, before: needed("before")?, after: needed("after")? },

@@ -1,9 +1,8 @@
 //! Runs of a model: forward over a batch, backward for its gradients.
 
-use cellc_compiler::ir::eval::Real;
-
 use super::{Model, Readout};
 use crate::batch::{Batch, IGNORED};
+use crate::kernels::Wide;
 use crate::sequence::{Extent, InputMut, RunError, Sequence};
 
 /// What a model's answers to a batch are worth.
@@ -44,7 +43,7 @@ pub struct ModelRun<T> {
     states: Vec<Vec<Vec<T>>>,
 }
 
-impl<T: Real> ModelRun<T> {
+impl<T: Wide> ModelRun<T> {
     pub(super) fn new(sequences: Vec<Box<dyn Sequence<T>>>) -> Self {
         Self { sequences, states: Vec::new() }
     }
@@ -189,7 +188,7 @@ impl<T: Real> ModelRun<T> {
 }
 
 /// The class with the largest logit, the first of equals.
-fn likeliest<T: Real>(logits: &[T]) -> usize {
+fn likeliest<T: Wide>(logits: &[T]) -> usize {
     let mut best = 0;
     for (i, logit) in logits.iter().enumerate() {
         if *logit > logits[best] {
@@ -199,14 +198,14 @@ fn likeliest<T: Real>(logits: &[T]) -> usize {
     best
 }
 
-fn fill_index<T: Real>(sequence: &mut dyn Sequence<T>, input: usize, indices: &[u32]) {
+fn fill_index<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, indices: &[u32]) {
     let InputMut::Index(array) = sequence.input_mut(input) else {
         unreachable!("the input was checked to be an index");
     };
     array.copy_from_slice(indices);
 }
 
-fn fill_mask<T: Real>(sequence: &mut dyn Sequence<T>, input: usize, batch: &Batch) {
+fn fill_mask<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, batch: &Batch) {
     let InputMut::Real(array) = sequence.input_mut(input) else {
         unreachable!("masks are real");
     };
@@ -219,7 +218,7 @@ fn fill_mask<T: Real>(sequence: &mut dyn Sequence<T>, input: usize, batch: &Batc
     }
 }
 
-fn fill_states<T: Real>(sequence: &mut dyn Sequence<T>, states: Option<&Vec<Vec<T>>>) {
+fn fill_states<T: Wide>(sequence: &mut dyn Sequence<T>, states: Option<&Vec<Vec<T>>>) {
     for i in 0..sequence.interface().states.len() {
         let initial = sequence.initial_mut(i);
         match states {

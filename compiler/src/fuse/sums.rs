@@ -1,0 +1,177 @@
+//! The gradients of params, as sums over all rows of what each row adds.
+
+use std::fmt;
+
+use super::access::resolve;
+use crate::ir::graph::{Graph, OutputRole, ValueId};
+use crate::ir::op::{Binary, Element, Op};
+
+/// Where in a sum output a term goes: its element `(i, j)` is `offset + i * stride + j`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The sum output, by its number.
+    pub sum: usize,
+    /// The number of its elements before the first of the term.
+    pub offset: usize,
+    /// The number of its elements from one row of the term to the next.
+    pub stride: usize,
+}
+
+/// Something to be added to sum outputs, over all rows (steps and examples).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sum {
+    /// The outer products of each `u` with each `v`: summed, one matrix product.
+    Outer {
+        /// The vectors that give the rows of the result.
+        u: Vec<ValueId>,
+        /// The vectors that give its columns.
+        v: Vec<ValueId>,
+        /// Where each goes: of the first `u` with each `v`, of the second, and so on.
+        to: Vec<Target>,
+    },
+    /// An entry at an index: summed, a scatter.
+    Put {
+        /// The index.
+        index: ValueId,
+        /// The entry.
+        entry: ValueId,
+        /// Where it goes.
+        to: Target,
+    },
+    /// Any other value.
+    Value {
+        /// The value.
+        value: ValueId,
+        /// Where it goes.
+        to: Target,
+    },
+}
+
+impl Sum {
+    /// The values that it reads.
+    pub fn reads(&self) -> Vec<ValueId> {
+        match self {
+            Self::Outer { u, v, .. } => u.iter().chain(v).copied().collect(),
+            Self::Put { index, entry, .. } => vec![*index, *entry],
+            Self::Value { value, .. } => vec![*value],
+        }
+    }
+
+    /// The number of rows of its result, by which it can be done in parts.
+    pub fn extent(&self, graph: &Graph) -> usize {
+        match self {
+            Self::Outer { u, .. } => u.iter().map(|&u| graph.ty(u).size()).sum(),
+            Self::Put { index, .. } => match graph.ty(*index).element {
+                Element::Index { bound } => bound,
+                Element::Real => 1,
+            },
+            Self::Value { value, .. } => graph.ty(*value).size(),
+        }
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |ids: &[ValueId]| ids.iter().map(|id| format!(" {id}")).collect::<String>();
+        match self {
+            Self::Outer { u, v, .. } => write!(f, "outer{} by{}", list(u), list(v)),
+            Self::Put { index, entry, .. } => write!(f, "put {entry} at {index}"),
+            Self::Value { value, .. } => write!(f, "{value}"),
+        }
+    }
+}
+
+/// The sums of a graph. Outer products of the same vectors are one, if `merged`.
+pub(super) fn sums(graph: &Graph, merged: bool) -> Vec<Sum> {
+    let mut sums = Vec::new();
+    for (sum, output) in graph.outputs_of(OutputRole::Sum).enumerate() {
+        let stride = row_size(graph, output.value);
+        collect(graph, output.value, Target { sum, offset: 0, stride }, &mut sums);
+    }
+    if merged { merge(sums) } else { sums }
+}
+
+/// The elements of an entry of the leading axis.
+fn row_size(graph: &Graph, id: ValueId) -> usize {
+    graph.ty(id).shape.iter().skip(1).product()
+}
+
+/// Splits a sum over rows into its terms: an addition sums each side. One that is used more than
+/// once is a term itself: its sides would be summed again for each use.
+fn collect(graph: &Graph, id: ValueId, to: Target, sums: &mut Vec<Sum>) {
+    let id = match resolve(graph, id) {
+        // A reshape in the middle of a larger matrix has rows of another length.
+        source if row_size(graph, source) == row_size(graph, id) => source,
+        source if to.stride == row_size(graph, id) => {
+            let to = Target { stride: row_size(graph, source), ..to };
+            return collect(graph, source, to, sums);
+        }
+        _ => id,
+    };
+    match (graph.op(id), graph.operands(id)) {
+        (Op::Binary(Binary::Add), &[a, b]) if graph.users(id).count() <= 1 => {
+            collect(graph, a, to, sums);
+            collect(graph, b, to, sums);
+        }
+        (Op::Outer, &[u, v]) => {
+            sums.push(Sum::Outer { u: vec![u], v: vec![v], to: vec![to] });
+        }
+        (Op::Put { .. }, &[index, entry]) => sums.push(Sum::Put { index, entry, to }),
+        (&Op::Pad { axis, before, .. }, &[inner]) => {
+            let step = if axis == 0 { to.stride } else { 1 };
+            let shifted = Target { offset: to.offset + before * step, ..to };
+            let mut terms = Vec::new();
+            collect(graph, inner, shifted, &mut terms);
+            // Only outer products can be added to rows that do not follow each other.
+            let whole_rows = to.stride == row_size(graph, inner);
+            if whole_rows || terms.iter().all(|term| matches!(term, Sum::Outer { .. })) {
+                sums.append(&mut terms);
+            } else {
+                sums.push(Sum::Value { value: id, to });
+            }
+        }
+        _ => sums.push(Sum::Value { value: id, to }),
+    }
+}
+
+/// Puts outer products together: first those with the same `v`, then those with the same `u`s.
+fn merge(sums: Vec<Sum>) -> Vec<Sum> {
+    let mut columns: Vec<(ValueId, Vec<ValueId>, Vec<Target>)> = Vec::new();
+    let mut rest = Vec::new();
+    for sum in sums {
+        match sum {
+            Sum::Outer { u, v, to } => {
+                let (u, v, to) = (u[0], v[0], to[0]);
+                match columns.iter_mut().find(|(found, ..)| *found == v) {
+                    Some((_, us, targets)) => {
+                        us.push(u);
+                        targets.push(to);
+                    }
+                    None => columns.push((v, vec![u], vec![to])),
+                }
+            }
+            sum => rest.push(sum),
+        }
+    }
+    // In the order of the vectors, so that equal sets are equal lists.
+    for (_, us, targets) in &mut columns {
+        let mut pairs: Vec<_> = us.iter().copied().zip(targets.iter().copied()).collect();
+        pairs.sort_unstable();
+        (*us, *targets) = pairs.into_iter().unzip();
+    }
+    let mut merged: Vec<(Vec<ValueId>, Vec<ValueId>, Vec<Vec<Target>>)> = Vec::new();
+    for (v, us, targets) in columns {
+        match merged.iter_mut().find(|(found, ..)| *found == us) {
+            Some((_, vs, columns)) => {
+                vs.push(v);
+                columns.push(targets);
+            }
+            None => merged.push((us, vec![v], vec![targets])),
+        }
+    }
+    let outers = merged.into_iter().map(|(u, v, columns)| {
+        let to = (0..u.len()).flat_map(|i| columns.iter().map(move |column| column[i])).collect();
+        Sum::Outer { u, v, to }
+    });
+    outers.chain(rest).collect()
+}

@@ -1,0 +1,301 @@
+//! Where values live.
+
+use std::collections::BTreeMap;
+
+use super::{Binding, BindingId, Local, Place, Plan, Span, Task, push};
+use crate::fuse::{Sum, map_operands, view};
+use crate::ir::graph::{OutputRole, ValueId};
+use crate::ir::op::Role;
+use crate::phases::Phase;
+
+/// Gives every stored value its place.
+pub(super) fn place(plan: &mut Plan, reuse: bool, residuals: &[Place]) {
+    plan.place_arguments(residuals);
+    plan.packed = (0..plan.matrices().len()).map(|i| plan.bind(Binding::Packed(i))).collect();
+    let uses = Uses::of(plan);
+    plan.place_next(&uses);
+    plan.place_computed(&uses, reuse);
+    plan.outputs = plan.place_outputs();
+    plan.residuals = plan.place_residuals();
+    let sums = plan.graph().outputs_of(OutputRole::Sum).count();
+    plan.sums = (0..sums).map(|i| plan.bind(Binding::Sum(i))).collect();
+    plan.count_elements();
+}
+
+/// When a task runs: its phase, its group and its place there.
+type Time = (Phase, usize, usize);
+
+/// When values are computed and read.
+struct Uses {
+    /// For each computed value, when.
+    computed: BTreeMap<ValueId, Time>,
+    /// For each base, its readers.
+    read: Vec<Vec<Time>>,
+    /// Whether anything but a task of some phase reads a base: an output, a sum, a matrix.
+    outside: Vec<bool>,
+    /// Values that are computed in the memory of a transcendental function of them.
+    in_place: BTreeMap<ValueId, ValueId>,
+}
+
+impl Uses {
+    fn of(plan: &Plan) -> Self {
+        let graph = plan.graph();
+        let base = |id: ValueId| view(graph, id).base;
+        let mut uses = Self {
+            computed: BTreeMap::new(),
+            read: vec![Vec::new(); graph.len()],
+            outside: vec![false; graph.len()],
+            in_place: BTreeMap::new(),
+        };
+        for phase in Phase::ALL {
+            for (g, group) in plan.groups(phase).iter().enumerate() {
+                for (t, task) in group.tasks.iter().enumerate() {
+                    let time = (phase, g, t);
+                    uses.computed.extend(results(task).iter().map(|&id| (id, time)));
+                    for id in operands(plan, task) {
+                        uses.read[base(id).index()].push(time);
+                    }
+                }
+            }
+        }
+        for output in graph.outputs().iter().filter(|output| output.role != OutputRole::Sum) {
+            uses.outside[base(output.value).index()] = true;
+        }
+        let summed = plan.sums().iter().flat_map(Sum::reads);
+        let packed = plan.matrices().iter().flat_map(|matrix| &matrix.blocks);
+        for id in summed.chain(packed.map(|block| block.source)) {
+            uses.outside[base(id).index()] = true;
+        }
+        uses.find_in_place(plan);
+        uses
+    }
+
+    /// A value that only a transcendental function reads is computed in that one's memory.
+    fn find_in_place(&mut self, plan: &Plan) {
+        let graph = plan.graph();
+        for (&id, &(phase, group, _)) in &self.computed {
+            let [reader] = self.read[id.index()][..] else { continue };
+            let users: Vec<ValueId> = graph.users(id).collect();
+            let (false, [user]) = (self.outside[id.index()], &users[..]) else { continue };
+            let task = &plan.groups(reader.0)[reader.1].tasks[reader.2];
+            let by_map =
+                matches!(plan.groups(phase)[group].tasks[self.computed[&id].2], Task::Map(_));
+            let together = reader.0 == phase && reader.1 == group && by_map;
+            if let (Task::Wide(values), true) = (task, together)
+                && values.contains(user)
+            {
+                self.in_place.insert(id, *user);
+            }
+        }
+    }
+
+    /// The span of a value's memory: where all its readers are.
+    fn span(&self, id: ValueId) -> Span {
+        let (phase, group, _) = self.computed[&id];
+        let read = &self.read[id.index()];
+        match phase {
+            Phase::Once => Span::Once,
+            _ if self.outside[id.index()] => Span::Sequence,
+            _ if read.iter().all(|time| (time.0, time.1) == (phase, group)) => Span::Tile,
+            Phase::Body if read.iter().all(|time| time.0 == Phase::Body) => Span::Step,
+            _ => Span::Sequence,
+        }
+    }
+
+    /// When a value is read last.
+    fn last(&self, id: ValueId) -> Time {
+        let read = self.read[id.index()].iter().copied().max();
+        read.unwrap_or(self.computed[&id]).max(self.computed[&id])
+    }
+}
+
+/// The values that a task computes.
+fn results(task: &Task) -> Vec<ValueId> {
+    match task {
+        Task::Map(map) => map.values.clone(),
+        Task::Wide(values) => values.clone(),
+        Task::Product(product) => vec![product.value],
+        Task::Single(id) => vec![*id],
+        Task::Copy { .. } => Vec::new(),
+    }
+}
+
+/// The values that a task reads from memory.
+fn operands(plan: &Plan, task: &Task) -> Vec<ValueId> {
+    let graph = plan.graph();
+    match task {
+        Task::Map(map) => map_operands(graph, map).collect(),
+        Task::Wide(values) => values.iter().map(|&id| graph.operands(id)[0]).collect(),
+        Task::Product(product) => product.parts.clone(),
+        Task::Single(id) => graph.operands(*id).to_vec(),
+        Task::Copy { from, .. } => vec![*from],
+    }
+}
+
+impl Plan {
+    fn bind(&mut self, binding: Binding) -> BindingId {
+        self.bindings.push(binding);
+        BindingId(self.bindings.len() - 1)
+    }
+
+    fn local(&mut self, size: usize, span: Span) -> BindingId {
+        self.locals.push(Local { size, span });
+        self.bind(Binding::Local(self.locals.len() - 1))
+    }
+
+    fn size(&self, id: ValueId) -> usize {
+        self.graph().ty(id).size()
+    }
+
+    fn place_arguments(&mut self, residuals: &[Place]) {
+        for role in Role::ALL {
+            let ids: Vec<_> = self.graph().arguments_of(role).map(|(id, _)| id).collect();
+            for (i, id) in ids.into_iter().enumerate() {
+                let (binding, found) = match role {
+                    Role::Param => (Binding::Param(i), None),
+                    Role::Input => (Binding::Input(i), None),
+                    Role::State => (Binding::Before(i), None),
+                    Role::Residual => (Binding::Residual(i), residuals.get(i)),
+                };
+                let binding = self.bind(binding);
+                let stride = if role == Role::Param { 0 } else { self.size(id) };
+                let own = Place { binding, offset: 0, stride, tiled: false };
+                self.homes[id.index()] = Some(found.map_or(own, |&f| Place { binding, ..f }));
+            }
+        }
+    }
+
+    /// Places each next value that the body computes in its state's history. What is computed
+    /// elsewhere, or already is another state's next value, must be copied there.
+    fn place_next(&mut self, uses: &Uses) {
+        let states: Vec<_> =
+            self.graph().arguments_of(Role::State).map(|(_, name)| name.to_owned()).collect();
+        for (i, state) in states.iter().enumerate() {
+            let next = self.graph().outputs_of(OutputRole::Next).find(|next| next.name == *state);
+            let Some(value) = next.map(|next| next.value) else { continue };
+            let found = view(self.graph(), value);
+            let in_body = uses.computed.get(&found.base).is_some_and(|time| time.0 == Phase::Body);
+            let stride = self.size(value);
+            let binding = self.bind(Binding::After(i));
+            let to = Place { binding, offset: 0, stride, tiled: false };
+            let home = &mut self.homes[found.base.index()];
+            let whole = found.offset == 0 && self.kernels.graph().ty(found.base).size() == stride;
+            if in_body && home.is_none() && whole {
+                *home = Some(to);
+            } else {
+                let groups = self.groups.entry(Phase::Body).or_default();
+                push(groups, Task::Copy { from: value, to });
+            }
+        }
+    }
+
+    fn place_computed(&mut self, uses: &Uses, reuse: bool) {
+        let mut pool = Pool { free: BTreeMap::new(), busy: Vec::new() };
+        let mut by_time: Vec<(Time, ValueId)> =
+            uses.computed.iter().map(|(&id, &time)| (time, id)).collect();
+        by_time.sort_unstable();
+        // Copies came after the uses were found, and read what they copy at the end of the body.
+        let copied: Vec<ValueId> = (self.groups.values().flatten())
+            .flat_map(|group| &group.tasks)
+            .filter_map(|task| match task {
+                Task::Copy { from, .. } => Some(view(self.graph(), *from).base),
+                _ => None,
+            })
+            .collect();
+        for (time, id) in by_time {
+            let id = uses.in_place.get(&id).copied().unwrap_or(id);
+            if !self.kernels.is_stored(id) || self.homes[id.index()].is_some() {
+                continue;
+            }
+            let stride = self.size(id);
+            let span = match uses.span(id) {
+                Span::Tile | Span::Step if copied.contains(&id) => Span::Sequence,
+                span => span,
+            };
+            let binding = match span {
+                Span::Tile | Span::Step if reuse => {
+                    let found = pool.take(time, span, stride);
+                    let binding = found.unwrap_or_else(|| self.local(stride, span));
+                    let Binding::Local(local) = self.binding(binding) else { continue };
+                    self.locals[local].size = self.locals[local].size.max(stride);
+                    pool.busy.push((uses.last(id), span, stride, binding));
+                    binding
+                }
+                _ => self.local(stride, span),
+            };
+            let stride = if span == Span::Once { 0 } else { stride };
+            let tiled = span == Span::Tile;
+            self.homes[id.index()] = Some(Place { binding, offset: 0, stride, tiled });
+        }
+        for (id, user) in &uses.in_place {
+            self.homes[id.index()] = self.homes[user.index()];
+        }
+    }
+
+    /// Where outputs are found: where their values live if rows follow each other there.
+    fn place_outputs(&mut self) -> Vec<Place> {
+        let outputs = self.graph().outputs_of(OutputRole::Output);
+        let values: Vec<ValueId> = outputs.map(|output| output.value).collect();
+        values.into_iter().map(|value| self.port(value, |home, size| home.stride == size)).collect()
+    }
+
+    /// Where residuals are found: where their values live if each row has its own.
+    fn place_residuals(&mut self) -> Vec<Place> {
+        let residuals = self.graph().outputs_of(OutputRole::Residual);
+        let values: Vec<ValueId> = residuals.map(|output| output.value).collect();
+        values.into_iter().map(|value| self.port(value, |home, _| home.stride > 0)).collect()
+    }
+
+    fn port(&mut self, value: ValueId, fits: impl Fn(Place, usize) -> bool) -> Place {
+        let size = self.size(value);
+        match self.home(value) {
+            Some(home) if fits(home, size) => home,
+            _ => {
+                let binding = self.local(size, Span::Sequence);
+                let to = Place { binding, offset: 0, stride: size, tiled: false };
+                let groups = self.groups.entry(Phase::After).or_default();
+                push(groups, Task::Copy { from: value, to });
+                to
+            }
+        }
+    }
+
+    /// Counts what each group touches in a row.
+    fn count_elements(&mut self) {
+        let mut groups = std::mem::take(&mut self.groups);
+        for group in groups.values_mut().flatten() {
+            let mut touched: Vec<ValueId> = Vec::new();
+            for task in &group.tasks {
+                touched.extend(operands(self, task));
+                touched.extend(results(task).into_iter().filter(|&id| self.is_stored(id)));
+            }
+            touched.sort_unstable();
+            touched.dedup();
+            let varying = |id: &ValueId| self.home(*id).is_some_and(|home| home.stride > 0);
+            group.row_elements =
+                touched.iter().filter(|id| varying(id)).map(|&id| self.size(id)).sum();
+        }
+        self.groups = groups;
+    }
+}
+
+/// Memory that has been used and can be used again.
+struct Pool {
+    free: BTreeMap<(Span, usize), Vec<BindingId>>,
+    /// What is in use: until when, and what it is.
+    busy: Vec<(Time, Span, usize, BindingId)>,
+}
+
+impl Pool {
+    /// Memory of a span that nobody reads any more, of this size.
+    fn take(&mut self, now: Time, span: Span, size: usize) -> Option<BindingId> {
+        // What a task reads is not written by it: its loads may be moved past its stores.
+        let (over, busy) = self.busy.drain(..).partition(|(last, ..)| *last < now);
+        self.busy = busy;
+        let over: Vec<(Time, Span, usize, BindingId)> = over;
+        for (_, span, size, binding) in over {
+            self.free.entry((span, size)).or_default().push(binding);
+        }
+        self.free.get_mut(&(span, size))?.pop()
+    }
+}

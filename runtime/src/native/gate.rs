@@ -1,0 +1,86 @@
+//! A barrier that threads usually pass without sleeping.
+
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// How often a thread looks whether the others have come before it sleeps: tens of microseconds,
+/// which is what sleeping and being woken takes.
+const PATIENCE: usize = 1 << 14;
+
+/// Where threads wait for each other.
+#[derive(Debug)]
+pub(super) struct Gate {
+    members: usize,
+    /// How many have come since it opened last.
+    come: AtomicUsize,
+    /// How often it has opened.
+    opened: AtomicUsize,
+    sleepers: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Gate {
+    /// A gate that opens when so many threads wait at it.
+    pub(super) fn new(members: usize) -> Self {
+        Self {
+            members,
+            come: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
+            sleepers: Mutex::new(()),
+            wake: Condvar::new(),
+        }
+    }
+
+    /// The number of threads that it waits for.
+    pub(super) fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Waits until all are here. What each did before is then seen by all.
+    pub(super) fn wait(&self) {
+        let opened = self.opened.load(Ordering::Acquire);
+        if self.come.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
+            self.come.store(0, Ordering::Relaxed);
+            // Under the lock, so that nobody falls asleep between looking and being woken.
+            let lock = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+            self.opened.store(opened.wrapping_add(1), Ordering::Release);
+            drop(lock);
+            self.wake.notify_all();
+            return;
+        }
+        let is_open = || self.opened.load(Ordering::Acquire) != opened;
+        for _ in 0..PATIENCE {
+            if is_open() {
+                return;
+            }
+            spin_loop();
+        }
+        let mut lock = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        while !is_open() {
+            lock = self.wake.wait(lock).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_passes_before_all_have_come() {
+        let (gate, come) = (Gate::new(4), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 1..=200 {
+                        come.fetch_add(1, Ordering::Relaxed);
+                        gate.wait();
+                        assert_eq!(come.load(Ordering::Relaxed), 4 * round);
+                        gate.wait();
+                    }
+                });
+            }
+        });
+    }
+}

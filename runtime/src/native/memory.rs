@@ -1,0 +1,166 @@
+//! The memory of a run.
+
+use cellc_compiler::ir::eval::Real;
+use cellc_compiler::plan::Span;
+
+use super::run::Routine;
+use crate::kernels::Wide;
+use crate::sequence::{Extent, Port};
+
+/// Memory that begins at a cache line: no vector of it lies in two.
+#[derive(Debug)]
+pub(super) struct Aligned<T> {
+    data: Vec<T>,
+    /// The first element at the beginning of a line.
+    start: usize,
+    len: usize,
+}
+
+/// The bytes of a cache line.
+const LINE: usize = 64;
+
+impl<T> Default for Aligned<T> {
+    fn default() -> Self {
+        Self { data: Vec::new(), start: 0, len: 0 }
+    }
+}
+
+impl<T: Real> Aligned<T> {
+    /// Makes it so long, in the memory it has if that suffices. What it holds is unspecified.
+    pub(super) fn make_room(&mut self, len: usize) {
+        if self.data.len() - self.start < len {
+            // What was there is of no use: no copy of it.
+            self.data = Vec::new();
+            self.data.resize(len + LINE / size_of::<T>(), T::default());
+            let skipped = self.data.as_ptr().align_offset(LINE);
+            // `align_offset` may refuse; then the memory is as good, only slower.
+            self.start = if skipped <= self.data.len() - len { skipped } else { 0 };
+        }
+        self.len = len;
+    }
+
+    /// Makes it zeros, so many.
+    pub(super) fn zeros(&mut self, len: usize) {
+        self.make_room(len);
+        self.as_mut_slice().fill(T::default());
+    }
+
+    pub(super) fn as_slice(&self) -> &[T] {
+        &self.data[self.start..self.start + self.len]
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.data[self.start..self.start + self.len]
+    }
+
+    /// The address of an element.
+    pub(super) fn pointer(&mut self, offset: usize) -> *mut T {
+        debug_assert!(offset <= self.len);
+        // Of the vector, not of a slice: pointers that were taken before stay good.
+        self.data.as_mut_ptr().wrapping_add(self.start + offset)
+    }
+
+    /// The bytes it holds.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.capacity() * size_of::<T>()
+    }
+}
+
+/// The memory of one direction of a run.
+#[derive(Debug)]
+pub(super) struct Memory<T> {
+    /// For each state, its values before the first and after each step, `[T + 1, B, ..]`.
+    pub(super) histories: Vec<Aligned<T>>,
+    /// The code's own memory.
+    pub(super) locals: Vec<Aligned<T>>,
+    /// The packed matrices.
+    pub(super) packed: Vec<Aligned<T>>,
+}
+
+impl<T: Wide> Memory<T> {
+    pub(super) fn new(states: usize) -> Self {
+        let histories = (0..states).map(|_| Aligned::default()).collect();
+        Self { histories, locals: Vec::new(), packed: Vec::new() }
+    }
+
+    /// Histories of zeros.
+    pub(super) fn reshape(&mut self, states: &[Port], extent: Extent) {
+        for (history, port) in self.histories.iter_mut().zip(states) {
+            history.zeros((extent.steps + 1) * extent.batch * port.ty.size());
+        }
+    }
+
+    /// Makes room for what a routine keeps. All of it is written before it is read.
+    pub(super) fn make_room(&mut self, routine: &Routine, extent: Extent) {
+        let plan = routine.plan();
+        self.locals.resize_with(plan.locals().len().max(self.locals.len()), Aligned::default);
+        for (data, local) in self.locals.iter_mut().zip(plan.locals()) {
+            data.make_room(local.size * rows(local.span, extent));
+        }
+        self.packed.resize_with(plan.matrices().len().max(self.packed.len()), Aligned::default);
+        for (i, data) in self.packed.iter_mut().enumerate().take(plan.matrices().len()) {
+            data.make_room(routine.packed_len::<T>(i));
+        }
+    }
+
+    /// Where a local is.
+    pub(super) fn local_slot(&mut self, routine: &Routine, local: usize, batch: usize) -> Slot {
+        let layout = routine.plan().locals()[local];
+        let step = match layout.span {
+            Span::Sequence => batch * layout.size,
+            Span::Once | Span::Tile | Span::Step => 0,
+        };
+        Slot::new(self.locals[local].pointer(0), step)
+    }
+
+    /// The bytes it holds.
+    pub(super) fn bytes(&self) -> usize {
+        let all = self.histories.iter().chain(&self.locals).chain(&self.packed);
+        all.map(Aligned::bytes).sum()
+    }
+}
+
+/// The rows of a local of a span. Tiles are the workers' own.
+pub(super) fn rows(span: Span, extent: Extent) -> usize {
+    match span {
+        Span::Once => 1,
+        Span::Tile => 0,
+        Span::Step => extent.batch,
+        Span::Sequence => extent.steps * extent.batch,
+    }
+}
+
+/// Where a binding is at step 0, and how far it is from one step to the next, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    base: *mut u8,
+    step: usize,
+}
+
+impl Slot {
+    /// Memory from an address on, with `step` elements to a step.
+    pub(super) fn new<E>(data: *mut E, step: usize) -> Self {
+        Self { base: data.cast(), step: step * size_of::<E>() }
+    }
+
+    /// Memory that is only read.
+    pub(super) fn shared<E>(data: &[E]) -> Self {
+        Self::new(data.as_ptr().cast_mut(), 0)
+    }
+}
+
+/// The table of a routine's bindings, lent to all threads of a run.
+#[derive(Debug)]
+pub(super) struct Slots(pub(super) Vec<Slot>);
+
+// SAFETY: threads only read the table; what it points to they touch by the rules of `run`.
+unsafe impl Sync for Slots {}
+// SAFETY: as above; who owns the table owns what it points to, or is lent it.
+unsafe impl Send for Slots {}
+
+impl Slots {
+    /// The base addresses at a step.
+    pub(super) fn at(&self, step: usize) -> impl Iterator<Item = *mut u8> {
+        self.0.iter().map(move |slot| slot.base.wrapping_add(step * slot.step))
+    }
+}

@@ -1,0 +1,318 @@
+//! One pass of compiled code over a sequence: who does what, in which order, on which memory.
+//!
+//! Each thread owns a range of rows in each phase: of the batch in the body, through all steps
+//! without waiting for the others, and of all steps and examples before and after it. Matrices are
+//! packed and sums are added by parts of their results, not of the rows, so that the order of
+//! additions is the same for any number of threads.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
+
+use cellc_compiler::jit::Code;
+use cellc_compiler::phases::Phase;
+use cellc_compiler::plan::{Binding, Plan, Span};
+
+use super::gate::Gate;
+use super::memory::{Aligned, Slots};
+use super::script::{Action, Pack, Script, Spot, Stage, SumAction};
+use crate::kernels::{self, Block, Rows, Wide, Width};
+use crate::sequence::Extent;
+
+/// Compiled code with what its run does.
+#[derive(Debug)]
+pub(crate) struct Routine {
+    pub(super) code: Code,
+    pub(super) script: Script,
+    pub(super) width: Option<Width>,
+}
+
+impl Routine {
+    pub(crate) fn new<T>(code: Code, width: Option<Width>) -> Self {
+        let script = Script::new(&code, size_of::<T>());
+        Self { code, script, width }
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        self.code.plan()
+    }
+
+    /// The elements of a packed matrix.
+    pub(super) fn packed_len<T>(&self, matrix: usize) -> usize {
+        let matrix = &self.plan().matrices()[matrix];
+        match self.width {
+            Some(width) => kernels::packed_len(width, size_of::<T>(), matrix.inner, matrix.outer),
+            None => matrix.inner * matrix.outer,
+        }
+    }
+}
+
+/// What a thread needs of its own.
+#[derive(Debug)]
+pub(super) struct Worker<T> {
+    table: Vec<*mut u8>,
+    /// The memory of tiled locals, by their number.
+    tiles: Vec<Aligned<T>>,
+    parts: Vec<Rows<T>>,
+    scratch: Vec<T>,
+}
+
+// SAFETY: the table and the parts are filled anew in each run, and point to nothing between runs.
+unsafe impl<T: Send> Send for Worker<T> {}
+
+impl<T: Wide> Worker<T> {
+    pub(super) fn new() -> Self {
+        Self { table: Vec::new(), tiles: Vec::new(), parts: Vec::new(), scratch: Vec::new() }
+    }
+
+    /// Makes room for a routine.
+    pub(super) fn make_room(&mut self, routine: &Routine) {
+        let locals = routine.plan().locals();
+        self.tiles.resize_with(locals.len().max(self.tiles.len()), Aligned::default);
+        for (tile, local) in self.tiles.iter_mut().zip(locals) {
+            if local.span == Span::Tile {
+                tile.make_room(routine.script.tile_rows * local.size);
+            }
+        }
+        self.table.reserve(routine.plan().bindings().len());
+    }
+
+    /// The bytes it holds.
+    pub(super) fn bytes(&self) -> usize {
+        let tiles: usize = self.tiles.iter().map(Aligned::bytes).sum();
+        tiles + self.scratch.capacity() * size_of::<T>()
+    }
+
+    /// Fills the table with the addresses at a step.
+    pub(super) fn go_to(&mut self, routine: &Routine, slots: &Slots, step: usize) {
+        self.table.clear();
+        self.table.extend(slots.at(step));
+        for (address, binding) in self.table.iter_mut().zip(routine.plan().bindings()) {
+            if let Binding::Local(local) = *binding
+                && routine.plan().locals()[local].span == Span::Tile
+            {
+                *address = self.tiles[local].pointer(0).cast();
+            }
+        }
+    }
+
+    /// Where a value's rows are, from row `first` of the tile or of all.
+    fn rows(&self, spot: Spot, first: usize) -> Rows<T> {
+        let skipped = spot.offset + if spot.tiled { 0 } else { first * spot.stride };
+        let data = self.table[spot.binding].cast::<T>().wrapping_add(skipped);
+        Rows { data, stride: spot.stride, len: spot.len }
+    }
+
+    /// Runs a phase over the rows `first..last`.
+    ///
+    /// # Safety
+    /// The table must be as [`Code::call`] wants it.
+    pub(super) unsafe fn phase(
+        &mut self,
+        routine: &Routine,
+        phase: Phase,
+        Range { start, end }: Range<usize>,
+    ) {
+        if start == end {
+            return;
+        }
+        for Stage { tile, actions } in routine.script.phase(phase) {
+            let tile = tile.unwrap_or(end - start);
+            let mut first = start;
+            while first < end {
+                let last = (first + tile).min(end);
+                for action in actions {
+                    // SAFETY: handed on to the caller; a tile's rows are some of the range's.
+                    unsafe { self.act(routine, action, first, last) }
+                }
+                first = last;
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`Worker::phase`].
+    unsafe fn act(&mut self, routine: &Routine, action: &Action, first: usize, last: usize) {
+        let count = last - first;
+        match (action, routine.width) {
+            (Action::Call(function), _) => {
+                // SAFETY: handed on to the caller.
+                unsafe { routine.code.call(*function, &self.table, [first, last], 0) }
+            }
+            (Action::Wide { function, from, to }, Some(width)) => {
+                let (from, to) = (self.rows(*from, first), self.rows(*to, first));
+                // SAFETY: the plan gave both as many rows and elements.
+                unsafe { kernels::map(width, *function, from, to, 0, count) }
+            }
+            (Action::Product { parts, packed, to }, Some(width)) => {
+                let mut rows = std::mem::take(&mut self.parts);
+                rows.clear();
+                rows.extend(parts.iter().map(|part| self.rows(*part, first)));
+                let packed = self.table[*packed].cast::<T>();
+                let to = self.rows(*to, first);
+                // SAFETY: as above; the matrix was packed for these parts before the phase.
+                unsafe { kernels::product(width, &rows, packed, None, to, 0, count) }
+                self.parts = rows;
+            }
+            (Action::Wide { .. } | Action::Product { .. }, None) => {
+                unreachable!("without wide kernels, all tasks are compiled")
+            }
+        }
+    }
+
+    /// Packs a share of each matrix.
+    ///
+    /// # Safety
+    /// As for [`Worker::phase`], for the phase `once`.
+    pub(super) unsafe fn pack(&mut self, routine: &Routine, share: impl Fn(usize) -> Range<usize>) {
+        for Pack { binding, inner, outer, blocks } in &routine.script.packs {
+            let to = self.table[*binding].cast::<T>();
+            let blocks: Vec<Block<T>> = (blocks.iter())
+                .map(|block| Block {
+                    data: self.rows(block.from, 0).data,
+                    stride: block.from.stride,
+                    transposed: block.inner_is_contiguous,
+                    k: block.inner,
+                    n: block.outer,
+                })
+                .collect();
+            match routine.width {
+                Some(width) => {
+                    let panels = outer.div_ceil(width.panel(size_of::<T>()));
+                    // SAFETY: the blocks tile the matrix, and each thread packs panels of its own.
+                    unsafe { kernels::pack(width, &blocks, *inner, *outer, share(panels), to) }
+                }
+                // SAFETY: as above, with rows of the one panel.
+                None => unsafe { pack_plainly(&blocks, *outer, share(*inner), to) },
+            }
+        }
+    }
+
+    /// Adds a share of each sum over the rows `0..rows`.
+    ///
+    /// # Safety
+    /// As for [`Worker::phase`]; all phases must have run.
+    pub(super) unsafe fn sum(
+        &mut self,
+        routine: &Routine,
+        rows: usize,
+        share: impl Fn(usize) -> Range<usize>,
+    ) {
+        for (sum, extent) in &routine.script.sums {
+            let part = share(*extent);
+            if part.is_empty() {
+                continue;
+            }
+            match (sum, routine.width) {
+                (SumAction::Call(function), _) => {
+                    // SAFETY: each thread adds to a part of its own.
+                    unsafe {
+                        routine.code.call(*function, &self.table, [part.start, part.end], rows);
+                    }
+                }
+                (SumAction::Outer { u, v, to }, Some(width)) => {
+                    let u: Vec<_> = u.iter().map(|&u| self.rows(u, 0)).collect();
+                    let v: Vec<_> = v.iter().map(|&v| self.rows(v, 0)).collect();
+                    let to: Vec<_> =
+                        to.iter().map(|&to| (self.rows(to, 0).data, to.stride)).collect();
+                    // SAFETY: as above.
+                    unsafe {
+                        kernels::outer_sum(width, rows, &u, &v, &to, part, &mut self.scratch);
+                    }
+                }
+                (SumAction::Columns { from, to }, Some(width)) => {
+                    let (from, to) = (self.rows(*from, 0), self.rows(*to, 0));
+                    // SAFETY: as above.
+                    unsafe { kernels::column_sum(width, rows, from, to.data, part) }
+                }
+                (SumAction::Outer { .. } | SumAction::Columns { .. }, None) => {
+                    unreachable!("without wide kernels, all sums are compiled")
+                }
+            }
+        }
+    }
+}
+
+/// Packs rows of a matrix as one panel, as compiled products want it.
+///
+/// # Safety
+/// The blocks must tile the matrix, and lie in memory; `to` must have room for it.
+unsafe fn pack_plainly<T: Copy>(blocks: &[Block<T>], outer: usize, rows: Range<usize>, to: *mut T) {
+    for block in blocks {
+        for k in block.k[0].max(rows.start)..block.k[1].min(rows.end) {
+            for n in block.n[0]..block.n[1] {
+                let (k_from, n_from) = (k - block.k[0], n - block.n[0]);
+                let at = match block.transposed {
+                    true => n_from * block.stride + k_from,
+                    false => k_from * block.stride + n_from,
+                };
+                // SAFETY: `at` lies in the block, and `(k, n)` in the matrix.
+                unsafe { *to.wrapping_add(k * outer + n) = *block.data.wrapping_add(at) }
+            }
+        }
+    }
+}
+
+/// Runs all phases of a routine over all steps, in reverse for backward code, on as many threads
+/// as there are workers.
+///
+/// # Safety
+/// Each slot must point to memory of its binding's element type for the whole extent, and all
+/// written memory must be this call's alone. Indices must have been checked against their bounds.
+pub(super) unsafe fn run<T: Wide>(
+    routine: &Routine,
+    slots: &Slots,
+    extent: Extent,
+    workers: &mut [Worker<T>],
+    reverse: bool,
+) {
+    let Some((first, others)) = workers.split_first_mut() else { return };
+    first.go_to(routine, slots, 0);
+    // SAFETY: nothing else runs yet; a value of the phase `once` has one row.
+    unsafe { first.phase(routine, Phase::Once, 0..1) }
+    let rows = extent.steps * extent.batch;
+    let work = |worker: &mut Worker<T>, thread: usize, gate: &Gate| {
+        let threads = gate.members();
+        let share = |extent: usize| extent * thread / threads..extent * (thread + 1) / threads;
+        worker.go_to(routine, slots, 0);
+        // SAFETY: the phase `once` is done.
+        unsafe { worker.pack(routine, share) }
+        gate.wait();
+        // SAFETY: before and after the loop, the rows of all steps and examples follow each other
+        // from step 0 on; this thread alone touches its share of what these phases write.
+        unsafe { worker.phase(routine, Phase::Before, share(rows)) }
+        gate.wait();
+        let mine = share(extent.batch);
+        if !mine.is_empty() {
+            for i in 0..extent.steps {
+                let step = if reverse { extent.steps - 1 - i } else { i };
+                worker.go_to(routine, slots, step);
+                // SAFETY: an example's rows are touched by the one thread that owns it, at this
+                // and, as states, at the neighbouring steps.
+                unsafe { worker.phase(routine, Phase::Body, mine.clone()) }
+            }
+        }
+        worker.go_to(routine, slots, 0);
+        gate.wait();
+        // SAFETY: as before the loop.
+        unsafe { worker.phase(routine, Phase::After, share(rows)) }
+        gate.wait();
+        // SAFETY: every phase is done, and this thread alone adds to its part of each sum.
+        unsafe { worker.sum(routine, rows, share) }
+    };
+    // How many threads there are is known only once they are: the system may refuse some.
+    let team: OnceLock<Gate> = OnceLock::new();
+    let started = AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        for (thread, worker) in (1..).zip(others) {
+            let (work, team) = (&work, &team);
+            let wait_and_work = move || work(worker, thread, team.wait());
+            if Builder::new().spawn_scoped(scope, wait_and_work).is_err() {
+                break;
+            }
+            started.store(thread + 1, Ordering::Relaxed);
+        }
+        work(first, 0, team.get_or_init(|| Gate::new(started.load(Ordering::Relaxed))));
+    });
+}

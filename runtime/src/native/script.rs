@@ -1,0 +1,195 @@
+//! What a run does, resolved as far as it can be without memory: for each task of a plan either
+//! the function to be called or the kernel and where its operands are.
+
+use cellc_compiler::fuse::{Product, Sum};
+use cellc_compiler::ir::graph::ValueId;
+use cellc_compiler::ir::op::{Op, Unary};
+use cellc_compiler::jit::{Code, FunctionId};
+use cellc_compiler::phases::Phase;
+use cellc_compiler::plan::{Place, Plan, Task};
+
+/// What a tile of rows may touch, to stay in the first-level cache with room to spare.
+const TILE_BYTES: usize = 24 << 10;
+/// The most rows of a tile.
+const TILE_ROWS: usize = 64;
+
+/// Where the rows of a value are: an entry of the table, and elements from there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    pub(super) binding: usize,
+    pub(super) offset: usize,
+    pub(super) stride: usize,
+    pub(super) tiled: bool,
+    pub(super) len: usize,
+}
+
+/// Something to be done for rows.
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    /// A compiled function.
+    Call(FunctionId),
+    /// A transcendental function of each element.
+    Wide { function: Unary, from: Spot, to: Spot },
+    /// A product with a packed matrix.
+    Product { parts: Vec<Spot>, packed: usize, to: Spot },
+}
+
+/// Actions that are done one after the other on a tile of rows before the next tile is begun.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    /// The most rows of a tile; `None` for all rows at once.
+    pub(super) tile: Option<usize>,
+    pub(super) actions: Vec<Action>,
+}
+
+/// A matrix to be packed.
+#[derive(Clone, Debug)]
+pub(super) struct Pack {
+    pub(super) binding: usize,
+    pub(super) inner: usize,
+    pub(super) outer: usize,
+    pub(super) blocks: Vec<PackBlock>,
+}
+
+/// A block of a matrix to be packed: where it is, and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PackBlock {
+    pub(super) from: Spot,
+    pub(super) inner_is_contiguous: bool,
+    pub(super) inner: [usize; 2],
+    pub(super) outer: [usize; 2],
+}
+
+/// A sum over all rows.
+#[derive(Clone, Debug)]
+pub(super) enum SumAction {
+    /// A compiled function.
+    Call(FunctionId),
+    /// Outer products: each `u` with each `v`, to a place of a sum output with its row stride.
+    Outer { u: Vec<Spot>, v: Vec<Spot>, to: Vec<Spot> },
+    /// A value whose columns are added up.
+    Columns { from: Spot, to: Spot },
+}
+
+/// All that a run does.
+#[derive(Debug)]
+pub(super) struct Script {
+    phases: [Vec<Stage>; Phase::ALL.len()],
+    pub(super) packs: Vec<Pack>,
+    /// Each with the extent by which it can be done in parts.
+    pub(super) sums: Vec<(SumAction, usize)>,
+    /// The rows for which tiled memory has room.
+    pub(super) tile_rows: usize,
+}
+
+impl Script {
+    /// The script of compiled code, for elements of so many bytes.
+    pub(super) fn new(code: &Code, bytes: usize) -> Self {
+        let plan = code.plan();
+        let phases = Phase::ALL.map(|phase| {
+            let groups = plan.groups(phase).iter().enumerate();
+            groups
+                .map(|(g, group)| {
+                    let tasks = group.tasks.iter().enumerate();
+                    let actions = tasks.flat_map(|(t, task)| match code.task(phase, g, t) {
+                        Some(function) => vec![Action::Call(function)],
+                        None => actions(plan, task),
+                    });
+                    let rows = TILE_BYTES / (group.row_elements * bytes).max(1);
+                    let tile = (group.tasks.len() > 1).then(|| rows.clamp(1, TILE_ROWS));
+                    Stage { tile, actions: actions.collect() }
+                })
+                .collect::<Vec<_>>()
+        });
+        let packs = plan.matrices().iter().enumerate().map(|(i, matrix)| Pack {
+            binding: plan.packed(i).index(),
+            inner: matrix.inner,
+            outer: matrix.outer,
+            blocks: (matrix.blocks.iter())
+                .map(|block| {
+                    let home = plan.home(block.source).expect("matrices are in memory");
+                    let from = Place { offset: home.offset + block.offset, ..home };
+                    PackBlock {
+                        from: Spot { stride: block.stride, ..spot_at(from, 0) },
+                        inner_is_contiguous: block.inner_is_contiguous,
+                        inner: block.inner,
+                        outer: block.outer,
+                    }
+                })
+                .collect(),
+        });
+        let sums = plan.sums().iter().enumerate().map(|(i, sum)| {
+            let action = match code.sum(i) {
+                Some(function) => SumAction::Call(function),
+                None => sum_action(plan, sum),
+            };
+            (action, sum.extent(plan.graph()))
+        });
+        Self {
+            packs: packs.collect(),
+            sums: sums.collect(),
+            tile_rows: phases.iter().flatten().filter_map(|stage| stage.tile).max().unwrap_or(0),
+            phases,
+        }
+    }
+
+    /// The stages of a phase, in order.
+    pub(super) fn phase(&self, phase: Phase) -> &[Stage] {
+        &self.phases[phase as usize]
+    }
+}
+
+fn spot_at(place: Place, len: usize) -> Spot {
+    let Place { binding, offset, stride, tiled } = place;
+    Spot { binding: binding.index(), offset, stride, tiled, len }
+}
+
+fn spot(plan: &Plan, id: ValueId) -> Spot {
+    let place = plan.home(id).expect("what a task reads or writes is in memory");
+    spot_at(place, plan.graph().ty(id).size())
+}
+
+/// What the runtime's kernels do for a task.
+fn actions(plan: &Plan, task: &Task) -> Vec<Action> {
+    let graph = plan.graph();
+    match task {
+        Task::Wide(values) => {
+            let action = |&id: &ValueId| {
+                let Op::Unary(function) = *graph.op(id) else {
+                    unreachable!("a transcendental function has one operand")
+                };
+                let from = spot(plan, graph.operands(id)[0]);
+                Action::Wide { function, from, to: spot(plan, id) }
+            };
+            values.iter().map(action).collect()
+        }
+        Task::Product(Product { value, parts, matrix }) => {
+            let parts = parts.iter().map(|&part| spot(plan, part)).collect();
+            let packed = plan.packed(*matrix).index();
+            vec![Action::Product { parts, packed, to: spot(plan, *value) }]
+        }
+        Task::Map(_) | Task::Single(_) | Task::Copy { .. } => {
+            unreachable!("`{}` is compiled", plan.describe(task))
+        }
+    }
+}
+
+/// What the runtime's kernels do for a sum.
+fn sum_action(plan: &Plan, sum: &Sum) -> SumAction {
+    let target = |to: &cellc_compiler::fuse::Target| Spot {
+        binding: plan.sum_output(to.sum).index(),
+        offset: to.offset,
+        stride: to.stride,
+        tiled: false,
+        len: 0,
+    };
+    match sum {
+        Sum::Outer { u, v, to } => SumAction::Outer {
+            u: u.iter().map(|&u| spot(plan, u)).collect(),
+            v: v.iter().map(|&v| spot(plan, v)).collect(),
+            to: to.iter().map(target).collect(),
+        },
+        Sum::Value { value, to } => SumAction::Columns { from: spot(plan, *value), to: target(to) },
+        Sum::Put { .. } => unreachable!("`{sum}` is compiled"),
+    }
+}
