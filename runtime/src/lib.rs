@@ -72,6 +72,7 @@ pub mod optimizer;
 pub mod program;
 pub mod run_folder;
 pub mod sequence;
+pub mod step;
 pub mod task;
 pub mod trainer;
 

@@ -14,8 +14,9 @@ use thiserror::Error;
 
 use crate::interpreter::InterpretedSequence;
 use crate::kernels::{Wide, Width};
-use crate::native::{NativeCode, NativeSequence, Routine};
-use crate::sequence::{Interface, Sequence};
+use crate::native::{NativeCode, NativeSequence, NativeStep, Routine};
+use crate::sequence::{Interface, RunError, Sequence};
+use crate::step::{SequenceStep, Step};
 
 /// What runs a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,5 +132,18 @@ impl<T: Wide> Program<T> {
                 Box::new(InterpretedSequence::new(graph.clone(), gradient.clone()))
             }
         }
+    }
+
+    /// The cell one time step at a time, for `batch` streams side by side, with these params.
+    ///
+    /// # Errors
+    /// If params do not fit the cell.
+    pub fn step(&self, params: &[Vec<T>], batch: usize) -> Result<Box<dyn Step<T>>, RunError> {
+        Ok(match &self.ready {
+            Ready::Native(code) => {
+                Box::new(NativeStep::new(code.clone(), self.interface.clone(), params, batch)?)
+            }
+            Ready::Interpreted(..) => Box::new(SequenceStep::new(self.sequence(1), params, batch)?),
+        })
     }
 }

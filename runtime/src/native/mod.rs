@@ -10,6 +10,7 @@ mod gate;
 mod memory;
 mod run;
 mod script;
+mod step;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use cellc_compiler::plan::{Binding, Place};
 use self::memory::{Memory, Slot, Slots};
 pub(crate) use self::run::Routine;
 use self::run::{Worker, run};
+pub(crate) use self::step::NativeStep;
 use crate::kernels::Wide;
 use crate::sequence::{Extent, InputArray, InputMut, Interface, RunError, Sequence, check_params};
 
