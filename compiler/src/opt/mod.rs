@@ -11,6 +11,7 @@ mod rebuild;
 pub use algebra::algebra;
 pub use cse::cse;
 pub use dce::dce;
+pub(crate) use rebuild::keep;
 use thiserror::Error;
 
 use crate::ir::graph::Graph;
