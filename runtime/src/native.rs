@@ -15,7 +15,7 @@ use cellc_compiler::phases::Phase;
 use cellc_compiler::plan::{Binding, BindingId, Plan, Span};
 
 use crate::sequence::{
-    Extent, InputArray, InputMut, Interface, Port, RunError, Sequence, check_params,
+    Bytes, Extent, InputArray, InputMut, Interface, Port, RunError, Sequence, check_params,
 };
 
 /// Below so many multiplications, starting threads takes longer than they save.
@@ -79,23 +79,34 @@ impl<T: Real> Memory<T> {
     fn make_room(&mut self, plan: &Plan, extent: Extent) {
         self.locals.resize_with(plan.locals().len().max(self.locals.len()), Vec::new);
         for (data, local) in self.locals.iter_mut().zip(plan.locals()) {
-            let rows = match local.span {
-                Span::Once => 1,
-                Span::Step => extent.batch,
-                Span::Sequence => extent.steps * extent.batch,
-            };
             // Written before it is read: no need to clear what is there.
-            if data.len() < rows * local.size {
-                data.resize(rows * local.size, T::default());
+            let len = rows(local.span, extent) * local.size;
+            if data.len() < len {
+                zeros(data, len);
             }
         }
     }
 }
 
+/// How many copies of a local there are.
+fn rows(span: Span, extent: Extent) -> usize {
+    match span {
+        Span::Once => 1,
+        Span::Step => extent.batch,
+        Span::Sequence => extent.steps.saturating_mul(extent.batch),
+    }
+}
+
 /// Makes an array of zeros, in the memory it has if that suffices.
-fn zeros<T: Real>(data: &mut Vec<T>, len: usize) {
-    data.clear();
-    data.resize(len, T::default());
+fn zeros<T: Clone + Default>(data: &mut Vec<T>, len: usize) {
+    if data.capacity() < len {
+        // Not beside what was there.
+        *data = Vec::new();
+        *data = vec![T::default(); len];
+    } else {
+        data.clear();
+        data.resize(len, T::default());
+    }
 }
 
 impl<T: Real> NativeSequence<T> {
@@ -125,10 +136,7 @@ impl<T: Real> NativeSequence<T> {
         for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
             match input {
                 InputArray::Real(data) => zeros(data, rows * port.ty.size()),
-                InputArray::Index(data) => {
-                    data.clear();
-                    data.resize(rows, 0);
-                }
+                InputArray::Index(data) => zeros(data, rows),
             }
         }
         for (data, port) in self.output_cotangents.iter_mut().zip(&self.interface.outputs) {
@@ -267,6 +275,44 @@ impl<T: Real> Sequence<T> for NativeSequence<T> {
             self.extent = extent;
             self.allocate();
         }
+    }
+
+    fn bytes(&self, extent: Extent) -> usize {
+        let Interface { params, inputs, states, outputs } = &self.interface;
+        let all = rows(Span::Sequence, extent);
+        let mut bytes = Bytes::default();
+        inputs.iter().for_each(|port| bytes.add_input::<T>(all, port));
+        outputs.iter().for_each(|port| bytes.add::<T>(all, port.ty.size()));
+        params.iter().for_each(|port| bytes.add::<T>(1, port.ty.size()));
+        let history = extent.steps.saturating_add(1).saturating_mul(extent.batch);
+        for port in states {
+            bytes.add::<T>(history.saturating_mul(2), port.ty.size());
+        }
+        let of_plan = |plan: &Plan| -> Vec<usize> {
+            let locals = plan.locals().iter();
+            locals.map(|local| rows(local.span, extent).saturating_mul(local.size)).collect()
+        };
+        // Forward without and with a tape share their memory.
+        let [mut forward, taped] =
+            [&self.code.forward, &self.code.taped].map(|c| of_plan(c.plan()));
+        forward.resize(forward.len().max(taped.len()), 0);
+        for (local, taped) in forward.iter_mut().zip(taped) {
+            *local = taped.max(*local);
+        }
+        let backward = of_plan(self.code.backward.plan());
+        forward.into_iter().chain(backward).for_each(|len| bytes.add::<T>(1, len));
+        bytes.sum()
+    }
+
+    fn release(&mut self) {
+        self.extent = Extent::default();
+        for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
+            *input = InputArray::zeros(port, self.extent);
+        }
+        self.output_cotangents.fill(Vec::new());
+        self.forward = Memory::new(self.interface.states.len());
+        self.backward = Memory::new(self.interface.states.len());
+        self.allocate();
     }
 
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T> {

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::interpreter::InterpretedSequence;
 use crate::native::{NativeCode, NativeSequence};
+use crate::segmented::{Segmented, Segments};
 use crate::sequence::{Interface, Sequence};
 
 /// What runs a cell.
@@ -107,5 +108,19 @@ impl<T: Real> Program<T> {
                 Box::new(InterpretedSequence::new(graph.clone(), gradient.clone()))
             }
         }
+    }
+
+    /// The same within a limit of memory, in bytes: if a run would take more than that, it is cut
+    /// into segments. Params are not counted.
+    pub fn sequence_within(&self, threads: usize, limit: Option<usize>) -> Box<dyn Sequence<T>> {
+        match limit {
+            None => self.sequence(threads),
+            Some(limit) => Box::new(self.segmented(threads, Segments::Within(limit))),
+        }
+    }
+
+    /// Memory for runs of this program in segments, each on as many threads as given.
+    pub fn segmented(&self, threads: usize, segments: Segments) -> Segmented<T> {
+        Segmented::new(self.sequence(threads), segments)
     }
 }
