@@ -14,6 +14,7 @@ mod dims;
 mod failure;
 mod formula;
 mod load;
+mod memory;
 mod models;
 mod output;
 mod progress;

@@ -34,7 +34,11 @@ impl From<CheckpointError> for Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        Self::new(error.to_string())
+        let help = match &error {
+            RunError::Memory { .. } => " (--memory)",
+            _ => "",
+        };
+        Self::new(format!("{error}{help}"))
     }
 }
 
@@ -59,6 +63,10 @@ impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         let help = match &error {
             TrainError::Diverged { .. } => " (--lr), or clip gradients harder (--clip)",
+            TrainError::Run(RunError::Memory { .. }) => {
+                " (--memory)\nTake fewer examples at once (--batch) or, of a text, shorter \
+                 sequences (--seq)."
+            }
             _ => "",
         };
         Self::new(format!("{error}{help}"))

@@ -3,7 +3,8 @@
 //! Each stage is a module with a type of its own, in the order in which a cell goes through them:
 //!
 //! 1. [`syntax`] parses text, and [`check`] makes a graph of it ([`cell::Cell`], [`ir`]);
-//! 2. [`opt`] simplifies graphs, and [`autodiff`] differentiates them, graph to graph;
+//! 2. [`opt`] simplifies graphs, [`autodiff`] differentiates them, graph to graph, and [`recompute`]
+//!    chooses what the tape keeps;
 //! 3. [`phases`] finds what leaves the loop over time, [`fuse`] makes kernels, [`plan`] lays out
 //!    memory ([`pipeline`] puts these stages together);
 //! 4. [`codegen`] and [`jit`] make machine code.
@@ -48,5 +49,6 @@ pub mod opt;
 pub mod phases;
 pub mod pipeline;
 pub mod plan;
+pub mod recompute;
 pub mod suggest;
 pub mod syntax;

@@ -8,7 +8,7 @@ use cellc_compiler::ir::graph::{Graph, Output, OutputRole, ValueId};
 use cellc_compiler::ir::op::{Op, Role};
 
 use crate::sequence::{
-    Extent, InputArray, InputMut, Interface, Port, RunError, Sequence, check_params,
+    Bytes, Extent, InputArray, InputMut, Interface, Port, RunError, Sequence, check_params,
 };
 
 /// A run of a cell by the reference interpreter.
@@ -79,7 +79,8 @@ impl<T: Real> InterpretedSequence<T> {
             input.check(port)?;
         }
         let graph = if keep_tape { &self.gradient.forward } else { &*self.graph };
-        let mut tape = Vec::new();
+        self.tape = None;
+        let mut tape = Vec::with_capacity(if keep_tape { self.extent.rows() } else { 0 });
         self.finals.clone_from(&self.initial);
         for step in 0..self.extent.steps {
             for example in 0..self.extent.batch {
@@ -127,6 +128,36 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
             self.extent = extent;
             self.allocate();
         }
+    }
+
+    fn bytes(&self, extent: Extent) -> usize {
+        let Interface { params, inputs, states, outputs } = &self.interface;
+        let rows = extent.steps.saturating_mul(extent.batch);
+        let mut bytes = Bytes::default();
+        for port in inputs {
+            bytes.add_input::<T>(rows, port);
+            // The gradients of this run and of the one before.
+            bytes.add_input::<T>(rows.saturating_mul(2), port);
+        }
+        outputs.iter().for_each(|port| bytes.add::<T>(rows.saturating_mul(2), port.ty.size()));
+        states.iter().for_each(|port| bytes.add::<T>(6 * extent.batch, port.ty.size()));
+        params.iter().for_each(|port| bytes.add::<T>(2, port.ty.size()));
+        // A list of values grows by doubling, from 4 on.
+        let Gradient { forward, backward } = &*self.gradient;
+        let residuals = || forward.outputs_of(OutputRole::Residual).map(|output| output.value);
+        bytes.add::<Vec<Datum<T>>>(rows, 1);
+        bytes.add::<Datum<T>>(rows, (2 * residuals().count()).max(4));
+        residuals().for_each(|id| bytes.add::<T>(rows, forward.ty(id).size()));
+        for graph in [forward, backward] {
+            bytes.add::<Datum<T>>(1, (2 * graph.len()).max(4));
+            graph.ids().for_each(|id| bytes.add::<T>(2, graph.ty(id).size()));
+        }
+        bytes.sum()
+    }
+
+    fn release(&mut self) {
+        self.extent = Extent::default();
+        self.allocate();
     }
 
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T> {

@@ -5,6 +5,7 @@
 //! [`Sequence`](sequence::Sequence) is the memory of one run of it over `T` steps of `B` examples,
 //! forward and backward. Everything else stands on these two:
 //!
+//! - a [`Segmented`](segmented::Segmented) sequence runs long sequences in little memory;
 //! - [`gradcheck`] holds gradients against central differences, and [`arrays`] applies a cell to
 //!   the tensors of a file;
 //! - a [`Model`](model::Model) is an embedding, a stack of cells, a head and a loss, made of cells'
@@ -71,6 +72,7 @@ pub mod native;
 pub mod optimizer;
 pub mod program;
 pub mod run_folder;
+pub mod segmented;
 pub mod sequence;
 pub mod step;
 pub mod task;

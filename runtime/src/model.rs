@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::initialize;
 use crate::program::{Engine, Program, ProgramError};
+use crate::segmented::{Limit, Segments};
 use crate::sequence::Port;
 
 use self::feed::Feed;
@@ -190,8 +191,16 @@ impl<T: Wide> Model<T> {
 
     /// Memory for runs of this model, each on as many threads as given.
     pub fn run(&self, threads: usize) -> ModelRun<T> {
-        let sequences = self.stages.iter().map(|stage| stage.program.sequence(threads)).collect();
-        ModelRun::new(sequences)
+        self.run_within(threads, None)
+    }
+
+    /// The same within a limit of memory: what would take more than that is run in segments. The
+    /// parameters are not counted.
+    pub fn run_within(&self, threads: usize, limit: Option<Limit>) -> ModelRun<T> {
+        // Without a limit, everything fits.
+        let segments = Segments::Within(usize::MAX);
+        let sequence = |stage: &Stage<T>| stage.program.segmented(threads, segments);
+        ModelRun::new(self.stages.iter().map(sequence).collect(), limit)
     }
 }
 

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::interpreter::InterpretedSequence;
 use crate::kernels::{Wide, Width};
 use crate::native::{NativeCode, NativeSequence, NativeStep, Routine};
+use crate::segmented::{Segmented, Segments};
 use crate::sequence::{Interface, RunError, Sequence};
 use crate::step::{SequenceStep, Step};
 
@@ -132,6 +133,20 @@ impl<T: Wide> Program<T> {
                 Box::new(InterpretedSequence::new(graph.clone(), gradient.clone()))
             }
         }
+    }
+
+    /// The same within a limit of memory, in bytes: if a run would take more than that, it is cut
+    /// into segments. Params are not counted.
+    pub fn sequence_within(&self, threads: usize, limit: Option<usize>) -> Box<dyn Sequence<T>> {
+        match limit {
+            None => self.sequence(threads),
+            Some(limit) => Box::new(self.segmented(threads, Segments::Within(limit))),
+        }
+    }
+
+    /// Memory for runs of this program in segments, each on as many threads as given.
+    pub fn segmented(&self, threads: usize, segments: Segments) -> Segmented<T> {
+        Segmented::new(self.sequence(threads), segments)
     }
 
     /// The cell one time step at a time, for `batch` streams side by side, with these params.

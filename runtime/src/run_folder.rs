@@ -221,6 +221,7 @@ mod tests {
                 patience: 0,
                 seed: 1,
                 threads: 1,
+                memory: None,
             },
         }
     }

@@ -4,6 +4,8 @@
 //! for states before the first and after the last step, each with the cell's own shape behind.
 //! Batch `B` and length `T` are chosen at run time.
 
+use std::fmt;
+
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::{Graph, OutputRole};
 use cellc_compiler::ir::op::{Element, Role, Type};
@@ -169,6 +171,64 @@ pub enum RunError {
     /// `backward` without a `forward_with_tape` before it.
     #[error("there is no tape: run `forward_with_tape` before `backward`")]
     NoTape,
+    /// The run does not fit into the memory it was given, in however many segments.
+    #[error(
+        "{} steps of {} examples take {} of memory at the least; the limit is {}",
+        .extent.steps, .extent.batch, Size(*.needed), Size(*.limit)
+    )]
+    Memory {
+        /// The extent that was asked for.
+        extent: Extent,
+        /// The bytes that it needs.
+        needed: usize,
+        /// The bytes that it was given.
+        limit: usize,
+    },
+}
+
+/// A number of bytes in a unit fit to be read, rounded up: a limit of as much as is written is enough.
+struct Size(usize);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+        match units.into_iter().find(|(unit, _)| self.0 >= *unit) {
+            None => write!(f, "{} B", self.0),
+            Some((unit, name)) => {
+                let tenths = self.0.div_ceil(unit / 10);
+                match tenths % 10 {
+                    0 => write!(f, "{} {name}", tenths / 10),
+                    tenth => write!(f, "{}.{tenth} {name}", tenths / 10),
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of several arrays together; the largest number there is, if they are more than that.
+#[derive(Default)]
+pub(crate) struct Bytes(usize);
+
+impl Bytes {
+    /// Adds an array: `rows` rows of `size` elements each.
+    pub(crate) fn add<E>(&mut self, rows: usize, size: usize) {
+        let bytes = rows.saturating_mul(size).saturating_mul(size_of::<E>());
+        self.0 = self.0.saturating_add(bytes);
+    }
+
+    /// Adds the array of an input.
+    pub(crate) fn add_input<T>(&mut self, rows: usize, port: &Port) {
+        if port.ty.is_real() {
+            self.add::<T>(rows, port.ty.size());
+        } else {
+            self.add::<u32>(rows, 1);
+        }
+    }
+
+    /// The bytes of all that was added.
+    pub(crate) fn sum(&self) -> usize {
+        self.0
+    }
 }
 
 /// Checks that parameters fit an interface.
@@ -200,8 +260,25 @@ pub trait Sequence<T: Real>: Send {
     /// and else as it was; results are unspecified until the next run.
     ///
     /// # Panics
-    /// If the extent has more than 2^29 rows.
+    /// If the extent has more than 2^29 rows, or needs more memory than there may be; of the latter,
+    /// [`try_reshape`](Self::try_reshape) gives an error.
     fn reshape(&mut self, extent: Extent);
+    /// Sets the extent as [`reshape`](Self::reshape) does, if its run may take the memory.
+    ///
+    /// # Errors
+    /// If the run has a limit, and needs more than that.
+    ///
+    /// # Panics
+    /// If the extent has more than 2^29 rows.
+    fn try_reshape(&mut self, extent: Extent) -> Result<(), RunError> {
+        self.reshape(extent);
+        Ok(())
+    }
+    /// The most that the arrays of a run of an extent take, in bytes. What was kept of runs of
+    /// other extents is not counted.
+    fn bytes(&self, extent: Extent) -> usize;
+    /// Gives back the memory of past runs. The extent is zero afterwards.
+    fn release(&mut self);
     /// An input, `[T, B, ..]`. A tape that refers to it is void.
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T>;
     /// A state before the first step, `[B, ..]`. A tape that refers to it is void.

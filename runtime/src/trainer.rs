@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::checkpoint::CheckpointError;
 use crate::model::{Model, ModelRun, Score};
 use crate::optimizer::{Method, Optimizer, Schedule, clip_scale, global_norm};
+use crate::segmented::Limit;
 use crate::sequence::RunError;
 use crate::task::{Part, Task};
 
@@ -38,6 +39,10 @@ pub struct Settings {
     pub seed: u64,
     /// How many threads share the work.
     pub threads: usize,
+    /// The most bytes that the training may take, if there is a limit: for all arrays of its runs,
+    /// parameters, gradients and what the optimiser keeps, but not for the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<usize>,
 }
 
 /// One step of a training.
@@ -171,13 +176,18 @@ pub fn train(
     let start = Instant::now();
     let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
     let mut optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &sizes);
-    let mut run = model.run(settings.threads);
-    // An evaluation must not disturb the states that are carried from batch to batch.
-    let mut evaluation_run = model.run(settings.threads);
     let watched = match task.part(Part::Validation) {
         Some(_) => Part::Validation,
         None => Part::HeldOut,
     };
+    let limit = settings.memory.map(|bytes| {
+        // The parameters, those of the best model, and the gradients of the run that is at rest.
+        let copies = 2 + settings.optimizer.moments() + usize::from(watched == Part::Validation);
+        Limit { bytes, taken: copies * size_of::<f32>() * model.size() }
+    });
+    let mut run = model.run_within(settings.threads, limit);
+    // An evaluation must not disturb the states that are carried from batch to batch.
+    let mut evaluation_run = model.run_within(settings.threads, limit);
     let epoch = task.batches_per_epoch() as f64;
     let mut best = Best::default();
     let mut step = 0;
@@ -207,7 +217,13 @@ pub fn train(
         })?;
         if step % settings.evaluate_every.max(1) == 0 || step == settings.steps {
             let batches = task.part(watched).ok_or(TrainError::NothingHeldOut)?;
+            if limit.is_some() {
+                run.release();
+            }
             let score = evaluate(model, &mut evaluation_run, batches)?;
+            if limit.is_some() {
+                evaluation_run.release();
+            }
             let labels = task.majority().is_some();
             let chosen = watched == Part::HeldOut || best.improves(score, labels);
             if chosen {
@@ -223,6 +239,7 @@ pub fn train(
         }
     }
     best.restore(model);
+    run.release();
     let held_out = match watched {
         Part::HeldOut if best.step > 0 => best.score,
         _ => {
@@ -305,6 +322,7 @@ mod tests {
             patience: 0,
             seed: 1,
             threads: 1,
+            memory: None,
         }
     }
 

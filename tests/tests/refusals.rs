@@ -1,7 +1,11 @@
-//! What runs are refused, and what of a run may be used again: the same on both engines.
+//! What runs are refused, and what of a run may be used again: the same on both
+//! engines, in one segment or several.
+
+use std::num::NonZero;
 
 use cellc_compiler::ir::text::parse;
 use cellc_runtime::program::{Engine, Program};
+use cellc_runtime::segmented::Segments;
 use cellc_runtime::sequence::{Extent, InputMut, RunError, Sequence};
 
 /// A running sum of rows of a table, times a number.
@@ -29,6 +33,10 @@ fn on_each_engine(test: impl Fn(&mut dyn Sequence<f64>, Engine)) {
         let program = Program::<f64>::new(&graph, engine).expect("the graph is valid");
         for threads in [1, 2] {
             test(&mut *program.sequence(threads), engine);
+        }
+        for steps in [1, 2, 3] {
+            let segments = Segments::Of(NonZero::new(steps).expect("not zero"));
+            test(&mut program.segmented(1, segments), engine);
         }
     }
 }

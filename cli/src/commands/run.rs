@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use crate::dims::{Dims, written};
 use crate::failure::Failure;
 use crate::load::{Loaded, Missing, load};
+use crate::memory::memory;
 use crate::output::print;
 use crate::table::{Align, columns};
 
@@ -54,6 +55,10 @@ pub(crate) struct Args {
     /// How many threads; as many as there are cores if left out
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
+    /// The most memory that the run may take, beside the arrays of the two files; it is run in
+    /// segments if it would take more
+    #[arg(long, value_name = "200MB", value_parser = memory)]
+    memory: Option<usize>,
 }
 
 /// `--dtype`
@@ -134,8 +139,8 @@ fn apply<T: Wide>(
     let program = Program::<T>::new(&loaded.cell.graph, args.engine.into())
         .map_err(|error| Failure::new(error.to_string()))?;
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
-    let mut sequence = program.sequence(threads.map_or(1, NonZero::get));
-    let results = arrays.run(&mut *sequence).map_err(|error| Failure::new(error.to_string()))?;
+    let mut sequence = program.sequence_within(threads.map_or(1, NonZero::get), args.memory);
+    let results = arrays.run(&mut *sequence)?;
     let bytes = results.to_bytes().map_err(|error| Failure::new(error.to_string()))?;
     out.commit(&bytes).map_err(unwritable)?;
     print(summary(args, loaded, arrays.extent, &results))?;

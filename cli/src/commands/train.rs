@@ -18,6 +18,7 @@ use crate::commands::sample;
 use crate::defaults::Defaults;
 use crate::failure::Failure;
 use crate::load::source;
+use crate::memory::memory;
 use crate::models::{build, threads};
 use crate::output::{note, print, print_json};
 use crate::progress::{Progress, Unit};
@@ -105,6 +106,10 @@ pub(crate) struct Args {
     /// How many threads; as many as there are cores if left out. Results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
+    /// The most memory that the training may take, beside the data; long sequences are run in
+    /// segments if they would take more, at the cost of one more run forward
+    #[arg(long, value_name = "200MB", value_parser = memory)]
+    memory: Option<usize>,
     /// The run folder; `runs/<task>-<n>` if left out
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -334,6 +339,7 @@ fn settings(args: &Args, defaults: &Defaults, batches_per_epoch: usize) -> Setti
         patience: defaults.patience,
         seed: args.seed,
         threads: threads(args.threads),
+        memory: args.memory,
     }
 }
 

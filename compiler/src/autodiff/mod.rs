@@ -43,6 +43,28 @@ pub struct Gradient {
     pub backward: Graph,
 }
 
+impl Gradient {
+    /// Checks the typed interface between the two graphs, from both sides.
+    ///
+    /// # Errors
+    /// The first residual that differs.
+    pub fn check_residuals(&self) -> Result<(), DifferentiateError> {
+        let Self { forward, backward } = self;
+        let given = forward.outputs_of(OutputRole::Residual);
+        let given: Vec<_> = given.map(|o| (o.name.as_str(), forward.ty(o.value))).collect();
+        let taken = backward.arguments_of(Role::Residual);
+        let taken: Vec<_> = taken.map(|(id, name)| (name, backward.ty(id))).collect();
+        let mut pairs = given.iter().zip(&taken);
+        if let Some(((name, _), _)) = pairs.find(|(given, taken)| given != taken) {
+            return Err(DifferentiateError::Residual((*name).to_owned()));
+        }
+        match given.iter().skip(taken.len()).chain(taken.iter().skip(given.len())).next() {
+            Some((name, _)) => Err(DifferentiateError::Residual((*name).to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A bug in a derivative rule, or residuals that do not match.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DifferentiateError {
@@ -105,8 +127,9 @@ pub fn differentiate(graph: &Graph) -> Result<Gradient, DifferentiateError> {
     for id in kept {
         forward.output(OutputRole::Residual, residual_name(id), id);
     }
-    check_residuals(&forward, &backward)?;
-    Ok(Gradient { forward, backward })
+    let gradient = Gradient { forward, backward };
+    gradient.check_residuals()?;
+    Ok(gradient)
 }
 
 /// A value used twice has the sum of the cotangents of its uses.
@@ -183,7 +206,8 @@ impl<'b> Tape<'b> {
     }
 }
 
-fn residual_name(id: ValueId) -> String {
+/// What a value of the forward graph is called as a residual.
+pub(crate) fn residual_name(id: ValueId) -> String {
     format!("v{}", id.index())
 }
 
@@ -214,21 +238,5 @@ impl<'b> rules::Site<'b> for ValueSite<'_, 'b> {
 
     fn arity(&self) -> usize {
         self.graph.operands(self.id).len()
-    }
-}
-
-/// Checks the typed interface between the two graphs, from both sides.
-fn check_residuals(forward: &Graph, backward: &Graph) -> Result<(), DifferentiateError> {
-    let given = forward.outputs_of(OutputRole::Residual);
-    let given: Vec<_> = given.map(|o| (o.name.as_str(), forward.ty(o.value))).collect();
-    let taken = backward.arguments_of(Role::Residual);
-    let taken: Vec<_> = taken.map(|(id, name)| (name, backward.ty(id))).collect();
-    let mut pairs = given.iter().zip(&taken);
-    if let Some(((name, _), _)) = pairs.find(|(given, taken)| given != taken) {
-        return Err(DifferentiateError::Residual((*name).to_owned()));
-    }
-    match given.iter().skip(taken.len()).chain(taken.iter().skip(given.len())).next() {
-        Some((name, _)) => Err(DifferentiateError::Residual((*name).to_owned())),
-        None => Ok(()),
     }
 }

@@ -14,6 +14,7 @@ pub use algebra::algebra;
 pub use cse::cse;
 pub use dce::dce;
 pub use merge::merge;
+pub(crate) use rebuild::keep;
 pub use split::split;
 use thiserror::Error;
 

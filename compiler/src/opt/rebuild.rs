@@ -24,7 +24,7 @@ pub(super) fn rebuild(
 }
 
 /// The same operation in the new graph.
-pub(super) fn keep(
+pub(crate) fn keep(
     new: &mut Graph,
     old: &Graph,
     id: ValueId,

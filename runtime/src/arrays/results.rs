@@ -19,11 +19,11 @@ impl<T: Real> Arrays<T> {
     /// Runs a cell over the arrays, and backward if there are cotangents.
     ///
     /// # Errors
-    /// If the arrays do not fit the cell of the sequence.
+    /// If the arrays do not fit the cell of the sequence, or the run not its memory.
     pub fn run(&self, sequence: &mut dyn Sequence<T>) -> Result<Results<T>, RunError> {
         let interface = sequence.interface().clone();
         let Extent { steps, batch } = self.extent;
-        sequence.reshape(self.extent);
+        sequence.try_reshape(self.extent)?;
         for (i, input) in self.inputs.iter().enumerate() {
             match (sequence.input_mut(i), input) {
                 (InputMut::Real(to), InputArray::Real(from)) => to.copy_from_slice(from),

@@ -3,7 +3,8 @@
 use super::{Model, Readout};
 use crate::batch::{Batch, IGNORED};
 use crate::kernels::Wide;
-use crate::sequence::{Extent, InputMut, RunError, Sequence};
+use crate::segmented::{Limit, Segmented, share};
+use crate::sequence::{Bytes, Extent, InputMut, RunError, Sequence};
 
 /// What a model's answers to a batch are worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,20 +39,26 @@ impl std::ops::AddAssign for Score {
 
 /// The memory of runs of one model: one [`Sequence`] for each of its stages.
 pub struct ModelRun<T> {
-    sequences: Vec<Box<dyn Sequence<T>>>,
+    sequences: Vec<Segmented<T>>,
+    limit: Option<Limit>,
     /// For each stage its states after the last run, `[B, ..]`; empty before the first.
     states: Vec<Vec<Vec<T>>>,
 }
 
 impl<T: Wide> ModelRun<T> {
-    pub(super) fn new(sequences: Vec<Box<dyn Sequence<T>>>) -> Self {
-        Self { sequences, states: Vec::new() }
+    pub(super) fn new(sequences: Vec<Segmented<T>>, limit: Option<Limit>) -> Self {
+        Self { sequences, limit, states: Vec::new() }
+    }
+
+    /// Gives back the memory of past runs, but for the states that the next batch may go on from.
+    pub fn release(&mut self) {
+        self.sequences.iter_mut().for_each(Sequence::release);
     }
 
     /// Answers a batch and scores the answers.
     ///
     /// # Errors
-    /// If a symbol or an answer is out of its bound.
+    /// If a symbol or an answer is out of its bound, or the run does not fit into its memory.
     ///
     /// # Panics
     /// If the run is of another model, or the batch's arrays do not fit its extent.
@@ -65,7 +72,7 @@ impl<T: Wide> ModelRun<T> {
     /// that batch (truncated backpropagation through time).
     ///
     /// # Errors
-    /// If a symbol or an answer is out of its bound.
+    /// If a symbol or an answer is out of its bound, or the run does not fit into its memory.
     ///
     /// # Panics
     /// If the run is of another model, or the batch's arrays do not fit its extent.
@@ -105,12 +112,14 @@ impl<T: Wide> ModelRun<T> {
             Readout::Last => Extent { steps: batch.extent.steps.min(1), ..batch.extent },
         };
         assert_eq!(batch.targets.len(), answers.steps * answers.batch, "a target for each answer");
+        let extent = |stage| if stage < layers.end { batch.extent } else { answers };
+        self.share_memory(batch, extent)?;
         for (i, stage) in model.stages.iter().enumerate() {
             let (before, after) = self.sequences.split_at_mut(i);
             let sequence = &mut after[0];
-            sequence.reshape(if i < layers.end { batch.extent } else { answers });
+            sequence.try_reshape(extent(i))?;
             match before.last() {
-                None => fill_index(sequence.as_mut(), stage.input, &batch.symbols),
+                None => fill_index(sequence, stage.input, &batch.symbols),
                 Some(before) => {
                     let output = before.output(0);
                     let InputMut::Real(input) = sequence.input_mut(stage.input) else {
@@ -121,17 +130,17 @@ impl<T: Wide> ModelRun<T> {
                 }
             }
             match stage.second {
-                Some(second) if layers.contains(&i) => fill_mask(sequence.as_mut(), second, batch),
+                Some(second) if layers.contains(&i) => fill_mask(sequence, second, batch),
                 Some(second) => {
                     let answer = |&t: &u32| if t == IGNORED { 0 } else { t };
                     let answers: Vec<_> = batch.targets.iter().map(answer).collect();
-                    fill_index(sequence.as_mut(), second, &answers);
+                    fill_index(sequence, second, &answers);
                 }
                 None => {}
             }
             if layers.contains(&i) {
                 let states = self.states.get(i).filter(|_| batch.continues);
-                fill_states(sequence.as_mut(), states);
+                fill_states(sequence, states);
             }
             if keep_tape {
                 sequence.forward_with_tape(&model.params[i])?;
@@ -141,6 +150,39 @@ impl<T: Wide> ModelRun<T> {
         }
         self.keep_states();
         Ok(self.score(batch))
+    }
+
+    /// Gives each stage its share of the memory.
+    fn share_memory(
+        &mut self,
+        batch: &Batch,
+        extent: impl Fn(usize) -> Extent,
+    ) -> Result<(), RunError> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let mut stages = self.sequences.iter().enumerate();
+        if stages.all(|(i, stage)| stage.extent() == extent(i)) {
+            return Ok(());
+        }
+        let stages = self.sequences.iter().enumerate();
+        let needs: Vec<_> = stages.map(|(i, stage)| stage.needs(extent(i))).collect();
+        let states = self.sequences.iter().flat_map(|stage| &stage.interface().states);
+        let mut taken = Bytes::default();
+        // Kept from batch to batch: here, and in another run while this one is at work.
+        states.for_each(|port| taken.add::<T>(2 * batch.extent.batch, port.ty.size()));
+        // A copy of the answers.
+        taken.add::<u32>(batch.targets.len(), 1);
+        let taken = taken.sum().saturating_add(limit.taken);
+        let least = needs.iter().fold(taken, |sum, needs| sum.saturating_add(needs.least));
+        if least > limit.bytes {
+            let (extent, limit) = (batch.extent, limit.bytes);
+            return Err(RunError::Memory { extent, needed: least, limit });
+        }
+        let shares = share(limit.bytes - taken, &needs);
+        // All of them first: what one gives back, another may take.
+        for (stage, share) in self.sequences.iter_mut().zip(shares) {
+            stage.set_limit(share);
+        }
+        Ok(())
     }
 
     fn keep_states(&mut self) {
@@ -183,7 +225,7 @@ impl<T: Wide> ModelRun<T> {
             let sequence: &dyn Sequence<T> = sequence;
             (0..sequence.interface().params.len()).map(|i| sequence.param_gradient(i)).collect()
         };
-        stages.flat_map(|sequence| of_stage(sequence.as_ref())).collect()
+        stages.flat_map(|sequence| of_stage(sequence)).collect()
     }
 }
 

@@ -59,11 +59,6 @@ impl<T: Real> Aligned<T> {
         // Of the vector, not of a slice: pointers that were taken before stay good.
         self.data.as_mut_ptr().wrapping_add(self.start + offset)
     }
-
-    /// The bytes it holds.
-    pub(super) fn bytes(&self) -> usize {
-        self.data.capacity() * size_of::<T>()
-    }
 }
 
 /// The memory of one direction of a run.
@@ -112,12 +107,6 @@ impl<T: Wide> Memory<T> {
         };
         Slot::new(self.locals[local].pointer(0), step)
     }
-
-    /// The bytes it holds.
-    pub(super) fn bytes(&self) -> usize {
-        let all = self.histories.iter().chain(&self.locals).chain(&self.packed);
-        all.map(Aligned::bytes).sum()
-    }
 }
 
 /// The rows of a local of a span. Tiles are the workers' own.
@@ -126,8 +115,30 @@ pub(super) fn rows(span: Span, extent: Extent) -> usize {
         Span::Once => 1,
         Span::Tile => 0,
         Span::Step => extent.batch,
-        Span::Sequence => extent.steps * extent.batch,
+        Span::Sequence => extent.steps.saturating_mul(extent.batch),
     }
+}
+
+/// The elements of each array of a [`Memory`] that has room for each of some routines.
+pub(super) fn layout<T>(routines: &[&Routine], states: &[Port], extent: Extent) -> Vec<usize> {
+    let steps = extent.steps.saturating_add(1).saturating_mul(extent.batch);
+    let histories = states.iter().map(|port| steps.saturating_mul(port.ty.size()));
+    let mut locals: Vec<usize> = Vec::new();
+    let mut packed: Vec<usize> = Vec::new();
+    let grow = |arrays: &mut Vec<usize>, i: usize, len: usize| {
+        arrays.resize(arrays.len().max(i + 1), 0);
+        arrays[i] = arrays[i].max(len);
+    };
+    for routine in routines {
+        for (i, local) in routine.plan().locals().iter().enumerate() {
+            grow(&mut locals, i, rows(local.span, extent).saturating_mul(local.size));
+        }
+        for i in 0..routine.plan().matrices().len() {
+            grow(&mut packed, i, routine.packed_len::<T>(i));
+        }
+    }
+    let all = histories.chain(locals).chain(packed);
+    all.map(|len| len.saturating_add(LINE / size_of::<T>())).collect()
 }
 
 /// Where a binding is at step 0, and how far it is from one step to the next, in bytes.

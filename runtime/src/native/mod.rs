@@ -14,14 +14,16 @@ mod step;
 
 use std::sync::Arc;
 
-use cellc_compiler::plan::{Binding, Place};
+use cellc_compiler::plan::{Binding, Place, Span};
 
-use self::memory::{Memory, Slot, Slots};
+use self::memory::{Memory, Slot, Slots, rows};
 pub(crate) use self::run::Routine;
 use self::run::{Worker, run};
 pub(crate) use self::step::NativeStep;
 use crate::kernels::Wide;
-use crate::sequence::{Extent, InputArray, InputMut, Interface, RunError, Sequence, check_params};
+use crate::sequence::{
+    Bytes, Extent, InputArray, InputMut, Interface, RunError, Sequence, check_params,
+};
 
 /// Below so many multiplications, starting threads takes longer than they save.
 pub const WORTH_A_THREAD: usize = 1 << 18;
@@ -63,9 +65,15 @@ enum Last {
 }
 
 /// Makes an array of zeros, in the memory it has if that suffices.
-fn zeros<T: Wide>(data: &mut Vec<T>, len: usize) {
-    data.clear();
-    data.resize(len, T::default());
+fn zeros<T: Clone + Default>(data: &mut Vec<T>, len: usize) {
+    if data.capacity() < len {
+        // Not beside what was there.
+        *data = Vec::new();
+        *data = vec![T::default(); len];
+    } else {
+        data.clear();
+        data.resize(len, T::default());
+    }
 }
 
 impl<T: Wide> NativeSequence<T> {
@@ -95,10 +103,7 @@ impl<T: Wide> NativeSequence<T> {
         for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
             match input {
                 InputArray::Real(data) => zeros(data, rows * port.ty.size()),
-                InputArray::Index(data) => {
-                    data.clear();
-                    data.resize(rows, 0);
-                }
+                InputArray::Index(data) => zeros(data, rows),
             }
         }
         for (data, port) in self.output_cotangents.iter_mut().zip(&self.interface.outputs) {
@@ -239,6 +244,37 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
             self.extent = extent;
             self.allocate();
         }
+    }
+
+    fn bytes(&self, extent: Extent) -> usize {
+        let Interface { params, inputs, states, outputs } = &self.interface;
+        let all = rows(Span::Sequence, extent);
+        let mut bytes = Bytes::default();
+        inputs.iter().for_each(|port| bytes.add_input::<T>(all, port));
+        outputs.iter().for_each(|port| bytes.add::<T>(all, port.ty.size()));
+        params.iter().for_each(|port| bytes.add::<T>(1, port.ty.size()));
+        let NativeCode { forward, taped, backward } = &*self.code;
+        // Forward without and with a tape share their memory.
+        for routines in [&[forward, taped][..], &[backward]] {
+            let arrays = memory::layout::<T>(routines, states, extent);
+            arrays.into_iter().for_each(|len| bytes.add::<T>(1, len));
+        }
+        for routine in [forward, taped, backward] {
+            bytes.add::<T>(self.workers.len(), run::elements(routine));
+        }
+        bytes.sum()
+    }
+
+    fn release(&mut self) {
+        self.extent = Extent::default();
+        for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
+            *input = InputArray::zeros(port, self.extent);
+        }
+        self.output_cotangents.fill(Vec::new());
+        self.forward = Memory::new(self.interface.states.len());
+        self.backward = Memory::new(self.interface.states.len());
+        self.workers.iter_mut().for_each(|worker| *worker = Worker::new());
+        self.allocate();
     }
 
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T> {

@@ -78,12 +78,6 @@ impl<T: Wide> Worker<T> {
         self.table.reserve(routine.plan().bindings().len());
     }
 
-    /// The bytes it holds.
-    pub(super) fn bytes(&self) -> usize {
-        let tiles: usize = self.tiles.iter().map(Aligned::bytes).sum();
-        tiles + self.scratch.capacity() * size_of::<T>()
-    }
-
     /// Fills the table with the addresses at a step.
     pub(super) fn go_to(&mut self, routine: &Routine, slots: &Slots, step: usize) {
         self.table.clear();
@@ -232,6 +226,12 @@ impl<T: Wide> Worker<T> {
             }
         }
     }
+}
+
+/// The most elements of a worker's memory for a routine, but for the scratch of sums.
+pub(super) fn elements(routine: &Routine) -> usize {
+    let tiled = routine.plan().locals().iter().filter(|local| local.span == Span::Tile);
+    tiled.map(|local| routine.script.tile_rows * local.size).sum()
 }
 
 /// Packs rows of a matrix as one panel, as compiled products want it.

@@ -1,0 +1,73 @@
+//! What runs take of the allocator is no more than what they say they take. A test binary of its
+//! own, with one test: nothing else may allocate meanwhile.
+
+use cellc_compiler::check::check;
+use cellc_compiler::diagnostic::Source;
+use cellc_compiler::freeze::freeze;
+use cellc_compiler::ir::graph::Graph;
+use cellc_compiler::syntax::parse;
+use cellc_runtime::program::{Engine, Program};
+use cellc_runtime::segmented::Segments;
+use cellc_runtime::sequence::{Extent, Sequence};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// Tables of addresses and the like: not arrays.
+const BESIDES: usize = 100_000;
+
+fn lstm(inputs: usize, hidden: usize) -> Graph {
+    let entry = cellc_cells::find("lstm").expect("a cell of the catalogue");
+    let cell = parse(&Source::new("lstm", entry.source)).expect("the cell parses");
+    check(&cell, &[("I".into(), inputs), ("H".into(), hidden)]).expect("the cell checks").graph
+}
+
+/// Trains for a step, if there is memory for it, and says what was taken at the most.
+fn peak(
+    sequence: &mut dyn Sequence<f32>,
+    extent: Extent,
+    params: &[Vec<f32>],
+    from: usize,
+) -> usize {
+    ALLOCATOR.reset_peak_usage();
+    sequence.try_reshape(extent).expect("there is memory");
+    sequence.forward(params).expect("it runs");
+    sequence.forward_with_tape(params).expect("it runs");
+    sequence.output_cotangent_mut(0).fill(1.0);
+    sequence.backward(params).expect("there is a tape");
+    ALLOCATOR.peak_usage() - from
+}
+
+#[test]
+fn limits_hold_of_all_that_is_allocated() {
+    let graph = freeze(&lstm(4, 16)).expect("it can be frozen");
+    for engine in [Engine::Jit, Engine::Interpreter] {
+        let program = Program::<f32>::new(&graph, engine).expect("the graph is valid");
+        let params: Vec<Vec<f32>> =
+            program.interface().params.iter().map(|port| vec![0.1; port.ty.size()]).collect();
+        let long = Extent { steps: if engine == Engine::Jit { 5000 } else { 500 }, batch: 4 };
+        let from = ALLOCATOR.current_usage();
+        let mut whole = program.sequence(1);
+        let needed = whole.bytes(long);
+        let taken = peak(&mut *whole, long, &params, from);
+        assert!(taken <= needed + BESIDES, "{engine:?}: {taken} taken, {needed} said");
+        assert!(taken >= needed / 2, "{engine:?}: {taken} taken, {needed} said");
+        drop(whole);
+        assert!(ALLOCATOR.current_usage() <= from + BESIDES);
+
+        let from = ALLOCATOR.current_usage();
+        let limit = needed / 3;
+        let mut cut = program.segmented(1, Segments::Within(limit));
+        // What one extent leaves behind must not add to what another takes.
+        let wide = Extent { steps: 10, batch: long.steps / 10 };
+        let short = Extent { steps: long.steps / 4, batch: 4 };
+        for extent in [long, short, wide, long, wide, short, long] {
+            let taken = peak(&mut cut, extent, &params, from);
+            assert!(taken <= limit + BESIDES, "{engine:?}, {extent:?}: {taken} of {limit}");
+        }
+        assert!(cut.segment_steps() < long.steps);
+        cut.release();
+        assert!(ALLOCATOR.current_usage() <= from + 3 * BESIDES, "given back");
+    }
+}
