@@ -159,6 +159,10 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
         &mut self.output_cotangents[output]
     }
 
+    fn fill_output_cotangent(&mut self, output: usize, fill: &mut dyn FnMut(&[T], &mut [T])) {
+        fill(&self.outputs[output], &mut self.output_cotangents[output]);
+    }
+
     fn final_cotangent_mut(&mut self, state: usize) -> &mut [T] {
         &mut self.final_cotangents[state]
     }
@@ -219,6 +223,20 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
 
     fn initial_gradient(&self, state: usize) -> &[T] {
         &self.initial_gradients[state]
+    }
+
+    fn tape_bytes(&self) -> usize {
+        let residual = |datum: &Datum<T>| match datum {
+            Datum::Real(data) => data.capacity() * size_of::<T>(),
+            Datum::Index(_) => size_of::<usize>(),
+        };
+        let tape: usize = self.tape.iter().flatten().flatten().map(residual).sum();
+        let arrays = (self.initial.iter().chain(&self.outputs).chain(&self.finals))
+            .chain(self.output_cotangents.iter().chain(&self.final_cotangents))
+            .chain(self.input_gradients.iter().flatten().chain(&self.initial_gradients));
+        let reals: usize = arrays.map(Vec::capacity).sum();
+        let inputs: usize = self.inputs.iter().map(InputArray::bytes).sum();
+        tape + reals * size_of::<T>() + inputs
     }
 }
 

@@ -307,6 +307,12 @@ impl<T: Real> Sequence<T> for NativeSequence<T> {
         &mut self.output_cotangents[output]
     }
 
+    fn fill_output_cotangent(&mut self, output: usize, fill: &mut dyn FnMut(&[T], &mut [T])) {
+        let mut cotangent = std::mem::take(&mut self.output_cotangents[output]);
+        fill(self.output(output), &mut cotangent);
+        self.output_cotangents[output] = cotangent;
+    }
+
     fn final_cotangent_mut(&mut self, state: usize) -> &mut [T] {
         let step = self.extent.batch * self.interface.states[state].ty.size();
         &mut self.backward.histories[state][self.extent.steps * step..]
@@ -350,6 +356,13 @@ impl<T: Real> Sequence<T> for NativeSequence<T> {
     fn initial_gradient(&self, state: usize) -> &[T] {
         let step = self.extent.batch * self.interface.states[state].ty.size();
         &self.backward.histories[state][..step]
+    }
+
+    fn tape_bytes(&self) -> usize {
+        let memories = [&self.forward, &self.backward];
+        let arrays = memories.into_iter().flat_map(|m| m.histories.iter().chain(&m.locals));
+        let reals: usize = arrays.chain(&self.output_cotangents).map(Vec::capacity).sum();
+        reals * size_of::<T>() + self.inputs.iter().map(InputArray::bytes).sum::<usize>()
     }
 }
 
