@@ -1,5 +1,7 @@
 //! `bench`: what it says of a cell, and that its figures agree with each other.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::support::{Folder, cellc};
@@ -88,6 +90,21 @@ fn a_cell_without_products_or_params_is_measured() {
     let words = "bench --cell sum.cell --input 2 --batch 1 --seq 2 --seconds 0 --json";
     let report = folder.cellc(words).exits(0).json();
     agrees(&report, 0.0);
+}
+
+#[test]
+fn the_cells_that_other_systems_are_measured_with_run() {
+    let cells = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers/cells");
+    let cells = std::fs::read_dir(cells).expect("the cells are there");
+    let cells: Vec<_> = cells.map(|file| file.expect("a file can be listed").path()).collect();
+    assert_eq!(cells.len(), 4);
+    let folder = Folder::new();
+    for cell in cells {
+        folder.file("peer.cell", std::fs::read(cell).expect("a cell can be read"));
+        let words = "bench --cell peer.cell --batch 2 --seq 3 --input 4 --hidden 5 --seconds 0";
+        let report = folder.cellc(&format!("{words} --json")).exits(0).json();
+        assert!(number(&report, "train_gflops") > 0.0, "{report}");
+    }
 }
 
 #[test]
