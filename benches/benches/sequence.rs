@@ -6,37 +6,27 @@
 use std::time::Duration;
 
 use cellc_benches::{SIZES, Size, cell, source};
-use cellc_runtime::initialize::draw;
-use cellc_runtime::optimizer::{Method, Optimizer};
+use cellc_runtime::measure::Workload;
 use cellc_runtime::program::{Engine, Program};
-use cellc_runtime::sequence::{Extent, InputMut, Sequence};
+use cellc_runtime::sequence::Extent;
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 const CELLS: [&str; 3] = ["lstm", "gru", "rnn"];
 
-/// A cell at a size, ready to run: its memory and its parameters.
-fn ready(name: &str, size: Size) -> (Box<dyn Sequence<f32>>, Vec<Vec<f32>>) {
+/// A cell at a size, ready to run.
+fn ready(name: &str, size: Size) -> Workload<f32> {
     let cell = cell(&source(name), size.input, size.hidden);
     let program = Program::<f32>::new(&cell.graph, Engine::Jit).expect("this machine has code");
-    let ports = program.interface().params.iter().zip(&cell.initializers);
-    let params = ports.zip(0..).map(|((port, &how), i)| draw(how, &port.ty.shape, 1, i)).collect();
-    let mut sequence = program.sequence(1);
-    sequence.reshape(Extent { steps: size.steps, batch: size.batch });
-    if let InputMut::Real(x) = sequence.input_mut(0) {
-        // Numbers of either sign: what they are does not matter to the speed.
-        x.iter_mut().zip((0_u8..17).cycle()).for_each(|(x, i)| *x = f32::from(i) / 8.0 - 1.0);
-    }
-    sequence.output_cotangent_mut(0).fill(1e-3);
-    (sequence, params)
+    Workload::new(&program, &cell, Extent { steps: size.steps, batch: size.batch }, 1)
 }
 
 fn forward(c: &mut Criterion) {
     let mut group = c.benchmark_group("forward");
     for (name, size) in CELLS.into_iter().flat_map(|name| SIZES.map(|size| (name, size))) {
-        let (mut sequence, params) = ready(name, size);
+        let mut workload = ready(name, size);
         group.throughput(Throughput::Elements((size.steps * size.batch) as u64));
         group.bench_function(BenchmarkId::new(name, size.name), |b| {
-            b.iter(|| sequence.forward(&params).expect("the params fit"));
+            b.iter(|| workload.forward().expect("the params fit"));
         });
     }
     group.finish();
@@ -45,20 +35,10 @@ fn forward(c: &mut Criterion) {
 fn training_step(c: &mut Criterion) {
     let mut group = c.benchmark_group("training step");
     for (name, size) in CELLS.into_iter().flat_map(|name| SIZES.map(|size| (name, size))) {
-        let (mut sequence, mut params) = ready(name, size);
-        let sizes: Vec<usize> = params.iter().map(Vec::len).collect();
-        let mut optimizer = Optimizer::new(Method::Sgd, 0.0, &sizes);
+        let mut workload = ready(name, size);
         group.throughput(Throughput::Elements((size.steps * size.batch) as u64));
         group.bench_function(BenchmarkId::new(name, size.name), |b| {
-            b.iter(|| {
-                sequence.forward_with_tape(&params).expect("the params fit");
-                sequence.backward(&params).expect("there is a tape");
-                let gradients: Vec<&[f32]> =
-                    (0..params.len()).map(|param| sequence.param_gradient(param)).collect();
-                let mut params: Vec<&mut [f32]> =
-                    params.iter_mut().map(Vec::as_mut_slice).collect();
-                optimizer.step(&mut params, &gradients, 1e-6, 1.0);
-            });
+            b.iter(|| workload.training_step().expect("the params fit"));
         });
     }
     group.finish();

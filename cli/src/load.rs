@@ -28,6 +28,8 @@ pub(crate) struct Loaded {
 pub(crate) enum Missing {
     /// Choose a size, and say so on standard error.
     Choose,
+    /// Take the sizes of this list, and report those that are not in it.
+    Take(&'static [(&'static str, usize)]),
     /// Report them.
     Report,
 }
@@ -55,6 +57,13 @@ pub(crate) fn compile(
             note(format_args!("note: {} (chosen; set with --dims)", written(&chosen)));
         }
         dims.extend(chosen);
+    }
+    if let Missing::Take(sizes) = missing {
+        let taken = sizes.iter().filter(|(name, _)| {
+            let is_of_cell = tree.dims.iter().any(|dim| dim.text == *name);
+            is_of_cell && !dims.iter().any(|(given, _)| given == name)
+        });
+        dims.extend(taken.map(|&(name, size)| (name.to_owned(), size)).collect::<Vec<_>>());
     }
     let cell = check(&tree, &dims)?;
     Ok(Loaded { tree, cell })

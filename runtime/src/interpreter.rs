@@ -190,6 +190,10 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
         &mut self.output_cotangents[output]
     }
 
+    fn fill_output_cotangent(&mut self, output: usize, fill: &mut dyn FnMut(&[T], &mut [T])) {
+        fill(&self.outputs[output], &mut self.output_cotangents[output]);
+    }
+
     fn final_cotangent_mut(&mut self, state: usize) -> &mut [T] {
         &mut self.final_cotangents[state]
     }

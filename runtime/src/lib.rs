@@ -11,7 +11,8 @@
 //! - a [`Model`](model::Model) is an embedding, a stack of cells, a head and a loss, made of cells'
 //!   texts by a [`Blueprint`](blueprint::Blueprint);
 //! - a [`task`] makes batches of data, the [`trainer`] trains a model on them by an [`optimizer`],
-//!   and a [`run_folder`] keeps what comes of it; [`generate`] lets a model continue a text.
+//!   and a [`run_folder`] keeps what comes of it; [`generate`] lets a model continue a text;
+//! - [`measure`] says how long a cell takes.
 //!
 //! # Example
 //!
@@ -67,6 +68,7 @@ pub mod gradcheck;
 pub mod initialize;
 pub mod interpreter;
 pub mod kernels;
+pub mod measure;
 pub mod model;
 pub mod native;
 pub mod optimizer;

@@ -263,6 +263,13 @@ impl<T: Wide> Sequence<T> for Segmented<T> {
         }
     }
 
+    fn fill_output_cotangent(&mut self, output: usize, fill: &mut dyn FnMut(&[T], &mut [T])) {
+        match &mut self.whole {
+            Some(whole) => fill(&whole.outputs[output], &mut whole.output_cotangents[output]),
+            None => self.inner.fill_output_cotangent(output, fill),
+        }
+    }
+
     fn final_cotangent_mut(&mut self, state: usize) -> &mut [T] {
         match &mut self.whole {
             Some(whole) => &mut whole.final_cotangents[state],

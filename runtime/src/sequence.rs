@@ -29,9 +29,14 @@ impl Extent {
     /// # Panics
     /// If there are more than 2^29, one step more included.
     pub(crate) fn rows(self) -> usize {
-        let rows = self.steps.checked_add(1).and_then(|steps| steps.checked_mul(self.batch));
-        assert!(rows.is_some_and(|rows| rows <= MAX_ROWS), "{self:?} is too large");
+        assert!(self.is_allowed(), "{self:?} is too large");
         self.steps * self.batch
+    }
+
+    /// Whether a run may have this extent: at most 2^29 rows, one step more included.
+    pub fn is_allowed(self) -> bool {
+        let rows = self.steps.checked_add(1).and_then(|steps| steps.checked_mul(self.batch));
+        rows.is_some_and(|rows| rows <= MAX_ROWS)
     }
 }
 
@@ -299,6 +304,9 @@ pub trait Sequence<T: Real>: Send {
     fn final_state(&self, state: usize) -> &[T];
     /// The cotangent of an output, `[T, B, ..]`.
     fn output_cotangent_mut(&mut self, output: usize) -> &mut [T];
+    /// Fills the cotangent of an output from the output, both `[T, B, ..]`: what the derivative of a
+    /// loss does.
+    fn fill_output_cotangent(&mut self, output: usize, fill: &mut dyn FnMut(&[T], &mut [T]));
     /// The cotangent of a state after the last step, `[B, ..]`.
     fn final_cotangent_mut(&mut self, state: usize) -> &mut [T];
     /// Backpropagates the cotangents through all steps of the last `forward_with_tape`, under the

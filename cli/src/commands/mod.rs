@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments, and what it does with them.
 
+pub(crate) mod bench;
 pub(crate) mod cells;
 pub(crate) mod check;
 pub(crate) mod eval;

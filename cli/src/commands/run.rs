@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cellc_compiler::ir::eval::{Precision, Real};
+use cellc_compiler::ir::eval::Precision;
 use cellc_runtime::arrays::{ArrayFile, Arrays, Fault, Results, file_precision};
 use cellc_runtime::files::PendingFile;
 use cellc_runtime::program::{Engine, Program};

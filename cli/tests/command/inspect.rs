@@ -10,8 +10,16 @@ use crate::support::{Folder, cellc};
 #[test]
 fn help_and_version_are_there() {
     cellc("--version").exits(0).prints(&["cellc 0."]);
-    cellc("--help").exits(0).prints(&["check", "cells", "show", "gradcheck", "run", "train"]);
-    for command in ["check", "show", "gradcheck", "run"] {
+    cellc("--help").exits(0).prints(&[
+        "check",
+        "cells",
+        "show",
+        "gradcheck",
+        "run",
+        "bench",
+        "train",
+    ]);
+    for command in ["check", "show", "gradcheck", "run", "bench"] {
         cellc(&format!("{command} --help")).exits(0).prints(&["Example", "cellc ", "--dims"]);
     }
     cellc("").exits(2);

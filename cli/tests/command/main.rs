@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "a failing test says what the command said")]
 
+mod bench;
 mod broken_arrays;
 mod broken_cells;
 mod inspect;

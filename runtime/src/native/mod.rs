@@ -315,6 +315,12 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         &mut self.output_cotangents[output]
     }
 
+    fn fill_output_cotangent(&mut self, output: usize, fill: &mut dyn FnMut(&[T], &mut [T])) {
+        let mut cotangent = std::mem::take(&mut self.output_cotangents[output]);
+        fill(self.output(output), &mut cotangent);
+        self.output_cotangents[output] = cotangent;
+    }
+
     fn final_cotangent_mut(&mut self, state: usize) -> &mut [T] {
         let step = self.extent.batch * self.interface.states[state].ty.size();
         &mut self.backward.histories[state].as_mut_slice()[self.extent.steps * step..]
