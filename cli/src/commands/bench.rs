@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use cellc_compiler::check::check;
 use cellc_compiler::diagnostic::Source;
-use cellc_runtime::kernels::Wide;
 use cellc_compiler::syntax::parse;
+use cellc_runtime::kernels::Wide;
 use cellc_runtime::kernels::peak_flops;
 use cellc_runtime::measure::{Sampling, Workload, matmul_params, median, time_step};
 use cellc_runtime::program::{Engine, Program};

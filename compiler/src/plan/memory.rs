@@ -1,6 +1,6 @@
 //! Where values live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Binding, BindingId, Local, Place, Plan, Span, Task, push};
 use crate::fuse::{Sum, map_operands, view};
@@ -19,7 +19,7 @@ pub(super) fn place(plan: &mut Plan, reuse: bool, residuals: &[Place]) {
     plan.residuals = plan.place_residuals();
     let sums = plan.graph().outputs_of(OutputRole::Sum).count();
     plan.sums = (0..sums).map(|i| plan.bind(Binding::Sum(i))).collect();
-    plan.count_elements();
+    plan.find_touched();
 }
 
 /// When a task runs: its phase, its group and its place there.
@@ -260,20 +260,17 @@ impl Plan {
         }
     }
 
-    /// Counts what each group touches in a row.
-    fn count_elements(&mut self) {
+    /// Finds what each group touches.
+    fn find_touched(&mut self) {
         let mut groups = std::mem::take(&mut self.groups);
         for group in groups.values_mut().flatten() {
-            let mut touched: Vec<ValueId> = Vec::new();
-            for task in &group.tasks {
-                touched.extend(operands(self, task));
-                touched.extend(results(task).into_iter().filter(|&id| self.is_stored(id)));
-            }
-            touched.sort_unstable();
-            touched.dedup();
             let varying = |id: &ValueId| self.home(*id).is_some_and(|home| home.stride > 0);
-            group.row_elements =
-                touched.iter().filter(|id| varying(id)).map(|&id| self.size(id)).sum();
+            let written = group.tasks.iter().flat_map(results);
+            let written: BTreeSet<_> = written.filter(|&id| self.is_stored(id)).collect();
+            let read = group.tasks.iter().flat_map(|task| operands(self, task));
+            let read: BTreeSet<_> = read.filter(|id| !written.contains(id)).collect();
+            group.reads = read.into_iter().filter(varying).collect();
+            group.writes = written.into_iter().filter(varying).collect();
         }
         self.groups = groups;
     }

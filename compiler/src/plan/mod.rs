@@ -110,8 +110,17 @@ pub enum Task {
 pub struct Group {
     /// The tasks, in order.
     pub tasks: Vec<Task>,
-    /// The elements that they touch in each row.
-    pub row_elements: usize,
+    /// The values that they read and that have a copy for each row, each once.
+    pub reads: Vec<ValueId>,
+    /// The values that they write, each once.
+    pub writes: Vec<ValueId>,
+}
+
+impl Group {
+    /// The elements that the tasks touch in each row.
+    pub fn row_elements(&self, graph: &Graph) -> usize {
+        self.reads.iter().chain(&self.writes).map(|&id| graph.ty(id).size()).sum()
+    }
 }
 
 /// How a plan is made.
@@ -316,6 +325,6 @@ fn push(groups: &mut Vec<Group>, task: Task) {
         Some(group) if !is_product(&task) && !group.tasks.iter().any(is_product) => {
             group.tasks.push(task);
         }
-        _ => groups.push(Group { tasks: vec![task], row_elements: 0 }),
+        _ => groups.push(Group { tasks: vec![task], ..Group::default() }),
     }
 }

@@ -37,6 +37,7 @@ mod math;
 mod outer;
 mod pack;
 mod peak;
+mod prefetch;
 mod product;
 mod simd;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use math::map;
 pub use outer::{column_sum, outer_sum};
 pub use pack::{Block, pack, packed_len};
 pub use peak::peak_flops;
+pub use prefetch::prefetch;
 pub use product::product;
 pub use simd::Wide;
 pub use width::Width;

@@ -11,17 +11,32 @@ use crate::sequence::{Extent, Port};
 #[derive(Debug)]
 pub(super) struct Aligned<T> {
     data: Vec<T>,
-    /// The first element at the beginning of a line.
+    /// The first element, at the beginning of a line.
     start: usize,
     len: usize,
+    /// The lines that are left free before it.
+    skew: usize,
 }
 
 /// The bytes of a cache line.
 const LINE: usize = 64;
 
-impl<T> Default for Aligned<T> {
-    fn default() -> Self {
-        Self { data: Vec::new(), start: 0, len: 0 }
+/// The cache lines of a page, over which arrays are spread.
+const SPREAD: usize = 64;
+
+impl<T> Aligned<T> {
+    /// No memory yet. Arrays of different numbers begin at different places of a page: large ones
+    /// would all begin at the same, and their rows compete for the same few lines of the cache.
+    pub(super) fn new(number: usize) -> Self {
+        // 19 and 64 have no common divisor: as many places as there can be, neighbours far apart.
+        Self { data: Vec::new(), start: 0, len: 0, skew: 19 * number % SPREAD }
+    }
+}
+
+/// So many arrays, or as many as there are.
+fn arrays<T>(arrays: &mut Vec<Aligned<T>>, count: usize, first: usize) {
+    for i in arrays.len()..count {
+        arrays.push(Aligned::new(first + i));
     }
 }
 
@@ -31,10 +46,11 @@ impl<T: Real> Aligned<T> {
         if self.data.len() - self.start < len {
             // What was there is of no use: no copy of it.
             self.data = Vec::new();
-            self.data.resize(len + LINE / size_of::<T>(), T::default());
-            let skipped = self.data.as_ptr().align_offset(LINE);
+            let line = LINE / size_of::<T>();
+            self.data.resize(len + (1 + self.skew) * line, T::default());
             // `align_offset` may refuse; then the memory is as good, only slower.
-            self.start = if skipped <= self.data.len() - len { skipped } else { 0 };
+            let to_line = self.data.as_ptr().align_offset(LINE);
+            self.start = if to_line < line { to_line + self.skew * line } else { 0 };
         }
         self.len = len;
     }
@@ -74,7 +90,7 @@ pub(super) struct Memory<T> {
 
 impl<T: Wide> Memory<T> {
     pub(super) fn new(states: usize) -> Self {
-        let histories = (0..states).map(|_| Aligned::default()).collect();
+        let histories = (0..states).map(Aligned::new).collect();
         Self { histories, locals: Vec::new(), packed: Vec::new() }
     }
 
@@ -88,11 +104,11 @@ impl<T: Wide> Memory<T> {
     /// Makes room for what a routine keeps. All of it is written before it is read.
     pub(super) fn make_room(&mut self, routine: &Routine, extent: Extent) {
         let plan = routine.plan();
-        self.locals.resize_with(plan.locals().len().max(self.locals.len()), Aligned::default);
+        arrays(&mut self.locals, plan.locals().len(), self.histories.len());
         for (data, local) in self.locals.iter_mut().zip(plan.locals()) {
             data.make_room(local.size * rows(local.span, extent));
         }
-        self.packed.resize_with(plan.matrices().len().max(self.packed.len()), Aligned::default);
+        arrays(&mut self.packed, plan.matrices().len(), 0);
         for (i, data) in self.packed.iter_mut().enumerate().take(plan.matrices().len()) {
             data.make_room(routine.packed_len::<T>(i));
         }
@@ -138,7 +154,7 @@ pub(super) fn layout<T>(routines: &[&Routine], states: &[Port], extent: Extent) 
         }
     }
     let all = histories.chain(locals).chain(packed);
-    all.map(|len| len.saturating_add(LINE / size_of::<T>())).collect()
+    all.map(|len| len.saturating_add(SPREAD * LINE / size_of::<T>())).collect()
 }
 
 /// Where a binding is at step 0, and how far it is from one step to the next, in bytes.

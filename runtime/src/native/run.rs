@@ -69,7 +69,9 @@ impl<T: Wide> Worker<T> {
     /// Makes room for a routine.
     pub(super) fn make_room(&mut self, routine: &Routine) {
         let locals = routine.plan().locals();
-        self.tiles.resize_with(locals.len().max(self.tiles.len()), Aligned::default);
+        for i in self.tiles.len()..locals.len() {
+            self.tiles.push(Aligned::new(i));
+        }
         for (tile, local) in self.tiles.iter_mut().zip(locals) {
             if local.span == Span::Tile {
                 tile.make_room(routine.script.tile_rows * local.size);
@@ -111,16 +113,27 @@ impl<T: Wide> Worker<T> {
         if start == end {
             return;
         }
-        for Stage { tile, actions } in routine.script.phase(phase) {
-            let tile = tile.unwrap_or(end - start);
+        for stage in routine.script.phase(phase) {
+            let tile = stage.tile.unwrap_or(end - start);
             let mut first = start;
             while first < end {
                 let last = (first + tile).min(end);
-                for action in actions {
+                self.prefetch(stage, last, (last + tile).min(end));
+                for action in &stage.actions {
                     // SAFETY: handed on to the caller; a tile's rows are some of the range's.
                     unsafe { self.act(routine, action, first, last) }
                 }
                 first = last;
+            }
+        }
+    }
+
+    /// Calls what a stage touches in some rows into the cache. The sizes of cells are too small, and
+    /// the arrays too many, for the processor to foresee it.
+    fn prefetch(&self, stage: &Stage, first: usize, last: usize) {
+        for (spots, write) in [(&stage.reads, false), (&stage.writes, true)] {
+            for spot in spots {
+                kernels::prefetch(self.rows(*spot, 0), first, last, write);
             }
         }
     }

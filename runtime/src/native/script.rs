@@ -40,6 +40,9 @@ pub(super) struct Stage {
     /// The most rows of a tile; `None` for all rows at once.
     pub(super) tile: Option<usize>,
     pub(super) actions: Vec<Action>,
+    /// What is read and written that may not be in the cache, to be called there a tile before.
+    pub(super) reads: Vec<Spot>,
+    pub(super) writes: Vec<Spot>,
 }
 
 /// A matrix to be packed.
@@ -95,9 +98,15 @@ impl Script {
                         Some(function) => vec![Action::Call(function)],
                         None => actions(plan, task),
                     });
-                    let rows = TILE_BYTES / (group.row_elements * bytes).max(1);
-                    let tile = (group.tasks.len() > 1).then(|| rows.clamp(1, TILE_ROWS));
-                    Stage { tile, actions: actions.collect() }
+                    let rows = TILE_BYTES / (group.row_elements(plan.graph()) * bytes).max(1);
+                    let is_product = group.tasks.iter().any(|t| matches!(t, Task::Product(_)));
+                    let tile = (!is_product).then(|| rows.clamp(1, TILE_ROWS));
+                    let far = |ids: &[ValueId]| {
+                        let spots = ids.iter().map(|&id| spot(plan, id));
+                        spots.filter(|spot| tile.is_some() && !spot.tiled).collect::<Vec<_>>()
+                    };
+                    let (reads, writes) = (far(&group.reads), far(&group.writes));
+                    Stage { tile, actions: actions.collect(), reads, writes }
                 })
                 .collect::<Vec<_>>()
         });
