@@ -8,7 +8,7 @@ use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::syntax::parse;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::segmented::Segments;
-use cellc_runtime::sequence::{Extent, Sequence};
+use cellc_runtime::sequence::{Extent, InputMut, Sequence};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -41,6 +41,11 @@ fn peak(
 
 #[test]
 fn limits_hold_of_all_that_is_allocated() {
+    limits_hold();
+    ten_thousand_steps_in_200_megabytes();
+}
+
+fn limits_hold() {
     let graph = freeze(&lstm(4, 16)).expect("it can be frozen");
     for engine in [Engine::Jit, Engine::Interpreter] {
         let program = Program::<f32>::new(&graph, engine).expect("the graph is valid");
@@ -69,5 +74,38 @@ fn limits_hold_of_all_that_is_allocated() {
         assert!(cut.segment_steps() < long.steps);
         cut.release();
         assert!(ALLOCATOR.current_usage() <= from + 3 * BESIDES, "given back");
+    }
+}
+
+fn ten_thousand_steps_in_200_megabytes() {
+    let program = Program::<f32>::new(&lstm(32, 64), Engine::Jit).expect("the graph is valid");
+    let params: Vec<Vec<f32>> = (program.interface().params.iter())
+        .map(|port| (0..port.ty.size()).map(|i| ((i * 37) % 101) as f32 / 500.0 - 0.1).collect())
+        .collect();
+    let extent = Extent { steps: 10_000, batch: 6 };
+    let limit = 200_000_000;
+    let gradients = |sequence: &mut dyn Sequence<f32>| {
+        let from = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        sequence.try_reshape(extent).expect("there is memory");
+        let InputMut::Real(x) = sequence.input_mut(0) else { panic!("x is real") };
+        x.iter_mut().enumerate().for_each(|(i, x)| *x = ((i * 29) % 83) as f32 / 41.0 - 1.0);
+        sequence.forward_with_tape(&params).expect("it runs");
+        sequence.output_cotangent_mut(0).fill(1e-3);
+        sequence.backward(&params).expect("there is a tape");
+        let peak = ALLOCATOR.peak_usage() - from;
+        let sums: Vec<_> = (0..params.len()).map(|i| sequence.param_gradient(i).to_vec()).collect();
+        (sums, sequence.input_gradient(0).expect("x is real").to_vec(), peak)
+    };
+    let (sums, inputs, whole) = gradients(&mut *program.sequence(1));
+    assert!(whole > limit, "it would take {whole}");
+    let (our_sums, ours, taken) = gradients(&mut *program.sequence_within(1, Some(limit)));
+    assert!(taken <= limit + BESIDES, "{taken} taken");
+    assert_eq!(ours, inputs, "bit for bit");
+    for (ours, sums) in our_sums.iter().zip(&sums) {
+        let largest = sums.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        for (a, b) in ours.iter().zip(sums) {
+            assert!((a - b).abs() <= 2e-4 * largest, "{a} is not {b}; largest {largest}");
+        }
     }
 }
