@@ -63,8 +63,7 @@ pub struct Segmented<T> {
 
 impl<T: Real> Segmented<T> {
     /// Wraps a sequence.
-    pub fn new(inner: Box<dyn Sequence<T>>, segments: Segments) -> Self {
-        let mut inner = inner;
+    pub fn new(mut inner: Box<dyn Sequence<T>>, segments: Segments) -> Self {
         inner.release();
         Self {
             interface: inner.interface().clone(),
