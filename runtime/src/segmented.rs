@@ -63,8 +63,7 @@ pub struct Segmented<T> {
 
 impl<T: Wide> Segmented<T> {
     /// Wraps a sequence.
-    pub fn new(inner: Box<dyn Sequence<T>>, segments: Segments) -> Self {
-        let mut inner = inner;
+    pub fn new(mut inner: Box<dyn Sequence<T>>, segments: Segments) -> Self {
         inner.release();
         Self {
             interface: inner.interface().clone(),
@@ -325,7 +324,7 @@ mod tests {
         let needs = [(100, 10), (20, 15), (500, 30), (8, 8)];
         let needs = needs.map(|(whole, least)| Needs { whole, least });
         assert_eq!(share(63, &needs), [10, 15, 30, 8]);
-        assert_eq!(share(64, &needs), [10, 15, 30, 8]);
+        assert_eq!(share(64, &needs), [10, 15, 31, 8]);
         assert_eq!(share(88, &needs), [20, 20, 40, 8]);
         assert_eq!(share(158, &needs), [100, 20, 30, 8]);
         assert_eq!(share(1000, &needs), [100, 20, 500, 8]);

@@ -295,6 +295,7 @@ impl Best {
 mod tests {
     use super::*;
     use crate::fixtures::architecture;
+    use crate::model::Readout;
     use crate::program::Engine;
     use crate::task::labelled::{Example, Labelled, Options};
 
@@ -386,6 +387,18 @@ mod tests {
         let batches = task.part(Part::Validation).unwrap();
         let score = evaluate(&model, &mut model.run(1), batches).unwrap();
         assert_eq!(score, best.unwrap().score);
+    }
+
+    #[test]
+    fn a_limit_of_memory_changes_nothing_or_is_refused() {
+        let (_, expected, _) = trained(20, &settings(20));
+        let (_, found, _) = trained(20, &Settings { memory: Some(1_000_000), ..settings(20) });
+        assert_eq!((found.losses, found.evaluations.len()), (expected.losses, 3));
+        let mut model =
+            Model::new(&architecture(6, 2, Readout::Last), Engine::default(), 1).unwrap();
+        let settings = Settings { memory: Some(2000), ..settings(20) };
+        let refused = train(&mut task(20), &mut model, &settings, &mut Record::default());
+        assert!(matches!(refused, Err(TrainError::Run(RunError::Memory { limit: 2000, .. }))));
     }
 
     #[test]

@@ -6,9 +6,12 @@ use cellc_compiler::diagnostic::Source;
 use cellc_compiler::freeze::freeze;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::syntax::parse;
+use cellc_runtime::batch::Batch;
+use cellc_runtime::blueprint::Blueprint;
+use cellc_runtime::model::{Model, Readout};
 use cellc_runtime::program::{Engine, Program};
-use cellc_runtime::segmented::Segments;
-use cellc_runtime::sequence::{Extent, Sequence};
+use cellc_runtime::segmented::{Limit, Segments};
+use cellc_runtime::sequence::{Extent, InputMut, RunError, Sequence};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -41,6 +44,12 @@ fn peak(
 
 #[test]
 fn limits_hold_of_all_that_is_allocated() {
+    limits_hold();
+    ten_thousand_steps_in_200_megabytes();
+    a_model_shares_its_limit();
+}
+
+fn limits_hold() {
     let graph = freeze(&lstm(4, 16)).expect("it can be frozen");
     for engine in [Engine::Jit, Engine::Interpreter] {
         let program = Program::<f32>::new(&graph, engine).expect("the graph is valid");
@@ -69,5 +78,73 @@ fn limits_hold_of_all_that_is_allocated() {
         assert!(cut.segment_steps() < long.steps);
         cut.release();
         assert!(ALLOCATOR.current_usage() <= from + 3 * BESIDES, "given back");
+    }
+}
+
+fn ten_thousand_steps_in_200_megabytes() {
+    let program = Program::<f32>::new(&lstm(32, 64), Engine::Jit).expect("the graph is valid");
+    let params: Vec<Vec<f32>> = (program.interface().params.iter())
+        .map(|port| (0..port.ty.size()).map(|i| ((i * 37) % 101) as f32 / 500.0 - 0.1).collect())
+        .collect();
+    let extent = Extent { steps: 10_000, batch: 6 };
+    let limit = 200_000_000;
+    let gradients = |sequence: &mut dyn Sequence<f32>| {
+        let from = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        sequence.try_reshape(extent).expect("there is memory");
+        let InputMut::Real(x) = sequence.input_mut(0) else { panic!("x is real") };
+        x.iter_mut().enumerate().for_each(|(i, x)| *x = ((i * 29) % 83) as f32 / 41.0 - 1.0);
+        sequence.forward_with_tape(&params).expect("it runs");
+        sequence.output_cotangent_mut(0).fill(1e-3);
+        sequence.backward(&params).expect("there is a tape");
+        let peak = ALLOCATOR.peak_usage() - from;
+        let sums: Vec<_> = (0..params.len()).map(|i| sequence.param_gradient(i).to_vec()).collect();
+        (sums, sequence.input_gradient(0).expect("x is real").to_vec(), peak)
+    };
+    let (sums, inputs, whole) = gradients(&mut *program.sequence(1));
+    assert!(whole > limit, "it would take {whole}");
+    let (our_sums, ours, taken) = gradients(&mut *program.sequence_within(1, Some(limit)));
+    assert!(taken <= limit + BESIDES, "{taken} taken");
+    assert_eq!(ours, inputs, "bit for bit");
+    for (ours, sums) in our_sums.iter().zip(&sums) {
+        let largest = sums.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        for (a, b) in ours.iter().zip(sums) {
+            assert!((a - b).abs() <= 2e-4 * largest, "{a} is not {b}; largest {largest}");
+        }
+    }
+}
+
+/// The stages of a model together take no more than it was given, whatever batches there are.
+fn a_model_shares_its_limit() {
+    let entry = cellc_cells::find("gru").expect("a cell of the catalogue");
+    let (layers, hidden, embedding) = (2, 24, 8);
+    let (cell, text) = ("gru".to_owned(), entry.source.to_owned());
+    let blueprint = Blueprint { cell, text, layers, hidden, embedding };
+    for readout in [Readout::Each, Readout::Last] {
+        let architecture = blueprint.architecture(30, 30, readout).expect("it makes a model");
+        let model = Model::<f32>::new(&architecture, Engine::Jit, 1).expect("it can be compiled");
+        let batch = |steps: usize, batch| {
+            let symbols: Vec<u32> = (0..steps * batch).map(|i| (i * i % 29) as u32).collect();
+            let answers = if readout == Readout::Each { steps } else { 1 };
+            let targets = symbols[..answers * batch].to_vec();
+            Batch { extent: Extent { steps, batch }, symbols, targets, ..Batch::default() }
+        };
+        let long = batch(1000, 4);
+        let within = |bytes| model.run_within(1, Some(Limit { bytes, taken: 0 }));
+        let needed = match within(0).forward_backward(&model, &long) {
+            Err(RunError::Memory { needed, .. }) => needed,
+            other => panic!("{other:?}"),
+        };
+        let batches = [long, batch(400, 4), batch(20, 60), batch(1000, 4)];
+        for limit in [needed, needed * 5 / 4, needed * 2] {
+            let from = ALLOCATOR.current_usage();
+            ALLOCATOR.reset_peak_usage();
+            let mut run = within(limit);
+            for batch in &batches {
+                run.forward_backward(&model, batch).expect("there is memory");
+                let taken = ALLOCATOR.peak_usage() - from;
+                assert!(taken <= limit + BESIDES, "{readout:?}: {taken} of {limit}");
+            }
+        }
     }
 }

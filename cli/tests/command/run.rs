@@ -189,3 +189,27 @@ fn arrays_are_not_overwritten_with_results() {
     let kept = std::fs::read(folder.path().join("in.safetensors")).expect("the file is there");
     assert_eq!(kept, arrays);
 }
+
+#[test]
+fn a_run_keeps_to_its_memory_or_says_what_it_needs() {
+    let folder = Folder::new();
+    let ramp = |n: usize| (0..n).map(|i| (i % 17) as f64 / 17.0 - 0.4).collect::<Vec<_>>();
+    let mut tensors = vec![
+        Tensor::f64("x", &[500, 2, 2], &ramp(2000)),
+        Tensor::f64("W", &[8, 10], &ramp(80)),
+        Tensor::f64("b", &[8], &ramp(8)),
+    ];
+    tensors.push(Tensor::f64("cotangent.final.h", &[2, 8], &ramp(16)));
+    folder.file("in", pack(&tensors));
+    let words = "run rnn --dims I=2,H=8 --arrays in --out out";
+    folder.cellc(words).exits(0);
+    let whole = ["out.h", "grad.x", "grad.W"].map(|name| read(&folder, name).1);
+    folder.cellc(&format!("{words} --memory 300kB")).exits(0);
+    for (name, whole) in ["out.h", "grad.x", "grad.W"].iter().zip(whole) {
+        let cut = read(&folder, name).1;
+        assert!(cut.iter().zip(&whole).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs().max(1.0)));
+    }
+    let refused = folder.cellc(&format!("{words} --memory 64KiB")).exits(2);
+    refused
+        .says(&["500 steps of 2 examples take", "at the least; the limit is 65.6 kB (--memory)"]);
+}

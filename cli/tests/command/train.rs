@@ -134,3 +134,21 @@ fn trainings_that_cannot_be() {
     cellc("sample none").exits(2).says(&["none"]);
     folder.cellc("eval .").exits(2);
 }
+
+#[test]
+fn a_training_keeps_to_its_memory_or_says_what_it_needs() {
+    let folder = Folder::new();
+    folder.file("a.txt", text());
+    let words = format!("train --task chars --data a.txt --seq 200 {SMALL}");
+    let free = folder.cellc(&format!("{words} --out free --json")).exits(0);
+    let loss = |out: &str| -> f64 {
+        let last = out.lines().last().unwrap_or_default();
+        let report: serde_json::Value = serde_json::from_str(last).expect("it ends with JSON");
+        report["heldout"]["loss"].as_f64().expect("a number")
+    };
+    let cut = folder.cellc(&format!("{words} --out cut --json --memory 600KiB")).exits(0);
+    assert!((loss(&cut.stdout) - loss(&free.stdout)).abs() < 1e-3, "{cut}");
+    let refused = folder.cellc(&format!("{words} --out none --memory 20kB")).exits(2);
+    refused.says(&["200 steps of 4 examples take", "the limit is 20 kB (--memory)", "--batch"]);
+    folder.cellc("train --memory lots").exits(2).says(&["expected an amount such as 200MB"]);
+}

@@ -1,6 +1,7 @@
 use super::*;
 use crate::batch::{Batch, IGNORED};
 use crate::fixtures::{architecture, cell, rnn};
+use crate::segmented::Limit;
 use crate::sequence::{Extent, RunError};
 
 const SYMBOLS: usize = 6;
@@ -159,4 +160,71 @@ fn a_symbol_out_of_its_bound_is_an_error() {
     let mut batch = each_batch();
     batch.symbols[2] = 6;
     assert!(matches!(model.run(1).forward(&model, &batch), Err(RunError::Index { .. })));
+}
+
+/// A batch of long sequences.
+fn long_batch(readout: Readout) -> Batch {
+    let symbols = |len: u32| (0..len).map(|i| i * i % 7 % 6).collect::<Vec<_>>();
+    let lengths = [400, 3, 250];
+    let batch = lengths.map(symbols);
+    let labelled = batch.iter().map(Vec::as_slice).zip([0, 2, 1]);
+    let batch = Batch::labelled(labelled, 0);
+    match readout {
+        Readout::Last => batch,
+        Readout::Each => {
+            let targets = batch.symbols.iter().map(|symbol| symbol % 3).collect();
+            Batch { mask: Vec::new(), targets, ..batch }
+        }
+    }
+}
+
+#[test]
+fn a_model_within_a_limit_finds_the_same_gradients() {
+    for readout in [Readout::Each, Readout::Last] {
+        let model = model(readout);
+        let batch = long_batch(readout);
+        let mut run = model.run(1);
+        let expected = run.forward_backward(&model, &batch).unwrap();
+        let within = |bytes| model.run_within(1, Some(Limit { bytes, taken: 1000 }));
+        let refused = within(1500).forward_backward(&model, &batch).unwrap_err();
+        let RunError::Memory { extent, needed, limit: 1500 } = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(extent, batch.extent);
+        let error = within(needed - 1).forward_backward(&model, &batch).unwrap_err();
+        assert_eq!(error, RunError::Memory { extent, needed, limit: needed - 1 });
+        for bytes in [needed, needed + needed / 20, needed + needed / 5, needed * 10] {
+            let mut cut = within(bytes);
+            for _ in 0..2 {
+                assert_eq!(cut.forward_backward(&model, &batch).unwrap(), expected);
+                assert_eq!(cut.logits(), run.logits());
+                for (ours, theirs) in cut.gradients().iter().zip(run.gradients()) {
+                    let largest = theirs.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+                    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * largest;
+                    assert!(ours.iter().zip(theirs).all(close), "{readout:?}, {bytes} bytes");
+                }
+                // Another extent, and memory given back, before it is run again.
+                let short = match readout {
+                    Readout::Each => each_batch(),
+                    Readout::Last => last_batch(),
+                };
+                cut.forward(&model, &short).unwrap();
+                cut.release();
+            }
+        }
+    }
+}
+
+#[test]
+fn states_are_carried_over_while_memory_is_given_back() {
+    let model = model(Readout::Each);
+    let batch = long_batch(Readout::Each);
+    let next = Batch { continues: true, ..batch.clone() };
+    let mut run = model.run(1);
+    run.forward(&model, &batch).unwrap();
+    let expected = run.forward(&model, &next).unwrap();
+    let mut other = model.run(1);
+    other.forward(&model, &batch).unwrap();
+    other.release();
+    assert_eq!(other.forward(&model, &next).unwrap(), expected);
 }
