@@ -65,6 +65,7 @@ pub mod generate;
 pub mod gradcheck;
 pub mod initialize;
 pub mod interpreter;
+pub mod kernels;
 pub mod model;
 pub mod native;
 pub mod optimizer;
