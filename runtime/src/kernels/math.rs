@@ -385,7 +385,8 @@ fn polynomial<V: Vector>(x: V, coefficients: &[f64]) -> V {
     sum
 }
 
+/// `2^exponent`, for less than 1024.
+#[inline(always)]
 const fn exp2(exponent: u64) -> f64 {
-    assert!(exponent < 1024);
     f64::from_bits((1023 + exponent) << 52)
 }
