@@ -34,6 +34,8 @@
 //! caches if they begin at a multiple of 64 bytes.
 
 mod math;
+#[cfg(test)]
+mod math_tests;
 mod outer;
 mod pack;
 mod peak;
@@ -46,7 +48,6 @@ mod width;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-#[allow(unsafe_code, reason = "which kernels the machine can run is known here")]
 pub use math::map;
 pub use outer::{column_sum, outer_sum};
 pub use pack::{Block, pack, packed_len};

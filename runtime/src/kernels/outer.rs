@@ -371,40 +371,66 @@ struct ColumnSum<T> {
 impl<T: Wide> Kernel<T> for ColumnSum<T> {
     #[inline(always)]
     unsafe fn run<V: Vector<Scalar = T>>(self) {
-        /// Vectors that are gone through side by side.
-        const SIDE: usize = 8;
         let Self { rows, from, to, part } = self;
         for first in (0..rows).step_by(BLOCK) {
-            let rows = first..rows.min(first + BLOCK);
+            let depth = BLOCK.min(rows - first);
+            let block = Rows { data: from.row(first), len: part.end, ..from };
             let mut column = part.start;
-            // SAFETY: the caller of `column_sum` answers for the memory, and the last vector is
-            // masked.
-            unsafe {
-                while column + SIDE * V::LANES <= part.end {
-                    let mut sums = [V::splat(T::default()); SIDE];
-                    for row in rows.clone() {
-                        let from = from.row(row).add(column);
-                        for (i, sum) in sums.iter_mut().enumerate() {
-                            *sum = *sum + V::load(from.add(i * V::LANES));
-                        }
-                    }
-                    for (i, sum) in sums.into_iter().enumerate() {
-                        let to = to.add(column + i * V::LANES);
-                        (V::load(to) + sum).store(to);
-                    }
-                    column += SIDE * V::LANES;
-                }
-                while column < part.end {
-                    let mask = V::mask(V::LANES.min(part.end - column));
-                    let mut sum = V::splat(T::default());
-                    for row in rows.clone() {
-                        sum = sum + V::load_masked(from.row(row).add(column), mask);
-                    }
-                    let to = to.add(column);
-                    (V::load_masked(to, mask) + sum).store_masked(to, mask);
-                    column += V::LANES;
+            while column < part.end {
+                // SAFETY: the caller of `column_sum` answers for the memory of `part`.
+                unsafe {
+                    // As many vectors side by side as hide the latency of an addition.
+                    column += if part.end - column > 4 * V::LANES {
+                        add_columns::<V, 8>(block.at(0, column), depth, to.add(column))
+                    } else {
+                        add_columns::<V, 4>(block.at(0, column), depth, to.add(column))
+                    };
                 }
             }
         }
     }
+}
+
+/// Adds `depth` rows to `to`, up to `S` vectors of them, and gives how many elements that are.
+///
+/// # Safety
+/// The machine has the extension, the rows are readable, and `to` is writable for as many elements.
+#[inline(always)]
+unsafe fn add_columns<V: Vector, const S: usize>(
+    from: Rows<V::Scalar>,
+    depth: usize,
+    to: *mut V::Scalar,
+) -> usize {
+    let len = from.len.min(S * V::LANES);
+    // SAFETY: where there are fewer elements than vectors have lanes, masks leave them out.
+    unsafe {
+        let mut sums = [V::splat(V::Scalar::default()); S];
+        if len == S * V::LANES {
+            for row in 0..depth {
+                for s in 0..S {
+                    sums[s] = sums[s] + V::load(from.row(row).add(s * V::LANES));
+                }
+            }
+            for s in 0..S {
+                let to = to.add(s * V::LANES);
+                (V::load(to) + sums[s]).store(to);
+            }
+            return len;
+        }
+        let mut masks = [V::mask(0); S];
+        for s in 0..S {
+            masks[s] = V::mask(V::LANES.min(len.saturating_sub(s * V::LANES)));
+        }
+        for row in 0..depth {
+            for s in 0..S {
+                let from = from.row(row).wrapping_add(s * V::LANES);
+                sums[s] = sums[s] + V::load_masked(from, masks[s]);
+            }
+        }
+        for s in 0..S {
+            let to = to.wrapping_add(s * V::LANES);
+            (V::load_masked(to, masks[s]) + sums[s]).store_masked(to, masks[s]);
+        }
+    }
+    len
 }
