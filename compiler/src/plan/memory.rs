@@ -98,7 +98,7 @@ impl Uses {
             _ if self.outside[id.index()] => Span::Sequence,
             _ if read.iter().all(|time| (time.0, time.1) == (phase, group)) => Span::Tile,
             Phase::Body if read.iter().all(|time| time.0 == Phase::Body) => Span::Step,
-            _ => Span::Sequence,
+            _ => Span::Chunk,
         }
     }
 
@@ -209,7 +209,7 @@ impl Plan {
             }
             let stride = self.size(id);
             let span = match uses.span(id) {
-                Span::Tile | Span::Step if copied.contains(&id) => Span::Sequence,
+                Span::Tile | Span::Step | Span::Chunk if copied.contains(&id) => Span::Sequence,
                 span => span,
             };
             let binding = match span {

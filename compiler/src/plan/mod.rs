@@ -3,7 +3,8 @@
 //! A task reads and writes memory through a table of base addresses that the runtime fills. A value
 //! that is the same for all rows has one copy; one that only a few neighbouring tasks need has a
 //! copy for each row of a tile, which stays in the first-level cache; one that only the body of one
-//! step needs has one for each example; anything else has one for each step and example. The next
+//! step needs has one for each example; one that passes from phase to phase has one for each row of
+//! a chunk of steps; what outlives the loop has one for each step and example. The next
 //! value of a state is computed in place, as the next entry of the state's history; slices, outputs
 //! and residuals are found where their values live: nothing is copied that need not be.
 
@@ -71,6 +72,9 @@ pub enum Span {
     Tile,
     /// One for each example: written again at each step.
     Step,
+    /// One for each example and each step of a chunk of steps, through all phases of which a run
+    /// goes before the next: written again in each chunk.
+    Chunk,
     /// One for each step and example.
     Sequence,
 }

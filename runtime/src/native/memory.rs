@@ -118,11 +118,21 @@ impl<T: Wide> Memory<T> {
     pub(super) fn local_slot(&mut self, routine: &Routine, local: usize, batch: usize) -> Slot {
         let layout = routine.plan().locals()[local];
         let step = match layout.span {
-            Span::Sequence => batch * layout.size,
+            Span::Chunk | Span::Sequence => batch * layout.size,
             Span::Once | Span::Tile | Span::Step => 0,
         };
-        Slot::new(self.locals[local].pointer(0), step)
+        let of_chunk = layout.span == Span::Chunk;
+        Slot { of_chunk, ..Slot::new(self.locals[local].pointer(0), step) }
     }
+}
+
+/// The rows of a chunk, about. Few enough for what one phase leaves to the next to stay in the
+/// caches, and enough for a product over all of them to be worth its matrix.
+const CHUNK_ROWS: usize = 256;
+
+/// The steps of a chunk.
+pub(super) fn chunk(batch: usize) -> usize {
+    CHUNK_ROWS.div_ceil(batch.max(1))
 }
 
 /// The rows of a local of a span. Tiles are the workers' own.
@@ -131,6 +141,7 @@ pub(super) fn rows(span: Span, extent: Extent) -> usize {
         Span::Once => 1,
         Span::Tile => 0,
         Span::Step => extent.batch,
+        Span::Chunk => chunk(extent.batch).min(extent.steps).saturating_mul(extent.batch),
         Span::Sequence => extent.steps.saturating_mul(extent.batch),
     }
 }
@@ -162,12 +173,14 @@ pub(super) fn layout<T>(routines: &[&Routine], states: &[Port], extent: Extent) 
 pub(super) struct Slot {
     base: *mut u8,
     step: usize,
+    /// Whether step 0 is the first of the chunk, not of all.
+    of_chunk: bool,
 }
 
 impl Slot {
     /// Memory from an address on, with `step` elements to a step.
     pub(super) fn new<E>(data: *mut E, step: usize) -> Self {
-        Self { base: data.cast(), step: step * size_of::<E>() }
+        Self { base: data.cast(), step: step * size_of::<E>(), of_chunk: false }
     }
 
     /// Memory that is only read.
@@ -186,8 +199,11 @@ unsafe impl Sync for Slots {}
 unsafe impl Send for Slots {}
 
 impl Slots {
-    /// The base addresses at a step.
-    pub(super) fn at(&self, step: usize) -> impl Iterator<Item = *mut u8> {
-        self.0.iter().map(move |slot| slot.base.wrapping_add(step * slot.step))
+    /// The base addresses at a step, in a chunk that begins at step `begin`.
+    pub(super) fn at(&self, step: usize, begin: usize) -> impl Iterator<Item = *mut u8> {
+        self.0.iter().map(move |slot| {
+            let steps = if slot.of_chunk { step - begin } else { step };
+            slot.base.wrapping_add(steps * slot.step)
+        })
     }
 }

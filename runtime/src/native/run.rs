@@ -1,9 +1,13 @@
 //! One pass of compiled code over a sequence: who does what, in which order, on which memory.
 //!
-//! Each thread owns a range of rows in each phase: of the batch in the body, through all steps
-//! without waiting for the others, and of all steps and examples before and after it. Matrices are
-//! packed and sums are added by parts of their results, not of the rows, so that the order of
-//! additions is the same for any number of threads.
+//! The steps are gone through in chunks: before the body of its steps, what can run for all of them
+//! at once, then the body step by step, then what can wait until after it. What a phase leaves to
+//! the next is then still in the caches.
+//!
+//! Each thread owns some examples of the batch through all steps and phases, without waiting for the
+//! others. If there are too few for that, threads share the rows before and after the body, and
+//! wait for each other. Matrices are packed and sums are added by parts of their results, not of
+//! the rows, so that the order of additions is the same for any number of threads.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -15,7 +19,7 @@ use cellc_compiler::phases::Phase;
 use cellc_compiler::plan::{Binding, Plan, Span};
 
 use super::gate::Gate;
-use super::memory::{Aligned, Slots};
+use super::memory::{Aligned, Slots, chunk};
 use super::script::{Action, Pack, Script, Spot, Stage, SumAction};
 use crate::kernels::{self, Block, Rows, Wide, Width};
 use crate::sequence::Extent;
@@ -80,10 +84,10 @@ impl<T: Wide> Worker<T> {
         self.table.reserve(routine.plan().bindings().len());
     }
 
-    /// Fills the table with the addresses at a step.
-    pub(super) fn go_to(&mut self, routine: &Routine, slots: &Slots, step: usize) {
+    /// Fills the table with the addresses at a step, in a chunk that begins at step `begin`.
+    pub(super) fn go_to(&mut self, routine: &Routine, slots: &Slots, step: usize, begin: usize) {
         self.table.clear();
-        self.table.extend(slots.at(step));
+        self.table.extend(slots.at(step, begin));
         for (address, binding) in self.table.iter_mut().zip(routine.plan().bindings()) {
             if let Binding::Local(local) = *binding
                 && routine.plan().locals()[local].span == Span::Tile
@@ -98,6 +102,61 @@ impl<T: Wide> Worker<T> {
         let skipped = spot.offset + if spot.tiled { 0 } else { first * spot.stride };
         let data = self.table[spot.binding].cast::<T>().wrapping_add(skipped);
         Rows { data, stride: spot.stride, len: spot.len }
+    }
+
+    /// Runs the phases before, in and after the loop over all steps, chunk by chunk: a thread's
+    /// share of them.
+    ///
+    /// # Safety
+    /// As for [`run`].
+    unsafe fn steps(
+        &mut self,
+        routine: &Routine,
+        slots: &Slots,
+        Extent { steps, batch }: Extent,
+        reverse: bool,
+        share: impl Fn(usize) -> Range<usize>,
+        gate: &Gate,
+    ) {
+        let mine = share(batch);
+        let together = batch < WORTH_OWNING * gate.members() && gate.members() > 1;
+        let chunk = chunk(batch);
+        let chunks = steps.div_ceil(chunk);
+        for i in 0..chunks {
+            let begin = chunk * if reverse { chunks - 1 - i } else { i };
+            let end = steps.min(begin + chunk);
+            let rows = (end - begin) * batch;
+            let all_steps = |worker: &mut Self, phase: Phase| {
+                worker.go_to(routine, slots, begin, begin);
+                if together {
+                    // SAFETY: the rows of all steps of a chunk follow each other; this thread
+                    // alone touches its share of what the phase writes.
+                    unsafe { worker.phase(routine, phase, share(rows)) }
+                    gate.wait();
+                } else if mine.len() == batch {
+                    // SAFETY: as above; there is no other thread.
+                    unsafe { worker.phase(routine, phase, 0..rows) }
+                } else {
+                    for step in begin..end {
+                        worker.go_to(routine, slots, step, begin);
+                        // SAFETY: an example's rows are touched by the one thread that owns it.
+                        unsafe { worker.phase(routine, phase, mine.clone()) }
+                    }
+                }
+            };
+            all_steps(self, Phase::Before);
+            for i in begin..end {
+                let step = if reverse { begin + end - 1 - i } else { i };
+                self.go_to(routine, slots, step, begin);
+                // SAFETY: an example's rows are touched by the one thread that owns it, at this
+                // and, as states, at the neighbouring steps.
+                unsafe { self.phase(routine, Phase::Body, mine.clone()) }
+            }
+            if together {
+                gate.wait();
+            }
+            all_steps(self, Phase::After);
+        }
     }
 
     /// Runs a phase over the rows `first..last`.
@@ -267,6 +326,9 @@ unsafe fn pack_plainly<T: Copy>(blocks: &[Block<T>], outer: usize, rows: Range<u
     }
 }
 
+/// From so many examples to a thread on, each keeps to its own in all phases.
+const WORTH_OWNING: usize = 4;
+
 /// Runs all phases of a routine over all steps, in reverse for backward code, on as many threads
 /// as there are workers.
 ///
@@ -281,36 +343,21 @@ pub(super) unsafe fn run<T: Wide>(
     reverse: bool,
 ) {
     let Some((first, others)) = workers.split_first_mut() else { return };
-    first.go_to(routine, slots, 0);
+    first.go_to(routine, slots, 0, 0);
     // SAFETY: nothing else runs yet; a value of the phase `once` has one row.
     unsafe { first.phase(routine, Phase::Once, 0..1) }
     let rows = extent.steps * extent.batch;
     let work = |worker: &mut Worker<T>, thread: usize, gate: &Gate| {
         let threads = gate.members();
         let share = |extent: usize| extent * thread / threads..extent * (thread + 1) / threads;
-        worker.go_to(routine, slots, 0);
+        worker.go_to(routine, slots, 0, 0);
         // SAFETY: the phase `once` is done.
         unsafe { worker.pack(routine, share) }
         gate.wait();
-        // SAFETY: before and after the loop, the rows of all steps and examples follow each other
-        // from step 0 on; this thread alone touches its share of what these phases write.
-        unsafe { worker.phase(routine, Phase::Before, share(rows)) }
+        // SAFETY: all matrices are packed.
+        unsafe { worker.steps(routine, slots, extent, reverse, share, gate) }
         gate.wait();
-        let mine = share(extent.batch);
-        if !mine.is_empty() {
-            for i in 0..extent.steps {
-                let step = if reverse { extent.steps - 1 - i } else { i };
-                worker.go_to(routine, slots, step);
-                // SAFETY: an example's rows are touched by the one thread that owns it, at this
-                // and, as states, at the neighbouring steps.
-                unsafe { worker.phase(routine, Phase::Body, mine.clone()) }
-            }
-        }
-        worker.go_to(routine, slots, 0);
-        gate.wait();
-        // SAFETY: as before the loop.
-        unsafe { worker.phase(routine, Phase::After, share(rows)) }
-        gate.wait();
+        worker.go_to(routine, slots, 0, 0);
         // SAFETY: every phase is done, and this thread alone adds to its part of each sum.
         unsafe { worker.sum(routine, rows, share) }
     };

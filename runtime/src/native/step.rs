@@ -68,7 +68,7 @@ impl<T: Wide> NativeStep<T> {
         });
         let slots = Slots(slots.collect());
         self.worker.make_room(routine);
-        self.worker.go_to(routine, &slots, 0);
+        self.worker.go_to(routine, &slots, 0, 0);
         // SAFETY: the table holds, for each binding, memory of this object for one step of the
         // batch. None of it is moved or freed before the object is.
         unsafe {
