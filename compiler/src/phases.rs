@@ -2,14 +2,14 @@
 //!
 //! Found by dependence alone. A value that depends on no input and no state runs *once*. A product
 //! with a matrix that depends on no state runs *before* the loop, for all steps at once, with what
-//! it is computed from. What no next state depends on runs *after* the loop, for all steps at
+//! it is computed from and what is added to it. What no next state depends on runs *after* the loop, for all steps at
 //! once. What is left is the *body*. Parameter gradients are sums over steps and examples, on which
 //! no next state depends: they are always after.
 
 use std::fmt;
 
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{Class, Op, Role};
+use crate::ir::op::{Binary, Class, Op, Role};
 
 /// When a value is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,11 +86,19 @@ pub fn phases(graph: &Graph) -> Loop {
     let stateful = graph.descendants(roles(|role| role == Role::State));
     let next = graph.outputs_of(OutputRole::Next).map(|output| output.value);
     let for_next = graph.ancestors(next);
-    let products = graph.ids().filter(|id| {
+    let is_product = |id: ValueId| {
         let i = id.index();
-        graph.op(*id).class() == Class::Product && !stateful[i] && varying[i] && for_next[i]
-    });
-    let for_product = graph.ancestors(products);
+        graph.op(id).class() == Class::Product && !stateful[i] && varying[i] && for_next[i]
+    };
+    // What is added to a product before the loop is where the product starts.
+    let started = |id: ValueId| {
+        matches!(graph.op(id), Op::Binary(Binary::Add))
+            && (graph.operands(id).iter())
+                .any(|&operand| is_product(operand) && graph.users(operand).count() == 1)
+            && !stateful[id.index()]
+            && for_next[id.index()]
+    };
+    let for_product = graph.ancestors(graph.ids().filter(|&id| is_product(id) || started(id)));
     let phase = |id: ValueId| {
         let i = id.index();
         let leaf = matches!(graph.op(id), Op::Argument { .. });

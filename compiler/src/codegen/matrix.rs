@@ -92,11 +92,20 @@ impl Emitter<'_> {
         let packed = self.base(self.plan.packed(product.matrix));
         self.for_tiles(|e, row, tile| {
             let c = e.row(product.value, row);
+            let start = product.start.map(|start| (e.row(start, row), e.stride(start)));
             e.for_column_tiles(outer, TILE / tile, |e, j, width, ty| {
                 let mut b = e.element(packed, j, e.real.bytes);
                 let c = e.element(c, j, e.real.bytes);
-                let zero = e.number(ty, 0.0);
-                let mut sums = vec![zero; tile * width];
+                let mut sums = Vec::new();
+                e.for_tile([tile, width], |e, r, i, _| {
+                    sums.push(match start {
+                        None => e.number(ty, 0.0),
+                        Some((start, stride)) => {
+                            let start = e.element(start, j, e.real.bytes);
+                            e.load_written(ty, start, r * stride + i * e.lanes(ty))
+                        }
+                    });
+                });
                 for &part in &product.parts {
                     let inner = e.size(part);
                     let a = e.row(part, row);

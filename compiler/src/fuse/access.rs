@@ -3,7 +3,7 @@
 use crate::ir::graph::{Graph, ValueId};
 use crate::ir::op::{Op, Scalar};
 
-use super::{Kernel, Map};
+use super::{Kernel, Map, Product};
 
 /// The value whose elements these are, in the same order: a reshape only names them anew.
 pub fn resolve(graph: &Graph, mut id: ValueId) -> ValueId {
@@ -124,7 +124,9 @@ pub fn reads(graph: &Graph, kernel: &Kernel) -> Vec<ValueId> {
     match kernel {
         Kernel::Map(map) => map_operands(graph, map).collect(),
         Kernel::Wide(values) => values.iter().map(|&id| graph.operands(id)[0]).collect(),
-        Kernel::Product(product) => product.parts.clone(),
+        Kernel::Product(Product { start, parts, .. }) => {
+            parts.iter().chain(start).copied().collect()
+        }
         Kernel::Single(id) => graph.operands(*id).to_vec(),
     }
 }

@@ -45,9 +45,12 @@ impl Levels<'_> {
                 let above = map_reads(graph, id).into_iter().map(|read| self.above(id, read)).max();
                 above.map_or(0, |level| level.next_multiple_of(2))
             }
-            Form::Product => {
-                let parts = parts(graph, operands[1]).into_iter();
-                parts.map(|part| self.memory(id, part)).max().map_or(1, |level| level | 1)
+            // Found with the product that starts with what is added.
+            Form::Started => 0,
+            Form::Product { product, start } => {
+                let parts = parts(graph, graph.operands(product)[1]).into_iter();
+                let read = parts.chain(start).map(|part| self.memory(id, part));
+                read.max().map_or(1, |level| level | 1)
             }
             Form::Wide | Form::Single => {
                 let operands = operands.iter();

@@ -26,7 +26,7 @@ pub use self::matrix::{Block, Matrix};
 use self::sums::sums;
 pub use self::sums::{Sum, Target};
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{Class, Op, Unary};
+use crate::ir::op::{Binary, Class, Op, Unary};
 use crate::phases::{Loop, Phase};
 
 /// What kernels may count on.
@@ -63,8 +63,10 @@ pub struct Map {
 /// A product with a matrix that is the same for all rows, and packed once in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Product {
-    /// The product.
+    /// The product, with what is added to it.
     pub value: ValueId,
+    /// What is added to it: where the sums start; zeros for `None`.
+    pub start: Option<ValueId>,
     /// The vector that is multiplied, part by part.
     pub parts: Vec<ValueId>,
     /// The number of its matrix.
@@ -138,9 +140,12 @@ impl fmt::Display for Kernels {
                             writeln!(f, "  {id} = {op} {of} {}", graph.ty(id))?;
                         }
                     }
-                    Kernel::Product(Product { value, parts, matrix }) => {
-                        let ty = graph.ty(*value);
-                        writeln!(f, "product {value} {ty}: matrix {matrix} by{}", list(parts))?;
+                    Kernel::Product(Product { value, start, parts, matrix }) => {
+                        write!(f, "product {value} {}: ", graph.ty(*value))?;
+                        if let Some(start) = start {
+                            write!(f, "{start} + ")?;
+                        }
+                        writeln!(f, "matrix {matrix} by{}", list(parts))?;
                     }
                     Kernel::Single(id) => {
                         writeln!(f, "{} {id} {}", graph.op(*id).name(), graph.ty(*id))?;
@@ -171,10 +176,37 @@ enum Form {
     Map,
     /// By the runtime's transcendental functions.
     Wide,
-    /// By a product with a packed matrix.
-    Product,
+    /// By a product with a packed matrix: `product`, started with `start`.
+    Product { product: ValueId, start: Option<ValueId> },
+    /// As part of the product that starts with what is added to it.
+    Started,
     /// By a function of its own.
     Single,
+}
+
+/// How each value of a loop is computed.
+fn forms(looped: &Loop, machine: Machine, sums: &[Sum]) -> Vec<Form> {
+    let graph = looped.graph();
+    let mut forms: Vec<Form> = graph.ids().map(|id| form(looped, machine, id)).collect();
+    for sum in graph.ids() {
+        let (Op::Binary(Binary::Add), &[a, b]) = (graph.op(sum), graph.operands(sum)) else {
+            continue;
+        };
+        for (product, start) in [(a, b), (b, a)] {
+            let whole = matches!(forms[product.index()], Form::Product { start: None, .. });
+            let is_output = graph.outputs().iter().any(|output| output.value == product);
+            // A sum over rows takes its terms apart.
+            let is_summed = sums.iter().any(|sum| sum.reads().contains(&product));
+            let only_here = graph.users(product).count() == 1 && !is_output && !is_summed;
+            let in_memory = !matches!(graph.op(resolve(graph, start)), Op::Constant(_));
+            if whole && only_here && in_memory && looped.phase(product) == looped.phase(sum) {
+                forms[product.index()] = Form::Started;
+                forms[sum.index()] = Form::Product { product, start: Some(start) };
+                break;
+            }
+        }
+    }
+    forms
 }
 
 /// How a value of a loop is computed.
@@ -191,7 +223,7 @@ fn form(looped: &Loop, machine: Machine, id: ValueId) -> Form {
             if looped.phase(graph.operands(id)[0]) == Phase::Once
                 && looped.phase(id) != Phase::Once =>
         {
-            Form::Product
+            Form::Product { product: id, start: None }
         }
         op if op.class() == Class::Elementwise || is_inline(op) => Form::Map,
         _ => Form::Single,
@@ -202,7 +234,7 @@ fn form(looped: &Loop, machine: Machine, id: ValueId) -> Form {
 pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
     let graph = looped.graph();
     let sums = sums(graph, machine.wide);
-    let forms: Vec<Form> = graph.ids().map(|id| form(looped, machine, id)).collect();
+    let forms = forms(looped, machine, &sums);
     let needed = needed(graph, &forms, &sums);
     let level = levels(looped, &forms, &needed);
     // Kernels in order of level; within one, maps by shape, then functions, then the rest by age.
@@ -216,7 +248,7 @@ pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
             continue;
         }
         match forms[id.index()] {
-            Form::Leaf => {}
+            Form::Leaf | Form::Started => {}
             Form::Map => {
                 let extents = extents(graph, id);
                 let map = kernels.entry((phase, level, Some(extents), None));
@@ -231,15 +263,15 @@ pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
                     values.push(id);
                 }
             }
-            Form::Product => {
-                let &[matrix, vector] = graph.operands(id) else { continue };
-                let found = Matrix::new(graph, matrix, *op == Op::MatVecT);
+            Form::Product { product, start } => {
+                let &[matrix, vector] = graph.operands(product) else { continue };
+                let found = Matrix::new(graph, matrix, *graph.op(product) == Op::MatVecT);
                 let matrix = matrices.iter().position(|matrix| *matrix == found);
                 let matrix = matrix.unwrap_or_else(|| {
                     matrices.push(found);
                     matrices.len() - 1
                 });
-                let product = Product { value: id, parts: parts(graph, vector), matrix };
+                let product = Product { value: id, start, parts: parts(graph, vector), matrix };
                 kernels.insert((phase, level, None, Some(id)), Kernel::Product(product));
             }
             Form::Single => {
@@ -285,7 +317,7 @@ fn needed(graph: &Graph, forms: &[Form], sums: &[Sum]) -> Vec<Need> {
             continue;
         }
         match (graph.op(id), forms[id.index()]) {
-            (_, Form::Leaf) => {}
+            (_, Form::Leaf | Form::Started) => {}
             (Op::Broadcast { .. }, _) => match read_broadcast(graph, extents(graph, id), id) {
                 Read::Constant(_) => {}
                 Read::Elements(from) | Read::Repeated { from, .. } => {
@@ -306,10 +338,12 @@ fn needed(graph: &Graph, forms: &[Form], sums: &[Sum]) -> Vec<Need> {
                     }
                 }
             }
-            (op, Form::Product) => {
+            (_, Form::Product { product, start }) => {
+                let (op, operands) = (graph.op(product), graph.operands(product));
                 let matrix = Matrix::new(graph, operands[0], *op == Op::MatVecT);
                 let blocks = matrix.blocks.iter().map(|block| block.source);
-                for id in parts(graph, operands[1]).into_iter().chain(blocks) {
+                let parts = parts(graph, operands[1]);
+                for id in parts.into_iter().chain(blocks).chain(start) {
                     need(&mut needed, id, Need::Stored);
                 }
             }

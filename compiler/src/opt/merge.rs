@@ -31,15 +31,15 @@ pub fn merge(graph: &Graph) -> Result<Graph, TypeError> {
 
 /// A product with a matrix that is the same for all rows.
 #[derive(Clone, Copy)]
-struct Product {
-    value: ValueId,
+pub(super) struct Product {
+    pub(super) value: ValueId,
     matrix: ValueId,
     vector: ValueId,
     transposed: bool,
 }
 
 /// Finds the products of a graph that can be merged, each with its phase.
-fn products(graph: &Graph) -> BTreeMap<ValueId, (Phase, Product)> {
+pub(super) fn products(graph: &Graph) -> BTreeMap<ValueId, (Phase, Product)> {
     let looped = phases(graph);
     let product = |value: ValueId| {
         let transposed = match graph.op(value) {
@@ -56,7 +56,7 @@ fn products(graph: &Graph) -> BTreeMap<ValueId, (Phase, Product)> {
 }
 
 /// A graph under construction, and where each value of the old one is in it.
-struct Rebuilt<'g> {
+pub(super) struct Rebuilt<'g> {
     old: &'g Graph,
     new: Graph,
     placed: Vec<Option<ValueId>>,
@@ -65,7 +65,7 @@ struct Rebuilt<'g> {
 impl<'g> Rebuilt<'g> {
     /// A new graph with what is computed from params and constants alone, so that matrices are
     /// there before the first product.
-    fn new(old: &'g Graph) -> Result<Self, TypeError> {
+    pub(super) fn new(old: &'g Graph) -> Result<Self, TypeError> {
         let looped = phases(old);
         let new = Graph::new(old.name());
         let mut rebuilt = Self { old, new, placed: vec![None; old.len()] };
@@ -75,23 +75,27 @@ impl<'g> Rebuilt<'g> {
         Ok(rebuilt)
     }
 
-    fn at(&self, id: ValueId) -> ValueId {
+    pub(super) fn at(&self, id: ValueId) -> ValueId {
         self.placed[id.index()].expect("operands are placed before their users")
     }
 
-    fn is_placed(&self, id: ValueId) -> bool {
+    pub(super) fn is_placed(&self, id: ValueId) -> bool {
         self.placed[id.index()].is_some()
     }
 
-    fn place(&mut self, id: ValueId, value: ValueId) {
+    pub(super) fn place(&mut self, id: ValueId, value: ValueId) {
         self.placed[id.index()] = Some(value);
     }
 
-    fn keep(&mut self, id: ValueId) -> Result<(), TypeError> {
+    pub(super) fn keep(&mut self, id: ValueId) -> Result<(), TypeError> {
         let operands: Vec<ValueId> = self.old.operands(id).iter().map(|&o| self.at(o)).collect();
         let value = keep(&mut self.new, self.old, id, &operands)?;
         self.place(id, value);
         Ok(())
+    }
+
+    pub(super) fn push(&mut self, op: Op, operands: &[ValueId]) -> Result<ValueId, TypeError> {
+        self.new.push(op, operands)
     }
 
     /// The matrices of products, end to end: along what is summed over, or along the results.
@@ -121,7 +125,7 @@ impl<'g> Rebuilt<'g> {
         self.new.push(op, &[matrix.0, vector])
     }
 
-    fn finish(mut self) -> Graph {
+    pub(super) fn finish(mut self) -> Graph {
         for output in self.old.outputs() {
             let value = self.at(output.value);
             self.new.output(output.role, output.name.clone(), value);
@@ -186,12 +190,12 @@ fn merge_terms(graph: &Graph) -> Result<Graph, TypeError> {
     Ok(rebuilt.finish())
 }
 
-fn is_sum(graph: &Graph, id: ValueId) -> bool {
+pub(super) fn is_sum(graph: &Graph, id: ValueId) -> bool {
     matches!(graph.op(id), Op::Binary(Binary::Add))
 }
 
 /// The terms of a sum, from left to right: a value that is no sum is its only term.
-fn terms(graph: &Graph, sum: ValueId, inner: &impl Fn(ValueId) -> bool) -> Vec<ValueId> {
+pub(super) fn terms(graph: &Graph, sum: ValueId, inner: &impl Fn(ValueId) -> bool) -> Vec<ValueId> {
     let mut terms = Vec::new();
     let mut open = vec![sum];
     while let Some(id) = open.pop() {
@@ -240,7 +244,7 @@ fn merge_operands(graph: &Graph) -> Result<Graph, TypeError> {
 }
 
 /// For each value, whether it is an output.
-fn outputs(graph: &Graph) -> Vec<bool> {
+pub(super) fn outputs(graph: &Graph) -> Vec<bool> {
     let mut is_output = vec![false; graph.len()];
     for output in graph.outputs() {
         is_output[output.value.index()] = true;

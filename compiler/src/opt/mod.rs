@@ -9,6 +9,7 @@ mod dce;
 mod merge;
 mod rebuild;
 mod split;
+mod sums;
 
 pub use algebra::algebra;
 pub use cse::cse;
@@ -16,6 +17,7 @@ pub use dce::dce;
 pub use merge::merge;
 pub(crate) use rebuild::keep;
 pub use split::split;
+pub use sums::sums;
 use thiserror::Error;
 
 use crate::ir::graph::Graph;
@@ -41,8 +43,11 @@ pub const PASSES: [Pass; 4] = [
 
 /// The passes that ready a graph for the loop, once it is neither differentiated nor simplified
 /// any more: [`split()`] would undo [`merge()`].
-pub const LOOP_PASSES: [Pass; 3] = [
+pub const LOOP_PASSES: [Pass; 6] = [
     Pass { name: "merge", run: merge },
+    Pass { name: "cse", run: cse },
+    Pass { name: "dce", run: dce },
+    Pass { name: "sums", run: sums },
     Pass { name: "cse", run: cse },
     Pass { name: "dce", run: dce },
 ];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Binding, BindingId, Local, Place, Plan, Span, Task, push};
-use crate::fuse::{Sum, map_operands, view};
+use crate::fuse::{Product, Sum, map_operands, view};
 use crate::ir::graph::{OutputRole, ValueId};
 use crate::ir::op::Role;
 use crate::phases::Phase;
@@ -33,8 +33,10 @@ struct Uses {
     read: Vec<Vec<Time>>,
     /// Whether anything but a task of some phase reads a base: an output, a sum, a matrix.
     outside: Vec<bool>,
-    /// Values that are computed in the memory of a transcendental function of them.
+    /// Values that are computed in the memory of the one value that is computed from them, in it.
     in_place: BTreeMap<ValueId, ValueId>,
+    /// Products that go on in the memory of what they start with, left by an earlier phase.
+    goes_on: BTreeMap<ValueId, ValueId>,
 }
 
 impl Uses {
@@ -46,6 +48,7 @@ impl Uses {
             read: vec![Vec::new(); graph.len()],
             outside: vec![false; graph.len()],
             in_place: BTreeMap::new(),
+            goes_on: BTreeMap::new(),
         };
         for phase in Phase::ALL {
             for (g, group) in plan.groups(phase).iter().enumerate() {
@@ -70,23 +73,38 @@ impl Uses {
         uses
     }
 
-    /// A value that only a transcendental function reads is computed in that one's memory.
+    /// A value that only a transcendental function reads is computed in that one's memory, and one
+    /// that only a product starts with in the product's.
     fn find_in_place(&mut self, plan: &Plan) {
         let graph = plan.graph();
-        for (&id, &(phase, group, _)) in &self.computed {
-            let [reader] = self.read[id.index()][..] else { continue };
+        for (&id, &(phase, group, task)) in &self.computed {
+            let &[reader] = self.read[id.index()].as_slice() else { continue };
             let users: Vec<ValueId> = graph.users(id).collect();
-            let (false, [user]) = (self.outside[id.index()], &users[..]) else { continue };
-            let task = &plan.groups(reader.0)[reader.1].tasks[reader.2];
-            let by_map =
-                matches!(plan.groups(phase)[group].tasks[self.computed[&id].2], Task::Map(_));
-            let together = reader.0 == phase && reader.1 == group && by_map;
-            if let (Task::Wide(values), true) = (task, together)
-                && values.contains(user)
-            {
-                self.in_place.insert(id, *user);
+            let (&[user], false) = (users.as_slice(), self.outside[id.index()]) else { continue };
+            let together = (reader.0, reader.1) == (phase, group);
+            let by_map = matches!(plan.groups(phase)[group].tasks[task], Task::Map(_));
+            match &plan.groups(reader.0)[reader.1].tasks[reader.2] {
+                Task::Wide(values) if together && by_map && values.contains(&user) => {
+                    self.in_place.insert(id, user);
+                }
+                Task::Product(Product { value, start, .. }) if *start == Some(id) => {
+                    if reader.0 == phase {
+                        self.in_place.insert(id, *value);
+                    } else if phase == Phase::Before && !self.outside[value.index()] {
+                        self.goes_on.insert(*value, id);
+                    }
+                }
+                _ => {}
             }
         }
+    }
+
+    /// The value in whose memory a value is computed.
+    fn owner(&self, mut id: ValueId) -> ValueId {
+        while let Some(&owner) = self.in_place.get(&id) {
+            id = owner;
+        }
+        id
     }
 
     /// The span of a value's memory: where all its readers are.
@@ -126,7 +144,7 @@ fn operands(plan: &Plan, task: &Task) -> Vec<ValueId> {
     match task {
         Task::Map(map) => map_operands(graph, map).collect(),
         Task::Wide(values) => values.iter().map(|&id| graph.operands(id)[0]).collect(),
-        Task::Product(product) => product.parts.clone(),
+        Task::Product(Product { start, parts, .. }) => parts.iter().chain(start).copied().collect(),
         Task::Single(id) => graph.operands(*id).to_vec(),
         Task::Copy { from, .. } => vec![*from],
     }
@@ -203,8 +221,12 @@ impl Plan {
             })
             .collect();
         for (time, id) in by_time {
-            let id = uses.in_place.get(&id).copied().unwrap_or(id);
+            let id = uses.owner(id);
             if !self.kernels.is_stored(id) || self.homes[id.index()].is_some() {
+                continue;
+            }
+            if let Some(start) = uses.goes_on.get(&id) {
+                self.homes[id.index()] = self.homes[uses.owner(*start).index()];
                 continue;
             }
             let stride = self.size(id);
@@ -227,8 +249,8 @@ impl Plan {
             let tiled = span == Span::Tile;
             self.homes[id.index()] = Some(Place { binding, offset: 0, stride, tiled });
         }
-        for (id, user) in &uses.in_place {
-            self.homes[id.index()] = self.homes[user.index()];
+        for &id in uses.in_place.keys() {
+            self.homes[id.index()] = self.homes[uses.owner(id).index()];
         }
     }
 

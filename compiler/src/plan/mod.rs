@@ -278,8 +278,9 @@ impl Plan {
                 };
                 format!("wide: {}", values.iter().map(each).collect::<Vec<_>>().join(", "))
             }
-            Task::Product(Product { value, parts, matrix }) => {
-                format!("{value} = product of matrix {matrix} by{}", list(parts))
+            Task::Product(Product { value, start, parts, matrix }) => {
+                let start = start.map_or(String::new(), |start| format!("{start} + "));
+                format!("{value} = {start}matrix {matrix} by{}", list(parts))
             }
             Task::Single(id) => {
                 format!("{id} = {}{}", graph.op(*id).name(), list(graph.operands(*id)))

@@ -211,14 +211,15 @@ impl<T: Wide> Worker<T> {
                 // SAFETY: the plan gave both as many rows and elements.
                 unsafe { kernels::map(width, *function, from, to, 0, count) }
             }
-            (Action::Product { parts, packed, to }, Some(width)) => {
+            (Action::Product { start, parts, packed, to }, Some(width)) => {
                 let mut rows = std::mem::take(&mut self.parts);
                 rows.clear();
                 rows.extend(parts.iter().map(|part| self.rows(*part, first)));
                 let packed = self.table[*packed].cast::<T>();
+                let start = start.map(|start| self.rows(start, first));
                 let to = self.rows(*to, first);
                 // SAFETY: as above; the matrix was packed for these parts before the phase.
-                unsafe { kernels::product(width, &rows, packed, None, to, 0, count) }
+                unsafe { kernels::product(width, &rows, packed, start, to, 0, count) }
                 self.parts = rows;
             }
             (Action::Wide { .. } | Action::Product { .. }, None) => {

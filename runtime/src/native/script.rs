@@ -31,7 +31,7 @@ pub(super) enum Action {
     /// A transcendental function of each element.
     Wide { function: Unary, from: Spot, to: Spot },
     /// A product with a packed matrix.
-    Product { parts: Vec<Spot>, packed: usize, to: Spot },
+    Product { start: Option<Spot>, parts: Vec<Spot>, packed: usize, to: Spot },
 }
 
 /// Actions that are done one after the other on a tile of rows before the next tile is begun.
@@ -172,10 +172,11 @@ fn actions(plan: &Plan, task: &Task) -> Vec<Action> {
             };
             values.iter().map(action).collect()
         }
-        Task::Product(Product { value, parts, matrix }) => {
+        Task::Product(Product { value, start, parts, matrix }) => {
             let parts = parts.iter().map(|&part| spot(plan, part)).collect();
             let packed = plan.packed(*matrix).index();
-            vec![Action::Product { parts, packed, to: spot(plan, *value) }]
+            let start = start.map(|start| spot(plan, start));
+            vec![Action::Product { start, parts, packed, to: spot(plan, *value) }]
         }
         Task::Map(_) | Task::Single(_) | Task::Copy { .. } => {
             unreachable!("`{}` is compiled", plan.describe(task))

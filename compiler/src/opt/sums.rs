@@ -1,0 +1,249 @@
+//! Sums: what is added to a product becomes where the product starts.
+//!
+//! A matrix kernel adds up in registers, and can begin with any vector as well as with zeros: a bias,
+//! or what was computed before the loop. Two steps bring sums into the form in which the stage
+//! [`fuse`](mod@crate::fuse) finds that.
+//!
+//! - *Stack*: [`merge`](super::merge()) leaves products of which slices are used. What is added to
+//!   each slice is added to the whole at once: slices of another vector, if they are the same ones,
+//!   and vectors that are the same for all rows.
+//! - *Order*: the terms of a sum with a product in it are added in the order in which they are
+//!   there: what runs once, before the loop, in it.
+//!
+//! The terms of sums are added in another order, so results change within rounding.
+
+use super::merge::{Product, Rebuilt, is_sum, outputs, products, terms};
+use crate::ir::graph::{Graph, ValueId};
+use crate::ir::op::{Binary, Op, TypeError};
+use crate::phases::{Phase, phases};
+
+/// Brings sums with products into the order and the shape of the products.
+///
+/// # Errors
+/// Only by a bug in this pass.
+pub fn sums(graph: &Graph) -> Result<Graph, TypeError> {
+    let mut graph = graph.clone();
+    // Each round leaves fewer terms beside products, so there is an end to them.
+    while let Some(stacked) = stack(&graph)? {
+        graph = super::cse(&super::dce(&stacked)?)?;
+    }
+    order(&graph)
+}
+
+/// A slice of a product, and the sum that it is a term of.
+struct Part {
+    slice: ValueId,
+    start: usize,
+    len: usize,
+    /// The sum and its other terms, if the slice is used for nothing else.
+    sum: Option<(ValueId, Vec<ValueId>)>,
+}
+
+/// Whether a value is of no use but to one sum.
+fn only_summed(graph: &Graph, is_output: &[bool], id: ValueId) -> Option<ValueId> {
+    let users: Vec<ValueId> = graph.users(id).collect();
+    match users[..] {
+        [user] if !is_output[id.index()] && is_sum(graph, user) => Some(user),
+        _ => None,
+    }
+}
+
+/// The slices of a product, in order, if that is all that it is used for and each of its elements
+/// is in one of them.
+fn parts(graph: &Graph, is_output: &[bool], product: &Product) -> Option<Vec<Part>> {
+    if is_output[product.value.index()] {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for slice in graph.users(product.value) {
+        let &Op::Slice { start, len, .. } = graph.op(slice) else { return None };
+        let mut sum = slice;
+        while let Some(user) = only_summed(graph, is_output, sum) {
+            sum = user;
+        }
+        let inner = |id| only_summed(graph, is_output, id).is_some();
+        let sum = (sum != slice).then(|| {
+            let others = terms(graph, sum, &inner).into_iter().filter(|&term| term != slice);
+            (sum, others.collect())
+        });
+        parts.push(Part { slice, start, len, sum });
+    }
+    parts.sort_by_key(|part| part.start);
+    let mut end = 0;
+    for part in &parts {
+        if part.start != end {
+            return None;
+        }
+        end += part.len;
+    }
+    (parts.len() > 1 && end == graph.ty(product.value).size()).then_some(parts)
+}
+
+/// Adds to one product as a whole what is added to its slices; `None` if there is no such product.
+fn stack(graph: &Graph) -> Result<Option<Graph>, TypeError> {
+    let is_output = outputs(graph);
+    let looped = phases(graph);
+    for (_, product) in products(graph).values() {
+        let Some(parts) = parts(graph, &is_output, product) else { continue };
+        let vectors = common_vectors(graph, &is_output, &parts);
+        let constant = |term: &ValueId| looped.phase(*term) == Phase::Once;
+        let constants: Vec<Vec<ValueId>> = (parts.iter())
+            .map(|part| {
+                let terms = part.sum.iter().flat_map(|(_, terms)| terms);
+                terms.copied().filter(constant).collect()
+            })
+            .collect();
+        if !vectors.is_empty() || constants.iter().any(|terms| !terms.is_empty()) {
+            return rebuild(graph, product, &parts, &vectors, &constants).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The vectors of which each part's sum has the same slice as of the product.
+fn common_vectors(graph: &Graph, is_output: &[bool], parts: &[Part]) -> Vec<ValueId> {
+    let slice_of = |part: &Part, vector: ValueId| {
+        part.sum.as_ref().is_some_and(|(_, terms)| {
+            let same = |term: &&ValueId| {
+                let op = Op::Slice { axis: 0, start: part.start, len: part.len };
+                *graph.op(**term) == op && graph.operands(**term)[0] == vector
+            };
+            let mut found = terms.iter().filter(same);
+            let once = found.next().is_some() && found.next().is_none();
+            once && !is_output[vector.index()]
+        })
+    };
+    let size: usize = parts.iter().map(|part| part.len).sum();
+    let candidates = parts[0].sum.iter().flat_map(|(_, terms)| terms).filter_map(|&term| {
+        let vector = *graph.operands(term).first()?;
+        let is_slice = matches!(graph.op(term), Op::Slice { axis: 0, .. });
+        (is_slice && graph.ty(vector).shape.as_slice() == [size]).then_some(vector)
+    });
+    let mut vectors = Vec::new();
+    for vector in candidates {
+        if parts.iter().all(|part| slice_of(part, vector)) && !vectors.contains(&vector) {
+            vectors.push(vector);
+        }
+    }
+    vectors
+}
+
+/// Rebuilds the graph with whole vectors added to a product.
+fn rebuild(
+    graph: &Graph,
+    product: &Product,
+    parts: &[Part],
+    vectors: &[ValueId],
+    constants: &[Vec<ValueId>],
+) -> Result<Graph, TypeError> {
+    let mut rebuilt = Rebuilt::new(graph)?;
+    let mut whole: Option<ValueId> = None;
+    for id in graph.ids() {
+        if rebuilt.is_placed(id) {
+            continue;
+        }
+        rebuilt.keep(id)?;
+        let in_sum = |part: &Part| part.sum.as_ref().is_some_and(|(sum, _)| *sum == id);
+        let is_first = whole.is_none() && parts.iter().any(in_sum);
+        if (id == product.value && vectors.is_empty()) || is_first {
+            let mut sum = rebuilt.at(product.value);
+            for &vector in vectors {
+                let vector = rebuilt.at(vector);
+                sum = rebuilt.add(sum, vector)?;
+            }
+            if let Some(constant) = stacked(&mut rebuilt, parts, constants)? {
+                sum = rebuilt.add(sum, constant)?;
+            }
+            whole = Some(sum);
+        }
+        let Some(whole) = whole else { continue };
+        for (part, constants) in parts.iter().zip(constants) {
+            let slice = Op::Slice { axis: 0, start: part.start, len: part.len };
+            match &part.sum {
+                Some((sum, terms)) if *sum == id => {
+                    let mut value = rebuilt.push(slice, &[whole])?;
+                    for term in terms.iter().filter(|term| !constants.contains(term)) {
+                        let taken = matches!(graph.op(*term), Op::Slice { start, len, .. }
+                            if *start == part.start && *len == part.len
+                                && vectors.contains(&graph.operands(*term)[0]));
+                        if !taken {
+                            let term = rebuilt.at(*term);
+                            value = rebuilt.add(value, term)?;
+                        }
+                    }
+                    rebuilt.place(id, value);
+                }
+                None if part.slice == id => {
+                    let value = rebuilt.push(slice, &[whole])?;
+                    rebuilt.place(id, value);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(rebuilt.finish())
+}
+
+/// The constant terms of all parts end to end, with zeros for a part without; `None` for none.
+fn stacked(
+    rebuilt: &mut Rebuilt<'_>,
+    parts: &[Part],
+    constants: &[Vec<ValueId>],
+) -> Result<Option<ValueId>, TypeError> {
+    if constants.iter().all(Vec::is_empty) {
+        return Ok(None);
+    }
+    let mut values = Vec::new();
+    for (part, constants) in parts.iter().zip(constants) {
+        let mut sum: Option<ValueId> = None;
+        for &constant in constants {
+            let constant = rebuilt.at(constant);
+            sum = Some(match sum {
+                None => constant,
+                Some(sum) => rebuilt.add(sum, constant)?,
+            });
+        }
+        values.push(match sum {
+            Some(sum) => sum,
+            None => {
+                let zero = rebuilt.push(Op::constant(0.0), &[])?;
+                rebuilt.push(Op::Broadcast { shape: [part.len].as_slice().into() }, &[zero])?
+            }
+        });
+    }
+    rebuilt.push(Op::Concat { axis: 0 }, &values).map(Some)
+}
+
+/// Adds the terms of each sum with a product in it by phase; in one phase the products first.
+fn order(graph: &Graph) -> Result<Graph, TypeError> {
+    let is_output = outputs(graph);
+    let looped = phases(graph);
+    let products = products(graph);
+    let inner = |id| only_summed(graph, &is_output, id).is_some();
+    let mut rebuilt = Rebuilt::new(graph)?;
+    for id in graph.ids() {
+        if rebuilt.is_placed(id) {
+            continue;
+        }
+        let mut terms = terms(graph, id, &inner);
+        let startable = |term: &ValueId| inner(*term) && products.contains_key(term);
+        if !is_sum(graph, id) || inner(id) || !terms.iter().any(startable) {
+            rebuilt.keep(id)?;
+            continue;
+        }
+        terms.sort_by_key(|term| (looped.phase(*term), !startable(term)));
+        let mut sum = rebuilt.at(terms[0]);
+        for &term in &terms[1..] {
+            let term = rebuilt.at(term);
+            sum = rebuilt.add(sum, term)?;
+        }
+        rebuilt.place(id, sum);
+    }
+    Ok(rebuilt.finish())
+}
+
+impl Rebuilt<'_> {
+    fn add(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, TypeError> {
+        self.push(Op::Binary(Binary::Add), &[a, b])
+    }
+}
