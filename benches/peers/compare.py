@@ -142,8 +142,10 @@ def table(heads, rows):
         return "| " + " | ".join(cells) + " |"
 
     marks = ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]]
-    return "\n".join([line(rows[0]), "|" + "|".join(f" {m} " for m in marks) + "|"]
-                     + [line(row) for row in rows[1:]])
+    return "\n".join(
+        [line(rows[0]), "|" + "|".join(f" {m} " for m in marks) + "|"]
+        + [line(row) for row in rows[1:]]
+    )
 
 
 def written(seconds, unit):
@@ -153,8 +155,11 @@ def written(seconds, unit):
 
 def report(what, unit, results, peers, share=None):
     """The table of one kind of work: times, ratios, and the geometric means of those."""
-    peers = [peer for peer in peers if any(peer in times and what in times[peer]
-                                           for _, times, _ in results)]
+    peers = [
+        peer
+        for peer in peers
+        if any(peer in times and what in times[peer] for _, times, _ in results)
+    ]
     heads = ["", f"cellc {unit}"] + (["of the peak"] if share else []) + peers
     rows, ratios = [], {peer: [] for peer in peers}
     for label, times, reports in results:
@@ -203,13 +208,20 @@ def check(options, workers):
                 if cell not in worker.cells:
                     continue
                 error, tensors = worker.ask(
-                    do="check", cell=cell, shape=shape, params=list(shapes),
-                    given=str(given), found=str(found),
+                    do="check",
+                    cell=cell,
+                    shape=shape,
+                    params=list(shapes),
+                    given=str(given),
+                    found=str(found),
                 )
                 verdict = "agrees" if error <= TOLERANCE else "DISAGREES"
                 good &= error <= TOLERANCE
-                print(f"{cell} of {worker.name} {verdict}: {tensors} tensors, "
-                      f"the worst relative error is {error:.1e}", flush=True)
+                print(
+                    f"{cell} of {worker.name} {verdict}: {tensors} tensors, "
+                    f"the worst relative error is {error:.1e}",
+                    flush=True,
+                )
     return good
 
 
@@ -231,27 +243,51 @@ def threads_list(text):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="run.sh", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     fast = ",".join(peer for peer in PEERS if peer not in SLOW)
     add = parser.add_argument
     add("--cellc", required=True, help=argparse.SUPPRESS)
-    add("--cells", default=",".join(CATALOGUE), type=lambda text: chosen(text, ALL),
-        help=f"of {','.join(ALL)}, or all (default: %(default)s)")
-    add("--shapes", default="all", type=lambda text: chosen(text, SHAPES),
-        help=f"of {','.join(SHAPES)}, or all (default)")
-    add("--peers", default=fast, type=lambda text: chosen(text, PEERS),
-        help=f"of {','.join(PEERS)}, or all (default: %(default)s)")
+    add(
+        "--cells",
+        default=",".join(CATALOGUE),
+        type=lambda text: chosen(text, ALL),
+        help=f"of {','.join(ALL)}, or all (default: %(default)s)",
+    )
+    add(
+        "--shapes",
+        default="all",
+        type=lambda text: chosen(text, SHAPES),
+        help=f"of {','.join(SHAPES)}, or all (default)",
+    )
+    add(
+        "--peers",
+        default=fast,
+        type=lambda text: chosen(text, PEERS),
+        help=f"of {','.join(PEERS)}, or all (default: %(default)s)",
+    )
     add("--threads", default="1", type=threads_list, help="such as 1,2 (default: 1)")
     add("--rounds", default=5, type=int, help="how often all systems take turns (default: 5)")
-    add("--samples", default=3, type=int,
-        help="samples of another system in a round, at the least (default: 3)")
-    add("--seconds", default=0.3, type=float,
-        help="how long a round measures one thing, at the least (default: 0.3)")
+    add(
+        "--samples",
+        default=3,
+        type=int,
+        help="samples of another system in a round, at the least (default: 3)",
+    )
+    add(
+        "--seconds",
+        default=0.3,
+        type=float,
+        help="how long a round measures one thing, at the least (default: 0.3)",
+    )
     add("--steps", action="store_true", help="single steps of one example too")
     add("--steps-only", action="store_true", help="nothing but those")
-    add("--check", action="store_true",
-        help="whether all systems compute the same function; measures nothing")
+    add(
+        "--check",
+        action="store_true",
+        help="whether all systems compute the same function; measures nothing",
+    )
     return parser.parse_args()
 
 

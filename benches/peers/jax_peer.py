@@ -1,5 +1,7 @@
 """JAX: cells by hand under `lax.scan` and `jit`."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,13 +31,13 @@ class Peer:
             y = function(x, *packed)
             return (y * y).mean()
 
-        @jax.jit
+        @partial(jax.jit, donate_argnums=0)
         def step(packed, x):
             value, (gradients, of_x) = jax.value_and_grad(loss, argnums=(0, 1))(packed, x)
             updated = [p - LEARNING_RATE * g for p, g in zip(packed, gradients)]
             return updated, of_x, value
 
-        current = packed
+        current = [array.copy() for array in packed]
 
         def train():
             nonlocal current
@@ -48,6 +50,7 @@ class Peer:
 
     def reference(self, cell, shape, params, x, cotangent):
         """The outputs, and the gradients of `sum(y * cotangent)` by name, for the check."""
+
         def apply(params, x):
             return BY_HAND[cell](x, *pack(cell, params, jnp.concatenate))
 

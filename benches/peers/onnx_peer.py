@@ -31,9 +31,7 @@ def model(cell, shape, params):
     finals = [f"last_{state}" for state in states]
     attributes = {"linear_before_reset": 1} if cell == "gru" else {}
     inputs = ["x", *arrays, "", *states]
-    node = helper.make_node(
-        cell.upper(), inputs, ["y", *finals], hidden_size=hidden, **attributes
-    )
+    node = helper.make_node(cell.upper(), inputs, ["y", *finals], hidden_size=hidden, **attributes)
 
     def value(name, size):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, size)

@@ -1,7 +1,6 @@
 """PyTorch: its own layers, and cells by hand, eager, scripted or compiled."""
 
 import warnings
-from typing import List
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ LEARNING_RATE = 1e-6
 def lstm(x: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     h = x.new_zeros([x.size(1), u.size(1)])
     c = h
-    ys: List[Tensor] = []
+    ys: list[Tensor] = []
     ut = u.t()
     for xw in F.linear(x, w, b).unbind(0):
         i, f, g, o = torch.addmm(xw, h, ut).chunk(4, 1)
@@ -33,7 +32,7 @@ def lstm(x: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
 def gru(x: Tensor, w: Tensor, u: Tensor, b: Tensor, c_n: Tensor) -> Tensor:
     hidden = u.size(1)
     h = x.new_zeros([x.size(1), hidden])
-    ys: List[Tensor] = []
+    ys: list[Tensor] = []
     ut = u.t()
     for xw in F.linear(x, w, b).unbind(0):
         x_r, x_z, x_n = xw.chunk(3, 1)
@@ -48,7 +47,7 @@ def gru(x: Tensor, w: Tensor, u: Tensor, b: Tensor, c_n: Tensor) -> Tensor:
 
 def rnn(x: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     h = x.new_zeros([x.size(1), u.size(1)])
-    ys: List[Tensor] = []
+    ys: list[Tensor] = []
     ut = u.t()
     for xw in F.linear(x, w, b).unbind(0):
         h = torch.addmm(xw, h, ut).tanh()
@@ -61,7 +60,7 @@ def peephole_lstm(
 ) -> Tensor:
     h = x.new_zeros([x.size(1), u.size(1)])
     c = h
-    ys: List[Tensor] = []
+    ys: list[Tensor] = []
     ut = u.t()
     for xw in F.linear(x, w, b).unbind(0):
         i, f, g, o = torch.addmm(xw, h, ut).chunk(4, 1)
@@ -86,7 +85,7 @@ def layernorm_lstm(
     hidden = u.size(1)
     h = x.new_zeros([x.size(1), hidden])
     c = h
-    ys: List[Tensor] = []
+    ys: list[Tensor] = []
     ut = u.t()
     normal = F.layer_norm(F.linear(x, w), [4 * hidden], scale_x, b, 1e-5)
     for xw in normal.unbind(0):
@@ -100,7 +99,7 @@ def layernorm_lstm(
 
 def mgu(x: Tensor, w: Tensor, u_f: Tensor, u_n: Tensor, b: Tensor) -> Tensor:
     h = x.new_zeros([x.size(1), u_f.size(1)])
-    ys: List[Tensor] = []
+    ys: list[Tensor] = []
     ut_f = u_f.t()
     ut_n = u_n.t()
     for xw in F.linear(x, w, b).unbind(0):
@@ -116,7 +115,7 @@ def mingru(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     z, n = F.linear(x, w, b).chunk(2, 2)
     z = z.sigmoid()
     h = x.new_zeros([x.size(1), n.size(2)])
-    ys: List[Tensor] = []
+    ys: list[Tensor] = []
     for z_t, n_t in zip(z.unbind(0), n.unbind(0)):
         h = h + z_t * (n_t - h)
         ys.append(h)
