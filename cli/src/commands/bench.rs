@@ -8,7 +8,7 @@ use cellc_compiler::check::check;
 use cellc_compiler::diagnostic::Source;
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::syntax::parse;
-use cellc_runtime::kernels::peak_flops;
+use cellc_runtime::kernels::{Wide, peak_flops};
 use cellc_runtime::measure::{Sampling, Workload, matmul_params, median, time_step};
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::Extent;
@@ -148,7 +148,7 @@ fn dims(args: &Args) -> Result<Dims, Failure> {
     Ok(dims)
 }
 
-fn measure<T: Real>(
+fn measure<T: Wide>(
     args: &Args,
     loaded: &Loaded,
     source: &Source,
