@@ -1,0 +1,436 @@
+//! Sums over rows: of outer products, and of the rows themselves.
+//!
+//! A sum of outer products is the product `Uᵀ V` of two tall matrices, which is how the gradient of a
+//! weight is made from all steps and examples. It is Goto and van de Geijn's: a block of rows of
+//! both operands is packed into panels, those of `v` for L2, those of `u` a few at a time, one of
+//! which stays in L1 while those of `v` stream by. The tile of the result that is in registers is
+//! added to memory once for each block of rows.
+//!
+//! Both sums add up each [`BLOCK`] of rows in order, counted from row 0, and then the blocks in
+//! order. Besides the determinism, that is more accurate than one long chain.
+
+#![allow(unsafe_code, reason = "rows are given by address")]
+
+use std::ops::Range;
+
+use super::simd::{Kernel, Vector, Wide};
+use super::{Rows, Width};
+
+/// Rows that are added up before they go to the result.
+const BLOCK: usize = 256;
+/// Panels of `v` that are packed at once: half of an L2 cache, since a row of a panel has 128 bytes
+/// at the most.
+const V_PANELS: usize = 16;
+/// Panels of `u` that are packed at once.
+const U_PANELS: usize = 8;
+/// Rows of the largest tile there is.
+const MOST_ROWS: usize = 12;
+
+/// `to[i, j][a, b] += Σ_{r < rows} u[i][r, a] v[j][r, b]`, for only those rows of the result which
+/// are in `part`, counted through all parts of `u`: so threads can share the work.
+///
+/// `to[i * v.len() + j]` is the block of the result for `u[i]` and `v[j]`: its first element, and how
+/// many elements it is from one of its rows to the next. `scratch` becomes as large as needed, and
+/// can be kept for the next call.
+///
+/// # Safety
+/// The machine has `width`. All rows are readable and all blocks writable, the latter overlap
+/// nothing, and no other thread touches these rows of them.
+pub unsafe fn outer_sum<T: Wide>(
+    width: Width,
+    rows: usize,
+    u: &[Rows<T>],
+    v: &[Rows<T>],
+    to: &[(*mut T, usize)],
+    part: Range<usize>,
+    scratch: &mut Vec<T>,
+) {
+    assert_eq!(to.len(), u.len() * v.len(), "a block of the result for each pair of parts");
+    // SAFETY: the caller answers for the machine and for the memory.
+    unsafe { width.run(OuterSum { rows, u, v, to, part, scratch }) }
+}
+
+struct OuterSum<'s, T> {
+    rows: usize,
+    u: &'s [Rows<T>],
+    v: &'s [Rows<T>],
+    to: &'s [(*mut T, usize)],
+    part: Range<usize>,
+    scratch: &'s mut Vec<T>,
+}
+
+/// A run of columns of one part that is packed into one panel.
+struct Segment<T> {
+    /// The columns of all rows.
+    from: Rows<T>,
+    /// Where they are in the panels.
+    to: usize,
+    /// Elements from one row of the panel to the next.
+    pitch: usize,
+}
+
+impl<T: Wide> Kernel<T> for OuterSum<'_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Scalar = T>>(self) {
+        let Self { rows, u, v, to, part, scratch } = self;
+        let columns: usize = v.iter().map(|v| v.len).sum();
+        if part.is_empty() || columns == 0 {
+            return;
+        }
+        let width = 2 * V::LANES;
+        // The rows of the result are split evenly into tiles.
+        let tiles = part.len().div_ceil(V::ROWS);
+        let row = |tile: usize| part.start + part.len() * tile / tiles;
+        let line = 64 / size_of::<T>();
+        let u_len = (U_PANELS * V::ROWS * BLOCK).next_multiple_of(line);
+        scratch.resize(scratch.len().max(u_len + V_PANELS * width * BLOCK + line), T::default());
+        let mut segments = Vec::new();
+        for first in (0..rows).step_by(BLOCK) {
+            let depth = BLOCK.min(rows - first);
+            for left in (0..columns).step_by(V_PANELS * width) {
+                let right = columns.min(left + V_PANELS * width);
+                // SAFETY: the caller of `outer_sum` answers for the memory, and the scratch has
+                // room for the panels.
+                unsafe {
+                    let u_panels = scratch.as_mut_ptr();
+                    let u_panels = u_panels.add(u_panels.align_offset(64));
+                    let v_panels = u_panels.add(u_len);
+                    segments.clear();
+                    for begin in (left..right).step_by(width) {
+                        let at = (begin - left) * depth;
+                        cut(v, begin..right.min(begin + width), at, width, &mut segments);
+                    }
+                    pack_segments::<V>(&segments, first, depth, v_panels);
+                    for some in (0..tiles).step_by(U_PANELS) {
+                        let some = some..tiles.min(some + U_PANELS);
+                        segments.clear();
+                        for tile in some.clone() {
+                            let range = row(tile)..row(tile + 1);
+                            let at = (range.start - row(some.start)) * depth;
+                            let pitch = range.len();
+                            cut(u, range, at, pitch, &mut segments);
+                        }
+                        pack_segments::<V>(&segments, first, depth, u_panels);
+                        for tile in some.clone() {
+                            let range = row(tile)..row(tile + 1);
+                            let u_panel = u_panels.add((range.start - row(some.start)) * depth);
+                            let places = Places::new(u, range);
+                            for begin in (left..right).step_by(width) {
+                                let v_panel = v_panels.add((begin - left) * depth);
+                                let end = right.min(begin + width);
+                                let tile = Tile { u: u_panel, v: v_panel, depth };
+                                tile.add::<V>(&places, v, begin..end, to);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The segments which make up some columns of all parts together, for a panel of a given pitch at a
+/// given place.
+fn cut<T: Wide>(
+    parts: &[Rows<T>],
+    columns: Range<usize>,
+    at: usize,
+    pitch: usize,
+    segments: &mut Vec<Segment<T>>,
+) {
+    let mut before = 0;
+    for part in parts {
+        let begin = columns.start.max(before);
+        let end = columns.end.min(before + part.len);
+        if begin < end {
+            let from = Rows { len: end - begin, ..part.at(0, begin - before) };
+            segments.push(Segment { from, to: at + begin - columns.start, pitch });
+        }
+        before += part.len;
+    }
+}
+
+/// Copies `depth` rows of the segments, from `first` on, into panels.
+///
+/// # Safety
+/// The machine has the extension, the rows are readable, and there is room for the panels.
+#[inline(always)]
+unsafe fn pack_segments<V: Vector>(
+    segments: &[Segment<V::Scalar>],
+    first: usize,
+    depth: usize,
+    panels: *mut V::Scalar,
+) {
+    for r in 0..depth {
+        for segment in segments {
+            let from = segment.from.row(first + r).cast_const();
+            // SAFETY: as the caller says.
+            unsafe {
+                let to = panels.add(segment.to + r * segment.pitch);
+                let mut i = 0;
+                while i + V::LANES <= segment.from.len {
+                    V::load(from.add(i)).store(to.add(i));
+                    i += V::LANES;
+                }
+                if i < segment.from.len {
+                    let mask = V::mask(segment.from.len - i);
+                    V::load_masked(from.add(i), mask).store_masked(to.add(i), mask);
+                }
+            }
+        }
+    }
+}
+
+/// Where the rows of a tile of the result belong.
+struct Places {
+    /// The part of `u` and the column in it, for each row.
+    of: [(usize, usize); MOST_ROWS],
+    rows: usize,
+}
+
+impl Places {
+    fn new<T>(u: &[Rows<T>], range: Range<usize>) -> Self {
+        let mut of = [(0, 0); MOST_ROWS];
+        let rows = range.len();
+        let (mut part, mut before) = (0, 0);
+        for (place, row) in of.iter_mut().zip(range) {
+            while row - before >= u[part].len {
+                before += u[part].len;
+                part += 1;
+            }
+            *place = (part, row - before);
+        }
+        Self { of, rows }
+    }
+}
+
+/// A panel of each operand, for one block of rows.
+struct Tile<T> {
+    u: *const T,
+    v: *const T,
+    depth: usize,
+}
+
+impl<T: Wide> Tile<T> {
+    /// Adds their product to the given columns of the result.
+    ///
+    /// # Safety
+    /// As for [`outer_sum`].
+    #[inline(always)]
+    unsafe fn add<V: Vector<Scalar = T>>(
+        &self,
+        places: &Places,
+        v: &[Rows<T>],
+        columns: Range<usize>,
+        to: &[(*mut T, usize)],
+    ) {
+        let len = columns.len();
+        let (mut part, mut before) = (0, 0);
+        while columns.start - before >= v[part].len {
+            before += v[part].len;
+            part += 1;
+        }
+        let mut rows = [std::ptr::null_mut(); MOST_ROWS];
+        // SAFETY: the caller answers for the memory.
+        unsafe {
+            if columns.end <= before + v[part].len {
+                for r in 0..places.rows {
+                    let (i, a) = places.of[r];
+                    let (data, stride) = to[i * v.len() + part];
+                    rows[r] = data.add(a * stride + columns.start - before);
+                }
+                return self.add_to::<V>(&rows, places.rows, len);
+            }
+            // The tile straddles parts of `v`. It goes to memory of its own, and on from there.
+            let mut tile = [[T::default(); 32]; MOST_ROWS];
+            let pitch = tile[0].len();
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = tile.as_mut_ptr().cast::<T>().add(r * pitch);
+            }
+            self.add_to::<V>(&rows, places.rows, len);
+            for r in 0..places.rows {
+                let (i, a) = places.of[r];
+                let (mut part, mut before) = (part, before);
+                for column in columns.clone() {
+                    while column - before >= v[part].len {
+                        before += v[part].len;
+                        part += 1;
+                    }
+                    let (data, stride) = to[i * v.len() + part];
+                    let to = data.add(a * stride + column - before);
+                    *to = *to + *rows[r].add(column - columns.start);
+                }
+            }
+        }
+    }
+
+    /// Adds their product to `len` elements of so many rows.
+    ///
+    /// # Safety
+    /// The elements are writable.
+    #[inline(always)]
+    unsafe fn add_to<V: Vector<Scalar = T>>(
+        &self,
+        to: &[*mut T; MOST_ROWS],
+        rows: usize,
+        len: usize,
+    ) {
+        /// One instance for each number of rows and columns.
+        macro_rules! by_rows {
+            ($($rows:literal)*) => {
+                match (rows, len > V::LANES) {
+                    $(
+                        ($rows, true) => V::enter(TileOf::<'_, T, $rows, 2> { tile: self, to, len }),
+                        ($rows, false) => V::enter(TileOf::<'_, T, $rows, 1> { tile: self, to, len }),
+                    )*
+                    _ => unreachable!("a tile of {rows} rows"),
+                }
+            };
+        }
+        // SAFETY: the caller answers for the machine and the memory.
+        unsafe { by_rows!(1 2 3 4 5 6 7 8 9 10 11 12) }
+    }
+}
+
+/// A tile of `R` rows by `C` vectors.
+struct TileOf<'t, T, const R: usize, const C: usize> {
+    tile: &'t Tile<T>,
+    to: &'t [*mut T; MOST_ROWS],
+    len: usize,
+}
+
+impl<T: Wide, const R: usize, const C: usize> Kernel<T> for TileOf<'_, T, R, C> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Scalar = T>>(self) {
+        if R > V::ROWS {
+            unreachable!("a tile has at most {} rows", V::ROWS)
+        }
+        let Self { tile, to, len } = self;
+        let &Tile { mut u, mut v, depth } = tile;
+        // SAFETY: the panels have `depth` rows, of `R` and `2 LANES` elements; masks end at `len`.
+        unsafe {
+            for r in 0..R {
+                for c in 0..C {
+                    V::prefetch(to[r].wrapping_add(c * V::LANES));
+                }
+            }
+            let mut sums = [[V::splat(T::default()); C]; R];
+            for _ in 0..depth {
+                let mut columns = [V::splat(T::default()); C];
+                for c in 0..C {
+                    columns[c] = V::load(v.add(c * V::LANES));
+                }
+                for r in 0..R {
+                    let u = V::splat(*u.add(r));
+                    for c in 0..C {
+                        sums[r][c] = u.mul_add(columns[c], sums[r][c]);
+                    }
+                }
+                u = u.add(R);
+                v = v.add(2 * V::LANES);
+            }
+            let whole = len >= C * V::LANES;
+            let mask = V::mask(V::LANES.min(len - (C - 1) * V::LANES));
+            for r in 0..R {
+                for c in 0..C {
+                    let to = to[r].add(c * V::LANES);
+                    if whole || c + 1 < C {
+                        (V::load(to) + sums[r][c]).store(to);
+                    } else {
+                        (V::load_masked(to, mask) + sums[r][c]).store_masked(to, mask);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `to[c] += Σ_{r < rows} from[r, c]` for the columns in `part`: so threads can share the work.
+///
+/// # Safety
+/// The machine has `width`. The rows are readable and `to` is writable, they do not overlap, and no
+/// other thread touches these columns of `to`.
+pub unsafe fn column_sum<T: Wide>(
+    width: Width,
+    rows: usize,
+    from: Rows<T>,
+    to: *mut T,
+    part: Range<usize>,
+) {
+    // SAFETY: the caller answers for the machine and for the memory.
+    unsafe { width.run(ColumnSum { rows, from, to, part }) }
+}
+
+struct ColumnSum<T> {
+    rows: usize,
+    from: Rows<T>,
+    to: *mut T,
+    part: Range<usize>,
+}
+
+impl<T: Wide> Kernel<T> for ColumnSum<T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Scalar = T>>(self) {
+        let Self { rows, from, to, part } = self;
+        for first in (0..rows).step_by(BLOCK) {
+            let depth = BLOCK.min(rows - first);
+            let block = Rows { data: from.row(first), len: part.end, ..from };
+            let mut column = part.start;
+            while column < part.end {
+                // SAFETY: the caller of `column_sum` answers for the memory of `part`.
+                unsafe {
+                    // As many vectors side by side as hide the latency of an addition.
+                    column += if part.end - column > 4 * V::LANES {
+                        add_columns::<V, 8>(block.at(0, column), depth, to.add(column))
+                    } else {
+                        add_columns::<V, 4>(block.at(0, column), depth, to.add(column))
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Adds `depth` rows to `to`, up to `S` vectors of them, and gives how many elements that are.
+///
+/// # Safety
+/// The machine has the extension, the rows are readable, and `to` is writable for as many elements.
+#[inline(always)]
+unsafe fn add_columns<V: Vector, const S: usize>(
+    from: Rows<V::Scalar>,
+    depth: usize,
+    to: *mut V::Scalar,
+) -> usize {
+    let len = from.len.min(S * V::LANES);
+    // SAFETY: where there are fewer elements than vectors have lanes, masks leave them out.
+    unsafe {
+        let mut sums = [V::splat(V::Scalar::default()); S];
+        if len == S * V::LANES {
+            for row in 0..depth {
+                for s in 0..S {
+                    sums[s] = sums[s] + V::load(from.row(row).add(s * V::LANES));
+                }
+            }
+            for s in 0..S {
+                let to = to.add(s * V::LANES);
+                (V::load(to) + sums[s]).store(to);
+            }
+            return len;
+        }
+        let mut masks = [V::mask(0); S];
+        for s in 0..S {
+            masks[s] = V::mask(V::LANES.min(len.saturating_sub(s * V::LANES)));
+        }
+        for row in 0..depth {
+            for s in 0..S {
+                let from = from.row(row).wrapping_add(s * V::LANES);
+                sums[s] = sums[s] + V::load_masked(from, masks[s]);
+            }
+        }
+        for s in 0..S {
+            let to = to.wrapping_add(s * V::LANES);
+            (V::load_masked(to, masks[s]) + sums[s]).store_masked(to, masks[s]);
+        }
+    }
+    len
+}
