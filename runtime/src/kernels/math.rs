@@ -8,13 +8,13 @@
 //! An element's result is the same in every lane of every vector, also of one that is only partly
 //! used: so it depends neither on where in a row the element stands nor on the row's length.
 //!
-//! The largest errors found, in ulp, results in the denormal range included (`f32`: all inputs;
-//! `f64`: millions of random ones):
+//! The largest errors found, in ulp, results in the denormal range included (`f32`: every 997th
+//! input; `f64`: 262144 random ones of every magnitude, most where the functions are not trivial):
 //!
 //! |       | exp  | log  | sigmoid | tanh | softplus |
 //! |-------|------|------|---------|------|----------|
-//! | `f32` | ?    | ?    | ?       | ?    | ?        |
-//! | `f64` | ?    | ?    | ?       | ?    | ?        |
+//! | `f32` | 0.84 | 0.79 | 1.56    | 1.70 | 1.66     |
+//! | `f64` | 0.85 | 0.77 | 1.52    | 1.76 | 1.62     |
 
 #![allow(unsafe_code, reason = "rows are given by address")]
 

@@ -34,6 +34,8 @@
 //! caches if they begin at a multiple of 64 bytes.
 
 mod math;
+#[cfg(test)]
+mod math_tests;
 mod outer;
 mod pack;
 mod peak;
