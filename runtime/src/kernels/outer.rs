@@ -23,6 +23,9 @@ const BLOCK: usize = 256;
 const V_PANELS: usize = 16;
 /// Panels of `u` that are packed at once.
 const U_PANELS: usize = 8;
+/// Rows from one that is packed to one that is fetched: the next one may be a page away, where the
+/// processor does not look by itself.
+const AHEAD: usize = 12;
 /// Rows of the largest tile there is.
 const MOST_ROWS: usize = 12;
 
@@ -168,6 +171,11 @@ unsafe fn pack_segments<V: Vector>(
             unsafe {
                 let to = panels.add(segment.to + r * segment.pitch);
                 let mut i = 0;
+                while i < segment.from.len {
+                    V::prefetch(from.wrapping_add(AHEAD * segment.from.stride + i));
+                    i += V::LANES;
+                }
+                i = 0;
                 while i + V::LANES <= segment.from.len {
                     V::load(from.add(i)).store(to.add(i));
                     i += V::LANES;
