@@ -23,6 +23,11 @@ const BLOCK: usize = 256;
 const V_PANELS: usize = 16;
 /// Panels of `u` that are packed at once.
 const U_PANELS: usize = 8;
+/// Panels of `v` for which it is not worth while to pack `u`.
+const FEW_PANELS: usize = 3;
+/// Rows from one that is packed to one that is fetched: the next one may be a page away, where the
+/// processor does not look by itself.
+const AHEAD: usize = 12;
 /// Rows of the largest tile there is.
 const MOST_ROWS: usize = 12;
 
@@ -60,9 +65,11 @@ struct OuterSum<'s, T> {
 }
 
 /// A run of columns of one part that is packed into one panel.
-struct Segment<T> {
-    /// The columns of all rows.
-    from: Rows<T>,
+struct Segment<V: Vector> {
+    /// The columns of all rows: so many vectors, and a last one by a mask.
+    from: Rows<V::Scalar>,
+    vectors: usize,
+    mask: V::Mask,
     /// Where they are in the panels.
     to: usize,
     /// Elements from one row of the panel to the next.
@@ -81,45 +88,51 @@ impl<T: Wide> Kernel<T> for OuterSum<'_, T> {
         // The rows of the result are split evenly into tiles.
         let tiles = part.len().div_ceil(V::ROWS);
         let row = |tile: usize| part.start + part.len() * tile / tiles;
-        let line = 64 / size_of::<T>();
-        let u_len = (U_PANELS * V::ROWS * BLOCK).next_multiple_of(line);
-        scratch.resize(scratch.len().max(u_len + V_PANELS * width * BLOCK + line), T::default());
+        // Behind each panel is room for the vector that is stored for its last few columns.
+        let [u_panel_len, v_panel_len] = [V::ROWS, width].map(|pitch| pitch * BLOCK + width);
+        let len = U_PANELS * u_panel_len + V_PANELS * v_panel_len + width;
+        scratch.resize(scratch.len().max(len), T::default());
+        let v_panels = scratch.as_mut_ptr();
+        let v_panels = v_panels.wrapping_add(v_panels.align_offset(64));
+        let u_panels = v_panels.wrapping_add(V_PANELS * v_panel_len);
         let mut segments = Vec::new();
         for first in (0..rows).step_by(BLOCK) {
             let depth = BLOCK.min(rows - first);
             for left in (0..columns).step_by(V_PANELS * width) {
                 let right = columns.min(left + V_PANELS * width);
+                let panels = (left..right).step_by(width).zip((0..).step_by(v_panel_len));
                 // SAFETY: the caller of `outer_sum` answers for the memory, and the scratch has
                 // room for the panels.
                 unsafe {
-                    let u_panels = scratch.as_mut_ptr();
-                    let u_panels = u_panels.add(u_panels.align_offset(64));
-                    let v_panels = u_panels.add(u_len);
                     segments.clear();
-                    for begin in (left..right).step_by(width) {
-                        let at = (begin - left) * depth;
-                        cut(v, begin..right.min(begin + width), at, width, &mut segments);
+                    for (begin, at) in panels.clone() {
+                        cut::<V>(v, begin..right.min(begin + width), at, width, &mut segments);
                     }
-                    pack_segments::<V>(&segments, first, depth, v_panels);
+                    pack_segments(&segments, first, depth, v_panels);
                     for some in (0..tiles).step_by(U_PANELS) {
                         let some = some..tiles.min(some + U_PANELS);
                         segments.clear();
-                        for tile in some.clone() {
+                        let mut operands = [(std::ptr::null(), 0); U_PANELS];
+                        for (i, tile) in some.clone().enumerate() {
                             let range = row(tile)..row(tile + 1);
-                            let at = (range.start - row(some.start)) * depth;
-                            let pitch = range.len();
-                            cut(u, range, at, pitch, &mut segments);
+                            operands[i] = match within(u, &range) {
+                                Some(u) if columns <= FEW_PANELS * width => {
+                                    (u.row(first).cast_const(), u.stride)
+                                }
+                                _ => {
+                                    let at = i * u_panel_len;
+                                    cut::<V>(u, range.clone(), at, range.len(), &mut segments);
+                                    (u_panels.add(at).cast_const(), range.len())
+                                }
+                            };
                         }
-                        pack_segments::<V>(&segments, first, depth, u_panels);
-                        for tile in some.clone() {
-                            let range = row(tile)..row(tile + 1);
-                            let u_panel = u_panels.add((range.start - row(some.start)) * depth);
-                            let places = Places::new(u, range);
-                            for begin in (left..right).step_by(width) {
-                                let v_panel = v_panels.add((begin - left) * depth);
-                                let end = right.min(begin + width);
-                                let tile = Tile { u: u_panel, v: v_panel, depth };
-                                tile.add::<V>(&places, v, begin..end, to);
+                        pack_segments(&segments, first, depth, u_panels);
+                        for (tile, (u_panel, u_stride)) in some.zip(operands) {
+                            let places = Places::new(u, row(tile)..row(tile + 1));
+                            for (begin, at) in panels.clone() {
+                                let v_panel = v_panels.add(at);
+                                let tile = Tile { u: u_panel, u_stride, v: v_panel, depth };
+                                tile.add::<V>(&places, v, begin..right.min(begin + width), to);
                             }
                         }
                     }
@@ -129,14 +142,31 @@ impl<T: Wide> Kernel<T> for OuterSum<'_, T> {
     }
 }
 
+/// Some columns of all parts together, if they are of one part.
+fn within<T: Wide>(parts: &[Rows<T>], columns: &Range<usize>) -> Option<Rows<T>> {
+    let mut before = 0;
+    for part in parts {
+        if columns.start < before + part.len {
+            let whole = columns.end <= before + part.len;
+            return whole.then(|| part.at(0, columns.start - before));
+        }
+        before += part.len;
+    }
+    None
+}
+
 /// The segments which make up some columns of all parts together, for a panel of a given pitch at a
 /// given place.
-fn cut<T: Wide>(
-    parts: &[Rows<T>],
+///
+/// # Safety
+/// The machine has the extension.
+#[inline(always)]
+unsafe fn cut<V: Vector>(
+    parts: &[Rows<V::Scalar>],
     columns: Range<usize>,
     at: usize,
     pitch: usize,
-    segments: &mut Vec<Segment<T>>,
+    segments: &mut Vec<Segment<V>>,
 ) {
     let mut before = 0;
     for part in parts {
@@ -144,7 +174,11 @@ fn cut<T: Wide>(
         let end = columns.end.min(before + part.len);
         if begin < end {
             let from = Rows { len: end - begin, ..part.at(0, begin - before) };
-            segments.push(Segment { from, to: at + begin - columns.start, pitch });
+            let vectors = (from.len - 1) / V::LANES;
+            // SAFETY: between 1 and all lanes are left.
+            let mask = unsafe { V::mask(from.len - vectors * V::LANES) };
+            let to = at + begin - columns.start;
+            segments.push(Segment { from, vectors, mask, to, pitch });
         }
         before += part.len;
     }
@@ -152,30 +186,33 @@ fn cut<T: Wide>(
 
 /// Copies `depth` rows of the segments, from `first` on, into panels.
 ///
+/// The last vector of a segment is stored as a whole, which is faster than by a mask. It reaches
+/// into what is written after it, or is behind the panel.
+///
 /// # Safety
-/// The machine has the extension, the rows are readable, and there is room for the panels.
+/// The machine has the extension, the rows are readable, and there is room for the panels and a
+/// vector behind each.
 #[inline(always)]
 unsafe fn pack_segments<V: Vector>(
-    segments: &[Segment<V::Scalar>],
+    segments: &[Segment<V>],
     first: usize,
     depth: usize,
     panels: *mut V::Scalar,
 ) {
     for r in 0..depth {
-        for segment in segments {
-            let from = segment.from.row(first + r).cast_const();
+        for &Segment { from, vectors, mask, to, pitch } in segments {
+            let ahead = from.row(first + r + AHEAD);
+            let from = from.row(first + r).cast_const();
             // SAFETY: as the caller says.
             unsafe {
-                let to = panels.add(segment.to + r * segment.pitch);
-                let mut i = 0;
-                while i + V::LANES <= segment.from.len {
-                    V::load(from.add(i)).store(to.add(i));
-                    i += V::LANES;
+                let to = panels.add(to + r * pitch);
+                for i in 0..vectors {
+                    V::prefetch(ahead.wrapping_add(i * V::LANES));
+                    V::load(from.add(i * V::LANES)).store(to.add(i * V::LANES));
                 }
-                if i < segment.from.len {
-                    let mask = V::mask(segment.from.len - i);
-                    V::load_masked(from.add(i), mask).store_masked(to.add(i), mask);
-                }
+                let i = vectors * V::LANES;
+                V::prefetch(ahead.wrapping_add(i));
+                V::load_masked(from.add(i), mask).store(to.add(i));
             }
         }
     }
@@ -207,6 +244,8 @@ impl Places {
 /// A panel of each operand, for one block of rows.
 struct Tile<T> {
     u: *const T,
+    /// Elements from one row of `u` to the next: it may be packed or not.
+    u_stride: usize,
     v: *const T,
     depth: usize,
 }
@@ -306,8 +345,8 @@ impl<T: Wide, const R: usize, const C: usize> Kernel<T> for TileOf<'_, T, R, C> 
             unreachable!("a tile has at most {} rows", V::ROWS)
         }
         let Self { tile, to, len } = self;
-        let &Tile { mut u, mut v, depth } = tile;
-        // SAFETY: the panels have `depth` rows, of `R` and `2 LANES` elements; masks end at `len`.
+        let &Tile { mut u, u_stride, mut v, depth } = tile;
+        // SAFETY: `u` and `v` have `depth` rows, of `R` and `2 LANES` elements; masks end at `len`.
         unsafe {
             for r in 0..R {
                 for c in 0..C {
@@ -326,7 +365,7 @@ impl<T: Wide, const R: usize, const C: usize> Kernel<T> for TileOf<'_, T, R, C> 
                         sums[r][c] = u.mul_add(columns[c], sums[r][c]);
                     }
                 }
-                u = u.add(R);
+                u = u.wrapping_add(u_stride);
                 v = v.add(2 * V::LANES);
             }
             let whole = len >= C * V::LANES;

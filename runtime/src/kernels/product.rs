@@ -19,11 +19,13 @@ use super::{Rows, Width};
 
 /// The most rows for which several panels are gone through at once.
 const FEW: usize = 3;
-/// Rows of a packed matrix that are gone through before the next panel: with two vectors to a row
-/// that is half of an L1 cache, and the block of `x` for as many `k` has the rest of it.
-const DEPTH: usize = 256;
-/// Bytes of the block of `x`, which stays in L2 while panels stream by.
+/// Bytes of a row of the block of `x`: the `k` that a tile goes through before the next one.
+const ROW: usize = 2 << 10;
+/// Bytes of the block of `x`. With it, its part of the result should stay in L2 while the panels
+/// stream by.
 const BLOCK: usize = 80 << 10;
+/// Rows of a panel from one that is read to one that is fetched.
+const AHEAD: usize = 16;
 
 /// `out[r, n] = start[r, n] + Σ_k x[r, k] matrix[k, n]` for the rows `first..last`, where the rows of
 /// `parts` one after the other are those of `x`. Without a `start`, it is zero.
@@ -79,7 +81,7 @@ struct Buffer(MaybeUninit<[u8; BLOCK]>);
 /// Elements from one row of the block to the next. The odd cache line at the end keeps rows of a
 /// power of two apart in the sets of a cache.
 const fn pitch<T>() -> usize {
-    DEPTH + 64 / size_of::<T>()
+    (ROW + 64) / size_of::<T>()
 }
 
 impl<T: Wide> Kernel<T> for ManyRows<'_, T> {
@@ -93,7 +95,7 @@ impl<T: Wide> Kernel<T> for ManyRows<'_, T> {
         let tiles = rows.len().div_ceil(V::ROWS);
         let row = |tile: usize| rows.start + rows.len() * tile / tiles;
         let tiles_in_block = BLOCK / (pitch::<T>() * size_of::<T>()) / V::ROWS;
-        let ranges = depth.div_ceil(DEPTH).max(1);
+        let ranges = depth.div_ceil(ROW / size_of::<T>()).max(1);
         for tile in (0..tiles).step_by(tiles_in_block) {
             let tiles = tile..tiles.min(tile + tiles_in_block);
             let begin = row(tiles.start);
@@ -204,6 +206,11 @@ impl<T: Wide, const R: usize, const C: usize> Kernel<T> for TileOf<'_, T, R, C> 
         // SAFETY: the block has `R` rows of `depth` elements and the panel has `depth` rows;
         // masks end where `out` does.
         unsafe {
+            for r in 0..R {
+                for c in 0..C {
+                    V::prefetch(out.row(r).wrapping_add(c * V::LANES));
+                }
+            }
             let mut sums = match start {
                 None => [[V::splat(T::default()); C]; R],
                 Some(start) => load_tile(Rows { len: out.len, ..start }),
@@ -211,6 +218,7 @@ impl<T: Wide, const R: usize, const C: usize> Kernel<T> for TileOf<'_, T, R, C> 
             for k in 0..depth {
                 let mut columns = [V::splat(T::default()); C];
                 for c in 0..C {
+                    V::prefetch(panel.wrapping_add((2 * AHEAD + c) * V::LANES));
                     columns[c] = V::load(panel.add(c * V::LANES));
                 }
                 for r in 0..R {
