@@ -31,8 +31,10 @@ struct Uses {
     computed: BTreeMap<ValueId, Time>,
     /// For each base, its readers.
     read: Vec<Vec<Time>>,
-    /// Whether anything but a task of some phase reads a base: an output, a sum, a matrix.
+    /// Whether a base is read when all steps are done: by an output, or a matrix.
     outside: Vec<bool>,
+    /// Whether a sum reads a base, at the end of a chunk.
+    summed: Vec<bool>,
     /// Values that are computed in the memory of the one value that is computed from them, in it.
     in_place: BTreeMap<ValueId, ValueId>,
     /// Products that go on in the memory of what they start with, left by an earlier phase.
@@ -47,6 +49,7 @@ impl Uses {
             computed: BTreeMap::new(),
             read: vec![Vec::new(); graph.len()],
             outside: vec![false; graph.len()],
+            summed: vec![false; graph.len()],
             in_place: BTreeMap::new(),
             goes_on: BTreeMap::new(),
         };
@@ -64,10 +67,11 @@ impl Uses {
         for output in graph.outputs().iter().filter(|output| output.role != OutputRole::Sum) {
             uses.outside[base(output.value).index()] = true;
         }
-        let summed = plan.sums().iter().flat_map(Sum::reads);
-        let packed = plan.matrices().iter().flat_map(|matrix| &matrix.blocks);
-        for id in summed.chain(packed.map(|block| block.source)) {
-            uses.outside[base(id).index()] = true;
+        for block in plan.matrices().iter().flat_map(|matrix| &matrix.blocks) {
+            uses.outside[base(block.source).index()] = true;
+        }
+        for id in plan.sums().iter().flat_map(Sum::reads) {
+            uses.summed[base(id).index()] = true;
         }
         uses.find_in_place(plan);
         uses
@@ -80,7 +84,8 @@ impl Uses {
         for (&id, &(phase, group, task)) in &self.computed {
             let &[reader] = self.read[id.index()].as_slice() else { continue };
             let users: Vec<ValueId> = graph.users(id).collect();
-            let (&[user], false) = (users.as_slice(), self.outside[id.index()]) else { continue };
+            let elsewhere = self.outside[id.index()] || self.summed[id.index()];
+            let (&[user], false) = (users.as_slice(), elsewhere) else { continue };
             let together = (reader.0, reader.1) == (phase, group);
             let by_map = matches!(plan.groups(phase)[group].tasks[task], Task::Map(_));
             match &plan.groups(reader.0)[reader.1].tasks[reader.2] {
@@ -114,6 +119,7 @@ impl Uses {
         match phase {
             Phase::Once => Span::Once,
             _ if self.outside[id.index()] => Span::Sequence,
+            _ if self.summed[id.index()] => Span::Chunk,
             _ if read.iter().all(|time| (time.0, time.1) == (phase, group)) => Span::Tile,
             Phase::Body if read.iter().all(|time| time.0 == Phase::Body) => Span::Step,
             _ => Span::Chunk,

@@ -39,6 +39,9 @@ impl Gate {
 
     /// Waits until all are here. What each did before is then seen by all.
     pub(super) fn wait(&self) {
+        if self.members == 1 {
+            return;
+        }
         let opened = self.opened.load(Ordering::Acquire);
         if self.come.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
             self.come.store(0, Ordering::Relaxed);

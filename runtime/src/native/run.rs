@@ -1,8 +1,9 @@
 //! One pass of compiled code over a sequence: who does what, in which order, on which memory.
 //!
 //! The steps are gone through in chunks: before the body of its steps, what can run for all of them
-//! at once, then the body step by step, then what can wait until after it. What a phase leaves to
-//! the next is then still in the caches.
+//! at once, then the body step by step, then what can wait until after it, and the sums. What a
+//! phase leaves to the next is then still in the caches. Where chunks begin depends on the batch
+//! alone, and so does the order of additions.
 //!
 //! Each thread owns some examples of the batch through all steps and phases, without waiting for the
 //! others. If there are too few for that, threads share the rows before and after the body, and
@@ -104,8 +105,8 @@ impl<T: Wide> Worker<T> {
         Rows { data, stride: spot.stride, len: spot.len }
     }
 
-    /// Runs the phases before, in and after the loop over all steps, chunk by chunk: a thread's
-    /// share of them.
+    /// Runs the phases before, in and after the loop over all steps, and adds to the sums, chunk by
+    /// chunk: a thread's share of it.
     ///
     /// # Safety
     /// As for [`run`].
@@ -156,6 +157,14 @@ impl<T: Wide> Worker<T> {
                 gate.wait();
             }
             all_steps(self, Phase::After);
+            if !routine.script.sums.is_empty() {
+                self.go_to(routine, slots, begin, begin);
+                gate.wait();
+                // SAFETY: every phase is done, and this thread alone adds to its part of a sum.
+                unsafe { self.sum(routine, rows, &share) }
+                // The next chunk writes where the sums read.
+                gate.wait();
+            }
         }
     }
 
@@ -347,7 +356,6 @@ pub(super) unsafe fn run<T: Wide>(
     first.go_to(routine, slots, 0, 0);
     // SAFETY: nothing else runs yet; a value of the phase `once` has one row.
     unsafe { first.phase(routine, Phase::Once, 0..1) }
-    let rows = extent.steps * extent.batch;
     let work = |worker: &mut Worker<T>, thread: usize, gate: &Gate| {
         let threads = gate.members();
         let share = |extent: usize| extent * thread / threads..extent * (thread + 1) / threads;
@@ -357,10 +365,6 @@ pub(super) unsafe fn run<T: Wide>(
         gate.wait();
         // SAFETY: all matrices are packed.
         unsafe { worker.steps(routine, slots, extent, reverse, share, gate) }
-        gate.wait();
-        worker.go_to(routine, slots, 0, 0);
-        // SAFETY: every phase is done, and this thread alone adds to its part of each sum.
-        unsafe { worker.sum(routine, rows, share) }
     };
     // How many threads there are is known only once they are: the system may refuse some.
     let team: OnceLock<Gate> = OnceLock::new();
