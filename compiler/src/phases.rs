@@ -2,9 +2,10 @@
 //!
 //! Found by dependence alone. A value that depends on no input and no state runs *once*. A product
 //! with a matrix that depends on no state runs *before* the loop, for all steps at once, with what
-//! it is computed from. What no next state depends on runs *after* the loop, for all steps at
-//! once. What is left is the *body*. Parameter gradients are sums over steps and examples, on which
-//! no next state depends: they are always after.
+//! it is computed from; of an outer product, which is a matrix for each row, only the vectors do.
+//! What no next state depends on runs *after* the loop, for all steps at once. What is left is the
+//! *body*. Parameter gradients are sums over steps and examples, on which no next state depends:
+//! they are always after.
 
 use std::fmt;
 
@@ -90,7 +91,11 @@ pub fn phases(graph: &Graph) -> Loop {
         let i = id.index();
         graph.op(*id).class() == Class::Product && !stateful[i] && varying[i] && for_next[i]
     });
-    let for_product = graph.ancestors(products);
+    // An outer product would take a matrix of memory for each step and example.
+    let for_product = graph.ancestors(products.flat_map(|id| match graph.op(id) {
+        Op::Outer => graph.operands(id).to_vec(),
+        _ => vec![id],
+    }));
     let phase = |id: ValueId| {
         let i = id.index();
         let leaf = matches!(graph.op(id), Op::Argument { .. });
