@@ -5,4 +5,5 @@ pub mod cells;
 pub mod compare;
 pub mod inventory;
 pub mod ops;
+pub mod random_cell;
 pub mod random_graph;
