@@ -7,3 +7,4 @@ pub mod inventory;
 pub mod ops;
 pub mod random_cell;
 pub mod random_graph;
+pub mod texts;
