@@ -61,6 +61,13 @@ fn batch() -> impl Strategy<Value = usize> {
     prop::sample::select(&BATCHES[..])
 }
 
+/// Whether single precision is enough for a graph: some make much of a last bit.
+fn is_tame(graph: &Graph, extent: Extent, seed: u64) -> bool {
+    let double = run::<f64>(graph, Engine::Interpreter, |_| true, 1, extent, seed);
+    let single = run::<f32>(graph, Engine::Interpreter, |_| true, 1, extent, seed);
+    difference(&single, &double, 2e-5).is_none()
+}
+
 /// Holds native code of one precision, with and without the runtime's kernels, against the
 /// interpreter.
 fn agree<T: Wide>(
@@ -119,7 +126,9 @@ proptest! {
         batch in batch(),
         seed: u64,
     ) {
-        agree::<f32>(&genome.build(), Extent { steps, batch }, (1, seed), 2e-4)?;
+        let (graph, extent) = (genome.build(), Extent { steps, batch });
+        prop_assume!(is_tame(&graph, extent, seed));
+        agree::<f32>(&graph, extent, (1, seed), 2e-4)?;
     }
 
     #[test]
@@ -134,6 +143,7 @@ proptest! {
         let graph = random_cell(cell, genes);
         let extent = Extent { steps, batch };
         agree::<f64>(&graph, extent, (threads, seed), 1e-11)?;
+        prop_assume!(is_tame(&graph, extent, seed));
         agree::<f32>(&graph, extent, (threads, seed), 2e-4)?;
     }
 }
