@@ -308,11 +308,12 @@ fn sums_of_outer_products_are_merged_where_the_runtime_adds_them() {
         after: map 1 x 4
           %7 = add stored
           %8 = sub stored
-        sum W: outer %7 %8 by %0
+        sum V, W: outer %7 by %0 %2
+        sum W: outer %8 by %0
         sum W: outer %8 by %14
-        sum V: outer %7 by %2
         sum b: %7
-    "#]].assert_eq(&wide);
+    "#]]
+    .assert_eq(&wide);
     expect![[r#"
         kernels g
         after: map 1 x 4
@@ -323,5 +324,6 @@ fn sums_of_outer_products_are_merged_where_the_runtime_adds_them() {
         sum W: outer %8 by %14
         sum V: outer %7 by %2
         sum b: %7
-    "#]].assert_eq(&portable);
+    "#]]
+    .assert_eq(&portable);
 }

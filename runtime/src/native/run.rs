@@ -3,7 +3,8 @@
 //! Each thread owns a range of rows in each phase: of the batch in the body, through all steps
 //! without waiting for the others, and of all steps and examples before and after it. Matrices are
 //! packed and sums are added by parts of their results, not of the rows, so that the order of
-//! additions is the same for any number of threads.
+//! additions is the same for any number of threads. Sums that add to the same elements, as where a
+//! param is used twice, have parts of their own each: one waits for the other.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -183,17 +184,19 @@ impl<T: Wide> Worker<T> {
         }
     }
 
-    /// Adds a share of each sum over the rows `0..rows`.
+    /// Adds a share of each sum of a round over the rows `0..rows`.
     ///
     /// # Safety
-    /// As for [`Worker::phase`]; all phases must have run.
+    /// As for [`Worker::phase`]; all phases must have run, and all threads be done with the rounds
+    /// before.
     pub(super) unsafe fn sum(
         &mut self,
         routine: &Routine,
+        round: &[(SumAction, usize)],
         rows: usize,
         share: impl Fn(usize) -> Range<usize>,
     ) {
-        for (sum, extent) in &routine.script.sums {
+        for (sum, extent) in round {
             let part = share(*extent);
             if part.is_empty() {
                 continue;
@@ -297,9 +300,12 @@ pub(super) unsafe fn run<T: Wide>(
         gate.wait();
         // SAFETY: as before the loop.
         unsafe { worker.phase(routine, Phase::After, share(rows)) }
-        gate.wait();
-        // SAFETY: every phase is done, and this thread alone adds to its part of each sum.
-        unsafe { worker.sum(routine, rows, share) }
+        for round in &routine.script.sums {
+            gate.wait();
+            // SAFETY: every phase and round before is done. Sums of a round add to different
+            // elements, and this thread alone to its part of each.
+            unsafe { worker.sum(routine, round, rows, share) }
+        }
     };
     // How many threads there are is known only once they are: the system may refuse some.
     let team: OnceLock<Gate> = OnceLock::new();
