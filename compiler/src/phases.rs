@@ -2,9 +2,10 @@
 //!
 //! Found by dependence alone. A value that depends on no input and no state runs *once*. A product
 //! with a matrix that depends on no state runs *before* the loop, for all steps at once, with what
-//! it is computed from and what is added to it. What no next state depends on runs *after* the loop, for all steps at
-//! once. What is left is the *body*. Parameter gradients are sums over steps and examples, on which
-//! no next state depends: they are always after.
+//! it is computed from and what is added to it; of an outer product, which is a matrix for each row,
+//! only the vectors do. What no next state depends on runs *after* the loop, for all steps at once.
+//! What is left is the *body*. Parameter gradients are sums over steps and examples, on which no
+//! next state depends: they are always after.
 
 use std::fmt;
 
@@ -91,14 +92,23 @@ pub fn phases(graph: &Graph) -> Loop {
         graph.op(id).class() == Class::Product && !stateful[i] && varying[i] && for_next[i]
     };
     // What is added to a product before the loop is where the product starts.
-    let started = |id: ValueId| {
+    let is_started = |id: ValueId| {
+        let product = |operand: &ValueId| {
+            matches!(graph.op(*operand), Op::MatVec | Op::MatVecT)
+                && is_product(*operand)
+                && graph.users(*operand).count() == 1
+        };
         matches!(graph.op(id), Op::Binary(Binary::Add))
-            && (graph.operands(id).iter())
-                .any(|&operand| is_product(operand) && graph.users(operand).count() == 1)
+            && graph.operands(id).iter().any(product)
             && !stateful[id.index()]
             && for_next[id.index()]
     };
-    let for_product = graph.ancestors(graph.ids().filter(|&id| is_product(id) || started(id)));
+    let products = graph.ids().filter(|&id| is_product(id) || is_started(id));
+    // An outer product would take a matrix of memory for each step and example.
+    let for_product = graph.ancestors(products.flat_map(|id| match graph.op(id) {
+        Op::Outer => graph.operands(id).to_vec(),
+        _ => vec![id],
+    }));
     let phase = |id: ValueId| {
         let i = id.index();
         let leaf = matches!(graph.op(id), Op::Argument { .. });

@@ -3,7 +3,9 @@
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::op::Element;
-use cellc_runtime::kernels::Wide;
+use cellc_compiler::opt::{LOOP_PASSES, PASSES};
+use cellc_compiler::pipeline::GRADIENT_PASSES;
+use cellc_runtime::kernels::{Wide, Width};
 use cellc_runtime::program::{Engine, Program, Settings};
 use cellc_runtime::sequence::{Extent, InputMut, Sequence};
 
@@ -109,9 +111,35 @@ pub fn run<T: Wide>(
     seed: u64,
 ) -> Vec<Array<T>> {
     let settings = Settings { enabled: &enabled, ..Settings::default() };
-    let program =
-        Program::<T>::with_settings(graph, engine, &settings).expect("the graph is valid");
+    run_as(graph, engine, &settings, threads, extent, seed)
+}
+
+/// The results of a graph on an engine, made in one way.
+pub fn run_as<T: Wide>(
+    graph: &Graph,
+    engine: Engine,
+    settings: &Settings<'_>,
+    threads: usize,
+    extent: Extent,
+    seed: u64,
+) -> Vec<Array<T>> {
+    let program = Program::<T>::with_settings(graph, engine, settings).expect("the graph is valid");
     results(&mut *program.sequence(threads), extent, seed)
+}
+
+/// Every way to do the runtime's part: by no kernels, and by those of each width.
+pub fn widths() -> impl Iterator<Item = Option<Width>> {
+    [None].into_iter().chain(Width::available().map(Some))
+}
+
+/// The names of all passes that can be switched off.
+pub fn passes() -> Vec<&'static str> {
+    let graphs = PASSES.iter().chain(&LOOP_PASSES).map(|pass| pass.name);
+    let gradients = GRADIENT_PASSES.iter().map(|pass| pass.name);
+    let mut names: Vec<_> = graphs.chain(gradients).chain(["reuse"]).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The first difference between two runs that is larger than `tolerance` times the size of the

@@ -1,5 +1,10 @@
-//! What the tests of the workspace share: random graphs, all operations, and comparing engines.
+//! What the tests of the workspace share: cells and what they are compiled to, random graphs, all
+//! operations, and comparing engines.
 
+pub mod cells;
 pub mod compare;
+pub mod inventory;
 pub mod ops;
+pub mod random_cell;
 pub mod random_graph;
+pub mod texts;

@@ -4,14 +4,16 @@ mod genomes;
 
 use std::collections::BTreeMap;
 
+use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::op::Op;
 use cellc_compiler::ir::text::parse;
 use cellc_compiler::ir::verify::verify;
-use cellc_compiler::opt::PASSES;
-use cellc_runtime::program::Engine;
+use cellc_runtime::kernels::{Wide, Width};
+use cellc_runtime::program::{Engine, Settings};
 use cellc_runtime::sequence::Extent;
-use cellc_tests::compare::{difference, run};
+use cellc_tests::compare::{difference, passes, run, run_as, widths};
 use cellc_tests::ops::{form, forms};
+use cellc_tests::random_cell::random_cell;
 use cellc_tests::random_graph::Genome;
 use genomes::genome;
 use proptest::prelude::*;
@@ -52,45 +54,115 @@ proptest! {
     }
 }
 
+/// Batches below, at and above the rows of tiles.
+const BATCHES: [usize; 6] = [1, 2, 3, 5, 13, 33];
+
+fn batch() -> impl Strategy<Value = usize> {
+    prop::sample::select(&BATCHES[..])
+}
+
+/// Whether single precision is enough for a graph: some make much of a last bit.
+fn is_tame(graph: &Graph, extent: Extent, seed: u64) -> bool {
+    let double = run::<f64>(graph, Engine::Interpreter, |_| true, 1, extent, seed);
+    let single = run::<f32>(graph, Engine::Interpreter, |_| true, 1, extent, seed);
+    difference(&single, &double, 2e-5).is_none()
+}
+
+/// Holds native code of one precision, with and without the runtime's kernels, against the
+/// interpreter.
+fn agree<T: Wide>(
+    graph: &Graph,
+    extent: Extent,
+    (threads, seed): (usize, u64),
+    tolerance: f64,
+) -> Result<(), TestCaseError> {
+    let meaning = run::<T>(graph, Engine::Interpreter, |_| true, 1, extent, seed);
+    for width in widths() {
+        let settings = Settings { width, ..Settings::default() };
+        let native = run_as::<T>(graph, Engine::Jit, &settings, threads, extent, seed);
+        let difference = difference(&native, &meaning, tolerance);
+        prop_assert_eq!(difference, None, "{:?} of {}", width, graph);
+    }
+    Ok(())
+}
+
+/// Holds native code without each of the passes against the interpreter.
+fn agree_without(graph: &Graph, extent: Extent, seed: u64) -> Result<(), TestCaseError> {
+    let meaning = run::<f64>(graph, Engine::Interpreter, |_| true, 1, extent, seed);
+    let compare = |width, off: &str, enabled: &dyn Fn(&str) -> bool| {
+        let settings = Settings { enabled, width };
+        let native = run_as::<f64>(graph, Engine::Jit, &settings, 1, extent, seed);
+        let difference = difference(&native, &meaning, 1e-11);
+        prop_assert_eq!(difference, None, "{:?} without {} of {}", width, off, graph);
+        Ok(())
+    };
+    for width in [None, Width::detect()] {
+        for off in passes() {
+            compare(width, off, &|pass: &str| pass != off)?;
+        }
+        compare(width, "all", &|_: &str| false)?;
+    }
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(config(120))]
+    #![proptest_config(config(80))]
 
     #[test]
     fn native_code_agrees_with_the_interpreter(
         genome in genome(24),
         steps in 1..5_usize,
-        batch in 1..6_usize,
+        batch in batch(),
         threads in 1..3_usize,
         seed: u64,
     ) {
-        let graph = genome.build();
-        let extent = Extent { steps, batch };
-        let meaning = run::<f64>(&graph, Engine::Interpreter, |_| true, 1, extent, seed);
-        let double = run::<f64>(&graph, Engine::Jit, |_| true, threads, extent, seed);
-        prop_assert_eq!(difference(&double, &meaning, 1e-11), None, "f64 of {}", graph);
+        agree::<f64>(&genome.build(), Extent { steps, batch }, (threads, seed), 1e-11)?;
     }
 
     #[test]
     fn native_code_agrees_in_single_precision(
         genome in genome(12),
         steps in 1..4_usize,
-        batch in 1..6_usize,
+        batch in batch(),
         seed: u64,
     ) {
-        let graph = genome.build();
-        let extent = Extent { steps, batch };
-        let meaning = run::<f32>(&graph, Engine::Interpreter, |_| true, 1, extent, seed);
-        let single = run::<f32>(&graph, Engine::Jit, |_| true, 1, extent, seed);
-        prop_assert_eq!(difference(&single, &meaning, 2e-4), None, "f32 of {}", graph);
+        let (graph, extent) = (genome.build(), Extent { steps, batch });
+        prop_assume!(is_tame(&graph, extent, seed));
+        agree::<f32>(&graph, extent, (1, seed), 2e-4)?;
     }
 
     #[test]
-    fn each_pass_can_be_switched_off(genome in genome(20), off in 0..PASSES.len(), seed: u64) {
-        let graph = genome.build();
-        let extent = Extent { steps: 2, batch: 3 };
-        let meaning = run::<f64>(&graph, Engine::Interpreter, |_| true, 1, extent, seed);
-        let enabled = |pass: &str| pass != PASSES[off].name;
-        let without = run::<f64>(&graph, Engine::Jit, enabled, 1, extent, seed);
-        prop_assert_eq!(difference(&without, &meaning, 1e-11), None, "{}", graph);
+    fn native_code_of_cells_agrees(
+        cell: u64,
+        genes in 1..16_usize,
+        steps in 1..4_usize,
+        batch in batch(),
+        threads in 1..3_usize,
+        seed: u64,
+    ) {
+        let graph = random_cell(cell, genes);
+        let extent = Extent { steps, batch };
+        agree::<f64>(&graph, extent, (threads, seed), 1e-11)?;
+        prop_assume!(is_tame(&graph, extent, seed));
+        agree::<f32>(&graph, extent, (threads, seed), 2e-4)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(config(12))]
+
+    #[test]
+    fn each_pass_can_be_switched_off(genome in genome(20), batch in batch(), seed: u64) {
+        agree_without(&genome.build(), Extent { steps: 2, batch }, seed)?;
+    }
+
+    #[test]
+    fn each_pass_can_be_switched_off_for_cells(
+        cell: u64,
+        genes in 1..16_usize,
+        batch in batch(),
+        seed: u64,
+    ) {
+        agree_without(&random_cell(cell, genes), Extent { steps: 2, batch }, seed)?;
     }
 }

@@ -4,18 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use cellc_compiler::autodiff::differentiate;
-use cellc_compiler::check::check;
-use cellc_compiler::diagnostic::Source;
-use cellc_compiler::fuse::{Kernel, Kernels, SumTerm, fuse};
+use cellc_compiler::fuse::{Machine, Sum, fuse};
 use cellc_compiler::ir::graph::{Graph, OutputRole};
-use cellc_compiler::ir::op::{Class, Op};
 use cellc_compiler::ir::{text, verify::verify};
-use cellc_compiler::opt::simplify;
+use cellc_compiler::opt::{ready, simplify};
 use cellc_compiler::phases::{Phase, phases};
-use cellc_compiler::pipeline::Graphs;
-use cellc_compiler::plan::{Plan, Task, plan};
-use cellc_compiler::syntax;
+use cellc_compiler::pipeline::{Graphs, Plans};
+use cellc_compiler::plan::{Options, Task};
+use cellc_tests::cells::{self, catalogue};
+use cellc_tests::inventory::{MACHINES, Part, compile};
 use expect_test::expect_file;
+
+const WIDE: Machine = Machine { wide: true };
 
 fn path(name: &str, ending: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("stages").join(format!("{name}.{ending}"))
@@ -33,17 +33,25 @@ fn check_stages(name: &str) {
     let input = graph(name);
     let gradient = differentiate(&input).expect("a graph has a gradient");
     let graphs = Graphs::new(&input, |_| true).expect("a graph can be compiled");
-    let both = |of: fn(&Graph) -> String| {
+    let both = |of: &dyn Fn(&Graph) -> String| {
         let parts = [("forward", &graphs.taped), ("backward", &graphs.backward)];
         parts.map(|(part, graph)| format!("// {part}\n{}", of(graph))).join("\n")
     };
+    let kernels = |machine| both(&|graph| fuse(&phases(graph), machine).to_string());
+    let plan = |machine| {
+        let Plans { taped, backward, .. } = Plans::new(&graphs, Options { machine, reuse: true });
+        format!("// forward\n{taped}\n// backward\n{backward}")
+    };
+    let [wide, portable] = MACHINES;
     let gradient = format!("// forward\n{}\n// backward\n{}", gradient.forward, gradient.backward);
     let stages = [
         ("gradient", gradient),
-        ("simplified", both(Graph::to_string)),
-        ("loop", both(|graph| phases(graph).to_string())),
-        ("kernels", both(|graph| fuse(&phases(graph)).to_string())),
-        ("plan", both(|graph| plan(&fuse(&phases(graph))).to_string())),
+        ("simplified", both(&Graph::to_string)),
+        ("loop", both(&|graph| phases(graph).to_string())),
+        ("kernels", kernels(wide)),
+        ("plan", plan(wide)),
+        ("portable.kernels", kernels(portable)),
+        ("portable.plan", plan(portable)),
     ];
     for (stage, found) in stages {
         expect_file![path(name, &format!("{stage}.txt"))].assert_eq(&found);
@@ -52,60 +60,36 @@ fn check_stages(name: &str) {
 
 #[test]
 fn stages_give_what_their_files_say() {
-    for name in ["rnn", "delay", "kinks", "ungated", "tables"] {
+    for name in ["rnn", "delay", "kinks", "ungated", "tables", "gates"] {
         check_stages(name);
     }
 }
 
-/// The kernels and the plans of a cell's text: of its forward graph without and with a tape, and
-/// of its backward graph.
-fn compile(source: &str, dims: &[(&str, usize)]) -> [(Kernels, Plan); 3] {
-    let dims: Vec<_> = dims.iter().map(|(dim, size)| ((*dim).to_owned(), *size)).collect();
-    let cell = syntax::parse(&Source::new("test.cell", source)).expect("the cell parses");
-    let graph = check(&cell, &dims).expect("the cell checks").graph;
-    let graphs = Graphs::new(&graph, |_| true).expect("a graph can be compiled");
-    [graphs.forward, graphs.taped, graphs.backward].map(|graph| {
-        let kernels = fuse(&phases(&graph));
-        let plan = plan(&kernels);
-        (kernels, plan)
-    })
-}
-
-fn catalogue(name: &str) -> [(Kernels, Plan); 3] {
-    let entry = cellc_cells::find(name).expect("a cell of the catalogue");
-    compile(entry.source, &[("I", 5), ("H", 7)])
-}
-
-/// A phase's kernels by name, as they run.
-fn names(kernels: &Kernels, phase: Phase) -> Vec<&'static str> {
-    let name = |kernel: &Kernel| match kernel {
-        Kernel::Map(_) => "map",
-        Kernel::Single(id) => kernels.graph().op(*id).name(),
-    };
-    kernels.phase(phase).iter().map(name).collect()
-}
-
-fn copies(plan: &Plan) -> usize {
-    let tasks = Phase::ALL.into_iter().flat_map(|phase| plan.tasks(phase));
-    tasks.filter(|task| matches!(task, Task::Copy { .. })).count()
+fn compile_text(source: &str, dims: &[(&str, usize)], machine: Machine) -> [Part; 3] {
+    compile(&cells::graph(source, dims), machine)
 }
 
 #[test]
 fn an_lstm_has_one_elementwise_kernel() {
-    let [(forward, plan), (taped, _), (backward, _)] = catalogue("lstm");
-    for kernels in [&forward, &taped] {
-        let products = ["concat", "matvec", "matvec", "matvec", "matvec", "map"];
-        assert_eq!(names(kernels, Phase::Body), products, "{kernels}");
-        assert_eq!(names(kernels, Phase::After), [""; 0], "{kernels}");
+    // Where transcendental functions are kernels, it is cut at them: gates, then `tanh(next c)`.
+    let bodies = [&["product", "map", "wide", "map", "wide", "map"][..], &["product", "map"]];
+    for (machine, body) in MACHINES.into_iter().zip(bodies) {
+        let lstm = catalogue("lstm", &[("I", 5), ("H", 7)]);
+        let [forward, taped, backward] = compile(&lstm, machine);
+        for part in [&forward, &taped] {
+            assert_eq!(part.names(Phase::Body), body, "{}", part.kernels);
+            assert_eq!(part.names(Phase::After), [""; 0], "{}", part.kernels);
+            // All that is elementwise runs tile by tile.
+            assert_eq!(part.plan.groups(Phase::Body).len(), 2, "{}", part.plan);
+        }
+        assert_eq!(backward.names(Phase::Body), ["map", "product"], "{}", backward.kernels);
     }
-    assert_eq!(copies(&plan), 0, "the state is computed where it is kept, and read there: {plan}");
-    let maps = names(&backward, Phase::Body).iter().filter(|name| **name == "map").count();
-    assert!(maps <= 2, "{backward}");
 }
 
 #[test]
 fn gradients_of_params_are_sums() {
-    for entry in cellc_cells::all() {
+    let entries = cellc_cells::all().iter();
+    for (entry, machine) in entries.flat_map(|entry| MACHINES.map(|machine| (entry, machine))) {
         let dims: &[_] = match entry.name {
             "embedding" => &[("V", 6), ("E", 3)],
             "linear" => &[("I", 5), ("O", 2)],
@@ -113,19 +97,22 @@ fn gradients_of_params_are_sums() {
             "squared_error" => &[("N", 4)],
             _ => &[("I", 5), ("H", 7)],
         };
-        let [_, _, (backward, plan)] = compile(entry.source, dims);
-        let graph = backward.graph();
-        for (output, terms) in graph.outputs_of(OutputRole::Sum).zip(backward.sums()) {
-            let rank = graph.ty(output.value).rank();
-            for term in terms {
-                let small = matches!(term, SumTerm::Value(_)) == (rank < 2);
-                assert!(small, "{}: the gradient of {} is built\n{plan}", entry.name, output.name);
+        let [_, _, backward] = compile_text(entry.source, dims, machine);
+        let graph = backward.kernels.graph();
+        let outputs: Vec<_> = graph.outputs_of(OutputRole::Sum).collect();
+        for sum in backward.kernels.sums() {
+            if let Sum::Value { to, .. } = sum {
+                let output = outputs[to.sum];
+                let built = graph.ty(output.value).rank() == 2;
+                let (name, plan) = (entry.name, &backward.plan);
+                assert!(!built, "{name}: the gradient of {} is built\n{plan}", output.name);
             }
         }
         for phase in Phase::ALL {
-            let names = names(&backward, phase);
-            assert!(!names.contains(&"outer"), "{}: {backward}", entry.name);
-            assert!(!names.contains(&"put") || entry.name == "cross_entropy", "{backward}");
+            let names = backward.names(phase);
+            assert!(!names.contains(&"outer"), "{}: {}", entry.name, backward.kernels);
+            let put = names.contains(&"put");
+            assert!(!put || entry.name == "cross_entropy", "{}", backward.kernels);
         }
     }
 }
@@ -143,14 +130,16 @@ cell ungated(I, H) {
 
 #[test]
 fn products_that_depend_on_no_state_leave_the_loop() {
-    let [(forward, plan), _, (backward, _)] = compile(UNGATED, &[("I", 5), ("H", 7)]);
-    assert_eq!(names(&forward, Phase::Before), ["matvec", "matvec"], "{forward}");
-    assert_eq!(names(&forward, Phase::Body), ["map"], "{forward}");
-    assert_eq!(copies(&plan), 0, "{plan}");
-    // The gradient of the input is computed for all steps at once.
-    assert_eq!(names(&backward, Phase::Body), ["map"], "{backward}");
-    let after = names(&backward, Phase::After);
-    assert_eq!(after.iter().filter(|name| **name == "matvec_t").count(), 2, "{backward}");
+    for (machine, body) in MACHINES.into_iter().zip([&["map", "wide", "map"][..], &["map"]]) {
+        let dims = [("I", 5), ("H", 7)];
+        let [forward, _, backward] = compile_text(UNGATED, &dims, machine);
+        assert_eq!(forward.names(Phase::Before), ["product"], "{}", forward.kernels);
+        assert_eq!(forward.names(Phase::Body), body, "{}", forward.kernels);
+        assert_eq!(forward.copies(), 0, "{}", forward.plan);
+        // The gradient of the input is computed for all steps at once.
+        assert_eq!(backward.names(Phase::Body), ["map"], "{}", backward.kernels);
+        assert_eq!(backward.count(Phase::After, "product"), 1, "{}", backward.kernels);
+    }
 }
 
 #[test]
@@ -163,10 +152,11 @@ fn what_no_next_state_needs_comes_after_the_loop() {
             next h = tanh(W @ concat(x, h))
             output y = softmax(V @ next h)
         }";
-    let [(forward, plan), ..] = compile(source, &[("I", 5), ("H", 7)]);
-    assert_eq!(names(&forward, Phase::Body), ["concat", "matvec", "map"], "{forward}");
-    assert_eq!(names(&forward, Phase::After)[0], "matvec", "{forward}");
-    assert_eq!(copies(&plan), 0, "{plan}");
+    let [forward, ..] = compile_text(source, &[("I", 5), ("H", 7)], WIDE);
+    assert_eq!(forward.names(Phase::Before), ["product"], "{}", forward.kernels);
+    assert_eq!(forward.names(Phase::Body), ["product", "map", "wide"], "{}", forward.kernels);
+    assert_eq!(forward.names(Phase::After)[0], "product", "{}", forward.kernels);
+    assert_eq!(forward.copies(), 0, "{}", forward.plan);
 }
 
 #[test]
@@ -182,10 +172,10 @@ fn only_what_has_no_place_of_its_own_is_copied() {
             output y = c
             output z = p
         }";
-    let [(_, plan), ..] = compile(source, &[("N", 3)]);
+    let [forward, ..] = compile_text(source, &[("N", 3)], WIDE);
     // `x` and `a` to the states they become, `p` for each row; `c` and `y` are one.
-    let body = plan.tasks(Phase::Body).iter().filter(|task| matches!(task, Task::Copy { .. }));
-    assert_eq!((body.count(), copies(&plan)), (2, 3), "{plan}");
+    let body = forward.tasks(Phase::Body).filter(|task| matches!(task, Task::Copy { .. }));
+    assert_eq!((body.count(), forward.copies()), (2, 3), "{}", forward.plan);
 }
 
 #[test]
@@ -197,16 +187,21 @@ fn a_pass_that_is_off_does_nothing() {
     assert_eq!(simplify(&once, |_| true).as_ref(), Ok(&once));
 }
 
+/// The operations of a graph with their types, in no order.
+fn ops(graph: &Graph) -> Vec<String> {
+    let op = |id| format!("{:?} {}", graph.op(id), graph.ty(id));
+    let mut ops: Vec<String> = graph.ids().map(op).collect();
+    ops.sort_unstable();
+    ops
+}
+
 #[test]
-fn products_stay_products() {
-    // No pass may turn a product with a matrix into elementwise work, or the reverse.
-    for name in ["rnn", "ungated", "tables"] {
-        let count = |graph: &Graph| {
-            let product = |op: &Op| matches!(op.class(), Class::Product);
-            graph.ids().filter(|&id| product(graph.op(id))).count()
-        };
-        let graph = graph(name);
-        let simplified = simplify(&graph, |_| true).expect("it can be simplified");
-        assert_eq!(count(&simplified), count(&graph), "{name}");
+fn readying_a_graph_twice_changes_nothing() {
+    for name in ["kinks", "rnn", "ungated", "tables", "gates"] {
+        let simple = simplify(&graph(name), |_| true).expect("it can be simplified");
+        let once = ready(&simple, |_| true).expect("it can be made ready");
+        let twice = ready(&once, |_| true).expect("it can be made ready");
+        // Values are numbered anew each time.
+        assert_eq!(ops(&twice), ops(&once), "{name}");
     }
 }

@@ -17,6 +17,32 @@ pub struct Target {
     pub stride: usize,
 }
 
+/// The elements of a sum output that something is added to: rows of as many columns.
+#[derive(Clone, Copy, Debug)]
+struct Area {
+    to: Target,
+    rows: usize,
+    columns: usize,
+}
+
+impl Area {
+    /// Whether the two may have an element in common.
+    fn overlaps(self, other: Self) -> bool {
+        let end = |area: Self| area.to.offset + (area.rows - 1) * area.to.stride + area.columns;
+        let (a, b) = (self.to, other.to);
+        if a.sum != b.sum || end(self) <= b.offset || end(other) <= a.offset {
+            return false;
+        }
+        // Of rows of one length, columns side by side have nothing in common.
+        let [left, other_left] = [a, b].map(|to| to.offset % to.stride.max(1));
+        let whole = |area: Self, left: usize| left + area.columns <= area.to.stride;
+        a.stride != b.stride
+            || !whole(self, left)
+            || !whole(other, other_left)
+            || (left < other_left + other.columns && other_left < left + self.columns)
+    }
+}
+
 /// Something to be added to sum outputs, over all rows (steps and examples).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sum {
@@ -57,6 +83,28 @@ impl Sum {
         }
     }
 
+    /// What it adds to: the areas of one sum have nothing in common.
+    fn areas(&self, graph: &Graph) -> Vec<Area> {
+        let size = |id: &ValueId| graph.ty(*id).size();
+        match self {
+            Self::Outer { u, v, to } => {
+                let pairs = u.iter().flat_map(|u| v.iter().map(move |v| (u, v)));
+                let area = |((u, v), &to)| Area { to, rows: size(u), columns: size(v) };
+                pairs.zip(to).map(area).collect()
+            }
+            Self::Put { entry, to, .. } => {
+                vec![Area { to: *to, rows: self.extent(graph), columns: size(entry) }]
+            }
+            Self::Value { value, to } => vec![Area { to: *to, rows: 1, columns: size(value) }],
+        }
+    }
+
+    /// Whether the two may add to the same element, so that they must not do so at once.
+    pub fn overlaps(&self, other: &Self, graph: &Graph) -> bool {
+        let others = other.areas(graph);
+        self.areas(graph).iter().any(|area| others.iter().any(|other| area.overlaps(*other)))
+    }
+
     /// The number of rows of its result, by which it can be done in parts.
     pub fn extent(&self, graph: &Graph) -> usize {
         match self {
@@ -88,7 +136,7 @@ pub(super) fn sums(graph: &Graph, merged: bool) -> Vec<Sum> {
         let stride = row_size(graph, output.value);
         collect(graph, output.value, Target { sum, offset: 0, stride }, &mut sums);
     }
-    if merged { merge(sums) } else { sums }
+    if merged { merge(graph, sums) } else { sums }
 }
 
 /// The elements of an entry of the leading axis.
@@ -134,44 +182,49 @@ fn collect(graph: &Graph, id: ValueId, to: Target, sums: &mut Vec<Sum>) {
     }
 }
 
-/// Puts outer products together: first those with the same `v`, then those with the same `u`s.
-fn merge(sums: Vec<Sum>) -> Vec<Sum> {
-    let mut columns: Vec<(ValueId, Vec<ValueId>, Vec<Target>)> = Vec::new();
+/// Puts outer products together: first those with the same `v`, then those with the same `u`s. What
+/// adds to the same elements stays apart.
+fn merge(graph: &Graph, sums: Vec<Sum>) -> Vec<Sum> {
+    let mut by_v: Vec<(ValueId, Vec<(ValueId, Target)>)> = Vec::new();
     let mut rest = Vec::new();
     for sum in sums {
         match sum {
             Sum::Outer { u, v, to } => {
                 let (u, v, to) = (u[0], v[0], to[0]);
-                match columns.iter_mut().find(|(found, ..)| *found == v) {
-                    Some((_, us, targets)) => {
-                        us.push(u);
-                        targets.push(to);
-                    }
-                    None => columns.push((v, vec![u], vec![to])),
+                let columns = graph.ty(v).size();
+                let area =
+                    |(u, to): (ValueId, Target)| Area { to, rows: graph.ty(u).size(), columns };
+                let fits = |(found, us): &&mut (ValueId, Vec<(ValueId, Target)>)| {
+                    *found == v && !us.iter().any(|&other| area(other).overlaps(area((u, to))))
+                };
+                match by_v.iter_mut().find(fits) {
+                    Some((_, us)) => us.push((u, to)),
+                    None => by_v.push((v, vec![(u, to)])),
                 }
             }
             sum => rest.push(sum),
         }
     }
-    // In the order of the vectors, so that equal sets are equal lists.
-    for (_, us, targets) in &mut columns {
-        let mut pairs: Vec<_> = us.iter().copied().zip(targets.iter().copied()).collect();
-        pairs.sort_unstable();
-        (*us, *targets) = pairs.into_iter().unzip();
-    }
-    let mut merged: Vec<(Vec<ValueId>, Vec<ValueId>, Vec<Vec<Target>>)> = Vec::new();
-    for (v, us, targets) in columns {
-        match merged.iter_mut().find(|(found, ..)| *found == us) {
-            Some((_, vs, columns)) => {
-                vs.push(v);
-                columns.push(targets);
-            }
-            None => merged.push((us, vec![v], vec![targets])),
+    // For each list of `u`s the `v`s, each with its targets.
+    let mut by_u: Vec<(Vec<ValueId>, Vec<(ValueId, Vec<Target>)>)> = Vec::new();
+    let outer = |u: &[ValueId], v: &[(ValueId, Vec<Target>)]| Sum::Outer {
+        u: u.to_vec(),
+        v: v.iter().map(|(v, _)| *v).collect(),
+        to: (0..u.len()).flat_map(|i| v.iter().map(move |(_, targets)| targets[i])).collect(),
+    };
+    for (v, mut us) in by_v {
+        // In the order of the vectors, so that equal sets are equal lists.
+        us.sort_unstable();
+        let (us, targets): (Vec<_>, Vec<_>) = us.into_iter().unzip();
+        let column = (v, targets);
+        let fits = |(found, vs): &&mut (Vec<ValueId>, Vec<(ValueId, Vec<Target>)>)| {
+            let alone = outer(&us, std::slice::from_ref(&column));
+            *found == us && !outer(found, vs).overlaps(&alone, graph)
+        };
+        match by_u.iter_mut().find(fits) {
+            Some((_, vs)) => vs.push(column),
+            None => by_u.push((us, vec![column])),
         }
     }
-    let outers = merged.into_iter().map(|(u, v, columns)| {
-        let to = (0..u.len()).flat_map(|i| columns.iter().map(move |column| column[i])).collect();
-        Sum::Outer { u, v, to }
-    });
-    outers.chain(rest).collect()
+    by_u.iter().map(|(us, vs)| outer(us, vs)).chain(rest).collect()
 }

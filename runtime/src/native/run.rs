@@ -9,6 +9,8 @@
 //! others. If there are too few for that, threads share the rows before and after the body, and
 //! wait for each other. Matrices are packed and sums are added by parts of their results, not of
 //! the rows, so that the order of additions is the same for any number of threads.
+//! Sums that add to the same elements, as where a param is used twice, have parts of their own each:
+//! one waits for the other.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -157,11 +159,14 @@ impl<T: Wide> Worker<T> {
                 gate.wait();
             }
             all_steps(self, Phase::After);
-            if !routine.script.sums.is_empty() {
-                self.go_to(routine, slots, begin, begin);
+            self.go_to(routine, slots, begin, begin);
+            for round in &routine.script.sums {
                 gate.wait();
-                // SAFETY: every phase is done, and this thread alone adds to its part of a sum.
-                unsafe { self.sum(routine, rows, &share) }
+                // SAFETY: every phase and round before is done. Sums of a round add to different
+                // elements, and this thread alone to its part of each.
+                unsafe { self.sum(routine, round, rows, &share) }
+            }
+            if !routine.script.sums.is_empty() {
                 // The next chunk writes where the sums read.
                 gate.wait();
             }
@@ -265,17 +270,19 @@ impl<T: Wide> Worker<T> {
         }
     }
 
-    /// Adds a share of each sum over the rows `0..rows`.
+    /// Adds a share of each sum of a round over the rows `0..rows`.
     ///
     /// # Safety
-    /// As for [`Worker::phase`]; all phases must have run.
+    /// As for [`Worker::phase`]; all phases must have run, and all threads be done with the rounds
+    /// before.
     pub(super) unsafe fn sum(
         &mut self,
         routine: &Routine,
+        round: &[(SumAction, usize)],
         rows: usize,
         share: impl Fn(usize) -> Range<usize>,
     ) {
-        for (sum, extent) in &routine.script.sums {
+        for (sum, extent) in round {
             let part = share(*extent);
             if part.is_empty() {
                 continue;

@@ -79,8 +79,9 @@ pub(super) enum SumAction {
 pub(super) struct Script {
     phases: [Vec<Stage>; Phase::ALL.len()],
     pub(super) packs: Vec<Pack>,
-    /// Each with the extent by which it can be done in parts.
-    pub(super) sums: Vec<(SumAction, usize)>,
+    /// In rounds: those of one round add to different elements. Each with the extent by which it
+    /// can be done in parts.
+    pub(super) sums: Vec<Vec<(SumAction, usize)>>,
     /// The rows for which tiled memory has room.
     pub(super) tile_rows: usize,
 }
@@ -127,12 +128,13 @@ impl Script {
                 })
                 .collect(),
         });
-        let sums = plan.sums().iter().enumerate().map(|(i, sum)| {
-            let action = match code.sum(i) {
-                Some(function) => SumAction::Call(function),
-                None => sum_action(plan, sum),
-            };
-            (action, sum.extent(plan.graph()))
+        let action = |i: usize| match code.sum(i) {
+            Some(function) => SumAction::Call(function),
+            None => sum_action(plan, &plan.sums()[i]),
+        };
+        let sums = rounds(plan).into_iter().map(|round| {
+            let round = round.into_iter();
+            round.map(|i| (action(i), plan.sums()[i].extent(plan.graph()))).collect()
         });
         Self {
             packs: packs.collect(),
@@ -146,6 +148,19 @@ impl Script {
     pub(super) fn phase(&self, phase: Phase) -> &[Stage] {
         &self.phases[phase as usize]
     }
+}
+
+/// The sums by number, in rounds that add to different elements.
+fn rounds(plan: &Plan) -> Vec<Vec<usize>> {
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    for (i, sum) in plan.sums().iter().enumerate() {
+        let clash = |other: &usize| sum.overlaps(&plan.sums()[*other], plan.graph());
+        match rounds.last_mut() {
+            Some(round) if !round.iter().any(clash) => round.push(i),
+            _ => rounds.push(vec![i]),
+        }
+    }
+    rounds
 }
 
 fn spot_at(place: Place, len: usize) -> Spot {
