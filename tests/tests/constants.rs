@@ -2,7 +2,7 @@
 
 use cellc_compiler::check::check;
 use cellc_compiler::diagnostic::Source;
-use cellc_compiler::ir::eval::Real;
+use cellc_runtime::kernels::Wide;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::text;
 use cellc_compiler::ir::verify::verify;
@@ -18,7 +18,7 @@ fn graph(body: &str) -> Graph {
     check(&tree, &[]).expect("its shapes agree").graph
 }
 
-fn engines_agree<T: Real>(graph: &Graph) {
+fn engines_agree<T: Wide>(graph: &Graph) {
     let extent = Extent { steps: 2, batch: 4 };
     let [meaning, native] = [Engine::Interpreter, Engine::Jit]
         .map(|engine| run::<T>(graph, engine, |_| true, 1, extent, 7));
