@@ -2,11 +2,11 @@
 
 use cellc_compiler::check::check;
 use cellc_compiler::diagnostic::Source;
-use cellc_runtime::kernels::Wide;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::text;
 use cellc_compiler::ir::verify::verify;
 use cellc_compiler::syntax::parse;
+use cellc_runtime::kernels::Wide;
 use cellc_runtime::program::Engine;
 use cellc_runtime::sequence::Extent;
 use cellc_tests::compare::{difference, run};

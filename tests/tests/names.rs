@@ -45,7 +45,9 @@ fn the_plan_is_the_same() {
                 assert_eq!(one.names(phase), other.names(phase), "{}{}", one.plan, other.plan);
                 let tasks = |part: &cellc_tests::inventory::Part| {
                     let groups = part.plan.groups(phase).iter();
-                    groups.map(|group| (group.tasks.len(), group.row_elements(part.plan.graph()))).collect::<Vec<_>>()
+                    groups
+                        .map(|group| (group.tasks.len(), group.row_elements(part.plan.graph())))
+                        .collect::<Vec<_>>()
                 };
                 assert_eq!(tasks(one), tasks(other), "{}{}", one.plan, other.plan);
             }

@@ -26,7 +26,7 @@ pub use self::matrix::{Block, Matrix};
 use self::sums::sums;
 pub use self::sums::{Sum, Target};
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{Binary, Class, Op, Unary};
+use crate::ir::op::{Binary, Class, Op};
 use crate::phases::{Loop, Phase};
 
 /// What kernels may count on.
@@ -214,11 +214,7 @@ fn form(looped: &Loop, machine: Machine, id: ValueId) -> Form {
     let graph = looped.graph();
     match graph.op(id) {
         Op::Argument { .. } => Form::Leaf,
-        Op::Unary(Unary::Exp | Unary::Log | Unary::Sigmoid | Unary::Tanh | Unary::Softplus)
-            if machine.wide =>
-        {
-            Form::Wide
-        }
+        Op::Unary(function) if machine.wide && function.is_transcendental() => Form::Wide,
         Op::MatVec | Op::MatVecT
             if looped.phase(graph.operands(id)[0]) == Phase::Once
                 && looped.phase(id) != Phase::Once =>

@@ -174,6 +174,14 @@ impl Unary {
         Self::Softplus,
     ];
 
+    /// Whether it takes many instructions, none of which a machine has for it.
+    pub fn is_transcendental(self) -> bool {
+        match self {
+            Self::Exp | Self::Log | Self::Sigmoid | Self::Tanh | Self::Softplus => true,
+            Self::Neg | Self::Sqrt | Self::Abs | Self::Relu => false,
+        }
+    }
+
     /// Its word in the text form, and in the language where it is a function.
     pub fn name(self) -> &'static str {
         match self {

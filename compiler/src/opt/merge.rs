@@ -217,6 +217,11 @@ fn merge_operands(graph: &Graph) -> Result<Graph, TypeError> {
     for (phase, product) in products.values() {
         groups.entry((*phase, product.vector)).or_default().push(*product);
     }
+    // Those of which the same function is taken in the end stand side by side.
+    let is_output = outputs(graph);
+    for group in groups.values_mut() {
+        group.sort_by_key(|product| destination(graph, &is_output, product.value));
+    }
     let mut rebuilt = Rebuilt::new(graph)?;
     for id in graph.ids() {
         if rebuilt.is_placed(id) {
@@ -241,6 +246,28 @@ fn merge_operands(graph: &Graph) -> Result<Graph, TypeError> {
         }
     }
     Ok(rebuilt.finish())
+}
+
+/// What becomes of a product: the operation that its sum is an operand of, and the sum.
+fn destination(graph: &Graph, is_output: &[bool], product: ValueId) -> (&'static str, ValueId) {
+    let mut sum = product;
+    while let Some(user) = only_summed(graph, is_output, sum) {
+        sum = user;
+    }
+    let users: Vec<ValueId> = graph.users(sum).collect();
+    match users[..] {
+        [user] if !is_output[sum.index()] => (graph.op(user).name(), sum),
+        _ => ("", sum),
+    }
+}
+
+/// The sum that a value is a term of, if it is of no other use.
+pub(super) fn only_summed(graph: &Graph, is_output: &[bool], id: ValueId) -> Option<ValueId> {
+    let users: Vec<ValueId> = graph.users(id).collect();
+    match users[..] {
+        [user] if !is_output[id.index()] && is_sum(graph, user) => Some(user),
+        _ => None,
+    }
 }
 
 /// For each value, whether it is an output.

@@ -6,6 +6,7 @@
 mod algebra;
 mod cse;
 mod dce;
+mod functions;
 mod merge;
 mod rebuild;
 mod split;
@@ -14,6 +15,7 @@ mod sums;
 pub use algebra::algebra;
 pub use cse::cse;
 pub use dce::dce;
+pub use functions::functions;
 pub use merge::merge;
 pub(crate) use rebuild::keep;
 pub use split::split;
@@ -43,11 +45,12 @@ pub const PASSES: [Pass; 4] = [
 
 /// The passes that ready a graph for the loop, once it is neither differentiated nor simplified
 /// any more: [`split()`] would undo [`merge()`].
-pub const LOOP_PASSES: [Pass; 6] = [
+pub const LOOP_PASSES: [Pass; 7] = [
     Pass { name: "merge", run: merge },
     Pass { name: "cse", run: cse },
     Pass { name: "dce", run: dce },
     Pass { name: "sums", run: sums },
+    Pass { name: "functions", run: functions },
     Pass { name: "cse", run: cse },
     Pass { name: "dce", run: dce },
 ];

@@ -12,7 +12,7 @@
 //!
 //! The terms of sums are added in another order, so results change within rounding.
 
-use super::merge::{Product, Rebuilt, is_sum, outputs, products, terms};
+use super::merge::{Product, Rebuilt, is_sum, only_summed, outputs, products, terms};
 use crate::ir::graph::{Graph, ValueId};
 use crate::ir::op::{Binary, Op, TypeError};
 use crate::phases::{Phase, phases};
@@ -37,15 +37,6 @@ struct Part {
     len: usize,
     /// The sum and its other terms, if the slice is used for nothing else.
     sum: Option<(ValueId, Vec<ValueId>)>,
-}
-
-/// Whether a value is of no use but to one sum.
-fn only_summed(graph: &Graph, is_output: &[bool], id: ValueId) -> Option<ValueId> {
-    let users: Vec<ValueId> = graph.users(id).collect();
-    match users[..] {
-        [user] if !is_output[id.index()] && is_sum(graph, user) => Some(user),
-        _ => None,
-    }
 }
 
 /// The slices of a product, in order, if that is all that it is used for and each of its elements

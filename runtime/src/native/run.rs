@@ -204,6 +204,9 @@ impl<T: Wide> Worker<T> {
     /// Calls what a stage touches in some rows into the cache. The sizes of cells are too small, and
     /// the arrays too many, for the processor to foresee it.
     fn prefetch(&self, stage: &Stage, first: usize, last: usize) {
+        if first == last {
+            return;
+        }
         for (spots, write) in [(&stage.reads, false), (&stage.writes, true)] {
             for spot in spots {
                 kernels::prefetch(self.rows(*spot, 0), first, last, write);
