@@ -234,21 +234,37 @@ impl Emitter<'_> {
         }
     }
 
-    /// Combines `size` elements that follow each other: full registers, then what is left.
+    /// Combines `size` elements that follow each other: tiles of registers, each of which combines
+    /// what stands in its place in all tiles, then registers, then what is left. One register alone
+    /// would wait for each of its additions.
     fn reduce_contiguous(&mut self, kind: Reduction, from: Value, size: usize) -> Value {
+        /// An addition takes about four times as long as the next may begin after.
+        const TILE: usize = 8;
         let (lanes, vector, scalar) = (self.real.count, self.real.vector, self.real.scalar);
         let full = size / lanes * lanes;
+        let tile = TILE.min(full / lanes);
         let (mut result, rest) = if full == 0 {
             (self.load(scalar, from, 0), 1)
         } else {
-            let first = self.load(vector, from, 0);
-            let (start, end) = (self.constant(lanes), self.constant(full));
-            let combined = self.for_each(start, end, lanes, &[first], |e, i, combined| {
+            let first: Vec<Value> = (0..tile).map(|i| self.load(vector, from, i * lanes)).collect();
+            let (step, tiled) = (tile * lanes, full / (tile * lanes) * (tile * lanes));
+            let (start, end) = (self.constant(step), self.constant(tiled));
+            let mut combined = self.for_each(start, end, step, &first, |e, i, combined| {
                 let from = e.element(from, i, e.real.bytes);
-                let value = e.load(vector, from, 0);
-                vec![e.combine(kind, combined[0], value)]
+                let mut next = Vec::new();
+                for (i, &sum) in combined.iter().enumerate() {
+                    let value = e.load(vector, from, i * lanes);
+                    next.push(e.combine(kind, sum, value));
+                }
+                next
             });
-            (self.horizontal(combined[0], |e, a, b| e.combine(kind, a, b)), full)
+            for (i, at) in (tiled..full).step_by(lanes).enumerate() {
+                let value = self.load(vector, from, at);
+                combined[i] = self.combine(kind, combined[i], value);
+            }
+            let one = combined.into_iter().reduce(|a, b| self.combine(kind, a, b));
+            let one = one.expect("a tile has registers");
+            (self.horizontal(one, |e, a, b| e.combine(kind, a, b)), full)
         };
         for i in rest..size {
             let value = self.load(scalar, from, i);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::access::resolve;
+use super::access::{parts, resolve};
 use crate::ir::graph::{Graph, OutputRole, ValueId};
 use crate::ir::op::{Binary, Element, Op};
 
@@ -162,7 +162,24 @@ fn collect(graph: &Graph, id: ValueId, to: Target, sums: &mut Vec<Sum>) {
             collect(graph, b, to, sums);
         }
         (Op::Outer, &[u, v]) => {
-            sums.push(Sum::Outer { u: vec![u], v: vec![v], to: vec![to] });
+            // The outer product of concatenations is made of those of their parts.
+            let mut offset = to.offset;
+            for u in parts(graph, u) {
+                let mut column = offset;
+                for v in parts(graph, v) {
+                    let to = Target { offset: column, ..to };
+                    sums.push(Sum::Outer { u: vec![u], v: vec![v], to: vec![to] });
+                    column += graph.ty(v).size();
+                }
+                offset += graph.ty(u).size() * to.stride;
+            }
+        }
+        (Op::Concat { axis: 0 }, parts) if to.stride == row_size(graph, id) => {
+            let mut offset = to.offset;
+            for &part in parts {
+                collect(graph, part, Target { offset, ..to }, sums);
+                offset += graph.ty(part).size();
+            }
         }
         (Op::Put { .. }, &[index, entry]) => sums.push(Sum::Put { index, entry, to }),
         (&Op::Pad { axis, before, .. }, &[inner]) => {

@@ -98,6 +98,10 @@ impl<'g> Rebuilt<'g> {
         self.new.push(op, operands)
     }
 
+    pub(super) fn add(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, TypeError> {
+        self.push(Op::Binary(Binary::Add), &[a, b])
+    }
+
     /// The matrices of products, end to end: along what is summed over, or along the results.
     /// Also says whether the result is to be multiplied transposed.
     fn concat_matrices(

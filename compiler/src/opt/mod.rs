@@ -8,6 +8,7 @@ mod cse;
 mod dce;
 mod functions;
 mod merge;
+mod pads;
 mod rebuild;
 mod split;
 mod sums;
@@ -17,6 +18,7 @@ pub use cse::cse;
 pub use dce::dce;
 pub use functions::functions;
 pub use merge::merge;
+pub use pads::pads;
 pub(crate) use rebuild::keep;
 pub use split::split;
 pub use sums::sums;
@@ -45,7 +47,8 @@ pub const PASSES: [Pass; 4] = [
 
 /// The passes that ready a graph for the loop, once it is neither differentiated nor simplified
 /// any more: [`split()`] would undo [`merge()`].
-pub const LOOP_PASSES: [Pass; 7] = [
+pub const LOOP_PASSES: [Pass; 8] = [
+    Pass { name: "pads", run: pads },
     Pass { name: "merge", run: merge },
     Pass { name: "cse", run: cse },
     Pass { name: "dce", run: dce },

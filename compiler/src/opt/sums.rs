@@ -14,7 +14,7 @@
 
 use super::merge::{Product, Rebuilt, is_sum, only_summed, outputs, products, terms};
 use crate::ir::graph::{Graph, ValueId};
-use crate::ir::op::{Binary, Op, TypeError};
+use crate::ir::op::{Op, TypeError};
 use crate::phases::{Phase, phases};
 
 /// Brings sums with products into the order and the shape of the products.
@@ -231,10 +231,4 @@ fn order(graph: &Graph) -> Result<Graph, TypeError> {
         rebuilt.place(id, sum);
     }
     Ok(rebuilt.finish())
-}
-
-impl Rebuilt<'_> {
-    fn add(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, TypeError> {
-        self.push(Op::Binary(Binary::Add), &[a, b])
-    }
 }
