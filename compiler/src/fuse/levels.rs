@@ -52,6 +52,8 @@ impl Levels<'_> {
                 let read = parts.chain(start).map(|part| self.memory(id, part));
                 read.max().map_or(1, |level| level | 1)
             }
+            // There when the last of its parts is.
+            Form::Gathered => operands.iter().map(|o| self.level[o.index()]).max().unwrap_or(0),
             Form::Wide | Form::Single => {
                 let operands = operands.iter();
                 operands.map(|&o| self.memory(id, o)).max().map_or(1, |level| level | 1)

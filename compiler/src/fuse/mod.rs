@@ -80,6 +80,7 @@ pub struct Kernels {
     phases: BTreeMap<Phase, Vec<Kernel>>,
     matrices: Vec<Matrix>,
     sums: Vec<Sum>,
+    gathered: BTreeMap<ValueId, View>,
     stored: Vec<bool>,
 }
 
@@ -102,6 +103,11 @@ impl Kernels {
     /// What is added to the sum outputs.
     pub fn sums(&self) -> &[Sum] {
         &self.sums
+    }
+
+    /// For each value that is computed in the memory of a concatenation, where in it.
+    pub fn gathered(&self) -> &BTreeMap<ValueId, View> {
+        &self.gathered
     }
 
     /// Whether a value is written to memory: whether anything but its own kernel reads it.
@@ -180,6 +186,8 @@ enum Form {
     Product { product: ValueId, start: Option<ValueId> },
     /// As part of the product that starts with what is added to it.
     Started,
+    /// As a concatenation whose parts are computed where they belong.
+    Gathered,
     /// By a function of its own.
     Single,
 }
@@ -226,12 +234,52 @@ fn form(looped: &Loop, machine: Machine, id: ValueId) -> Form {
     }
 }
 
+/// Finds concatenations whose parts can be computed where they belong: each in the same phase, by
+/// a kernel, and part of nothing else that has its place.
+fn gather(looped: &Loop, forms: &mut [Form]) -> BTreeMap<ValueId, View> {
+    let graph = looped.graph();
+    let mut gathered: BTreeMap<ValueId, View> = BTreeMap::new();
+    for base in graph.ids() {
+        let Op::Concat { axis: 0 } = graph.op(base) else { continue };
+        let parts = graph.operands(base);
+        let has_place = |part: ValueId| {
+            let placed = |role| role == OutputRole::Next || role == OutputRole::Output;
+            graph.outputs().iter().any(|output| placed(output.role) && output.value == part)
+        };
+        let fits = parts.iter().enumerate().all(|(i, part)| {
+            let by_kernel = matches!(
+                forms[part.index()],
+                Form::Map | Form::Wide | Form::Product { .. } | Form::Single
+            );
+            by_kernel
+                && !is_view(graph, *part)
+                && !is_inline(graph.op(*part))
+                && looped.phase(*part) == looped.phase(base)
+                && !has_place(*part)
+                && !gathered.contains_key(part)
+                && !parts[..i].contains(part)
+        });
+        if fits && looped.phase(base) != Phase::Once {
+            forms[base.index()] = Form::Gathered;
+            let mut offset = 0;
+            for &part in parts {
+                gathered.insert(part, View { base, offset });
+                offset += graph.ty(part).size();
+            }
+        }
+    }
+    gathered
+}
+
 /// Makes kernels of a loop.
 pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
     let graph = looped.graph();
     let sums = sums(graph, machine.wide);
-    let forms = forms(looped, machine, &sums);
+    let mut forms = forms(looped, machine, &sums);
+    let mut gathered = gather(looped, &mut forms);
     let needed = needed(graph, &forms, &sums);
+    // Where only products and sums read a concatenation, they read its parts.
+    gathered.retain(|_, place| needed[place.base.index()] != Need::None);
     let level = levels(looped, &forms, &needed);
     // Kernels in order of level; within one, maps by shape, then functions, then the rest by age.
     type Key = (Phase, usize, Option<[usize; 2]>, Option<ValueId>);
@@ -244,7 +292,7 @@ pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
             continue;
         }
         match forms[id.index()] {
-            Form::Leaf | Form::Started => {}
+            Form::Leaf | Form::Started | Form::Gathered => {}
             Form::Map => {
                 let extents = extents(graph, id);
                 let map = kernels.entry((phase, level, Some(extents), None));
@@ -280,7 +328,7 @@ pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
         phases.entry(phase).or_default().push(kernel);
     }
     let stored = stored(graph, &phases, &needed);
-    Kernels { graph: graph.clone(), phases, matrices, sums, stored }
+    Kernels { graph: graph.clone(), phases, matrices, sums, gathered, stored }
 }
 
 /// What a value is needed for.
@@ -343,7 +391,7 @@ fn needed(graph: &Graph, forms: &[Form], sums: &[Sum]) -> Vec<Need> {
                     need(&mut needed, id, Need::Stored);
                 }
             }
-            (_, Form::Wide | Form::Single) => {
+            (_, Form::Wide | Form::Single | Form::Gathered) => {
                 for &operand in operands {
                     need(&mut needed, operand, Need::Stored);
                 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Binding, BindingId, Local, Place, Plan, Span, Task, push};
-use crate::fuse::{Product, Sum, map_operands, view};
+use crate::fuse::{Product, Sum, View, map_operands, view};
 use crate::ir::graph::{OutputRole, ValueId};
 use crate::ir::op::Role;
 use crate::phases::Phase;
@@ -44,7 +44,7 @@ struct Uses {
 impl Uses {
     fn of(plan: &Plan) -> Self {
         let graph = plan.graph();
-        let base = |id: ValueId| view(graph, id).base;
+        let base = |id: ValueId| plan.seat(id).base;
         let mut uses = Self {
             computed: BTreeMap::new(),
             read: vec![Vec::new(); graph.len()],
@@ -57,7 +57,14 @@ impl Uses {
             for (g, group) in plan.groups(phase).iter().enumerate() {
                 for (t, task) in group.tasks.iter().enumerate() {
                     let time = (phase, g, t);
-                    uses.computed.extend(results(task).iter().map(|&id| (id, time)));
+                    for id in results(task) {
+                        uses.computed.insert(id, time);
+                        // What is computed in another's memory needs it from then on.
+                        if base(id) != id {
+                            uses.computed.entry(base(id)).or_insert(time);
+                            uses.read[base(id).index()].push(time);
+                        }
+                    }
                     for id in operands(plan, task) {
                         uses.read[base(id).index()].push(time);
                     }
@@ -95,7 +102,10 @@ impl Uses {
                 Task::Product(Product { value, start, .. }) if *start == Some(id) => {
                     if reader.0 == phase {
                         self.in_place.insert(id, *value);
-                    } else if phase == Phase::Before && !self.outside[value.index()] {
+                    } else if phase == Phase::Before
+                        && !self.outside[plan.seat(*value).base.index()]
+                        && plan.seat(*value).base == *value
+                    {
                         self.goes_on.insert(*value, id);
                     }
                 }
@@ -167,6 +177,16 @@ impl Plan {
         self.bind(Binding::Local(self.locals.len() - 1))
     }
 
+    /// Where a value is found: in another's memory, if it is a view or a part of a concatenation
+    /// that is put together in place.
+    fn seat(&self, id: ValueId) -> View {
+        let found = view(self.graph(), id);
+        match self.kernels.gathered().get(&found.base) {
+            Some(whole) => View { base: whole.base, offset: whole.offset + found.offset },
+            None => found,
+        }
+    }
+
     fn size(&self, id: ValueId) -> usize {
         self.graph().ty(id).size()
     }
@@ -222,13 +242,16 @@ impl Plan {
         let copied: Vec<ValueId> = (self.groups.values().flatten())
             .flat_map(|group| &group.tasks)
             .filter_map(|task| match task {
-                Task::Copy { from, .. } => Some(view(self.graph(), *from).base),
+                Task::Copy { from, .. } => Some(self.seat(*from).base),
                 _ => None,
             })
             .collect();
         for (time, id) in by_time {
-            let id = uses.owner(id);
-            if !self.kernels.is_stored(id) || self.homes[id.index()].is_some() {
+            if !self.kernels.is_stored(id) {
+                continue;
+            }
+            let id = self.seat(uses.owner(id)).base;
+            if self.homes[id.index()].is_some() {
                 continue;
             }
             if let Some(start) = uses.goes_on.get(&id) {
@@ -255,8 +278,11 @@ impl Plan {
             let tiled = span == Span::Tile;
             self.homes[id.index()] = Some(Place { binding, offset: 0, stride, tiled });
         }
-        for &id in uses.in_place.keys() {
-            self.homes[id.index()] = self.homes[uses.owner(id).index()];
+        for &id in uses.in_place.keys().chain(self.kernels.gathered().keys()) {
+            let seat = self.seat(uses.owner(id));
+            let home = self.homes[seat.base.index()];
+            self.homes[id.index()] =
+                home.map(|home| Place { offset: home.offset + seat.offset, ..home });
         }
     }
 
