@@ -49,7 +49,11 @@ pub(super) fn vjp<'b>(op: &Op, s: &impl Site<'b>) -> Cotangents<'b> {
         Op::Binary(Binary::Add)   => two(g(), g()),
         Op::Binary(Binary::Sub)   => two(g(), -g()),
         Op::Binary(Binary::Mul)   => two(g() * x(1), g() * x(0)),
-        Op::Binary(Binary::Div)   => two(g() / x(1), -(g() * y() / x(1))),
+        Op::Binary(Binary::Div)   => {
+            // One division, for it takes as long as several multiplications.
+            let to_dividend = g() / x(1);
+            two(to_dividend, -(to_dividend * y()))
+        }
         Op::Binary(Binary::Max)   => two(g() * share(x(1), x(0)), g() * share(x(0), x(1))),
         Op::Binary(Binary::Min)   => two(g() * share(x(0), x(1)), g() * share(x(1), x(0))),
         Op::Binary(Binary::Less | Binary::LessEqual | Binary::Equal) => smallvec![None, None],
