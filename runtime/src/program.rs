@@ -104,6 +104,7 @@ impl<T: Wide> Program<T> {
                 let &Settings { enabled, width } = settings;
                 let options =
                     Options { machine: Machine { wide: width.is_some() }, reuse: enabled("reuse") };
+                let enabled = |pass: &str| enabled(pass) && options.machine.has_use_of(pass);
                 let plans = Plans::new(&Graphs::new(graph, enabled)?, options);
                 let compile = |plan| -> Result<Routine, ProgramError> {
                     Ok(Routine::new::<T>(Code::compile(plan, T::PRECISION)?, width))

@@ -28,7 +28,8 @@ pub fn compile(graph: &Graph, machine: Machine) -> [Part; 3] {
 
 /// The same with some passes; `reuse` is one.
 pub fn compile_with(graph: &Graph, machine: Machine, enabled: impl Fn(&str) -> bool) -> [Part; 3] {
-    let graphs = Graphs::new(graph, &enabled).expect("a graph can be compiled");
+    let graphs = Graphs::new(graph, |pass| enabled(pass) && machine.has_use_of(pass))
+        .expect("a graph can be compiled");
     let Plans { forward, taped, backward } =
         Plans::new(&graphs, Options { machine, reuse: enabled("reuse") });
     let part = |graph, plan| Part { kernels: fuse(&phases(graph), machine), plan };
@@ -92,7 +93,7 @@ impl Part {
         for (name, count) in sums {
             let _ = writeln!(text, "  sums: {count} {name}");
         }
-        for span in [Span::Once, Span::Tile, Span::Step, Span::Sequence] {
+        for span in [Span::Once, Span::Tile, Span::Step, Span::Chunk, Span::Sequence] {
             let sizes = self.locals(span);
             if !sizes.is_empty() {
                 let _ = writeln!(text, "  {span:?}: {sizes:?}");

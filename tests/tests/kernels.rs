@@ -257,10 +257,9 @@ fn light_values_sink() {
             kernels g
             matrix 0: 4 x 4
               %3 at 0..4, 0..4
-            body: product %8 [4]: matrix 0 by %2
             body: map 1 x 4
-              %7 = mul
-              %9 = add stored
+              %7 = mul stored
+            body: product %9 [4]: %7 + matrix 0 by %2
         "#]],
     );
     // But not from what is in a register only lower down, which two read.
@@ -277,10 +276,8 @@ fn light_values_sink() {
               %3 at 0..4, 0..4
             body: map 1 x 4
               %7 = mul stored
-            body: product %9 [4]: matrix 0 by %7
-            body: map 1 x 4
-              %8 = neg
-              %10 = add stored
+              %8 = neg stored
+            body: product %10 [4]: %8 + matrix 0 by %7
         "#]],
     );
 }

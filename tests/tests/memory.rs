@@ -86,7 +86,7 @@ fn ten_thousand_steps_in_200_megabytes() {
     let params: Vec<Vec<f32>> = (program.interface().params.iter())
         .map(|port| (0..port.ty.size()).map(|i| ((i * 37) % 101) as f32 / 500.0 - 0.1).collect())
         .collect();
-    let extent = Extent { steps: 10_000, batch: 6 };
+    let extent = Extent { steps: 10_000, batch: 8 };
     let limit = 200_000_000;
     let gradients = |sequence: &mut dyn Sequence<f32>| {
         let from = ALLOCATOR.current_usage();

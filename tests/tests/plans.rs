@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cellc_compiler::fuse::{Machine, fuse, map_operands, resolve, view};
 use cellc_compiler::ir::graph::{Graph, ValueId};
+use cellc_compiler::ir::op::Op;
 use cellc_compiler::phases::{Phase, phases};
 use cellc_compiler::pipeline::Graphs;
 use cellc_compiler::plan::{Binding, Local, Options, Plan, Span, Task, plan};
@@ -160,24 +161,24 @@ fn spans_are_as_short_as_their_readers_allow() {
         %7 = tanh %6 : [4]
         %8 = neg %7 : [4]
         %9 = matvec %3, %8 : [4]
-        %10 = add %9, %7 : [4]
+        %10 = mul %9, %7 : [4]
         %11 = matvec %3, %10 : [4]
         %12 = abs %3 : [4, 4]
         %13 = matvec %12, %1 : [4]
-        %14 = add %13, %8 : [4]
+        %14 = mul %13, %8 : [4]
         next h = %14
         next c = %2
         output y = %11",
         true,
         &[
             // Computed before the loop, read in it.
-            (5, "1: 4 Sequence"),
-            // Computed and read in one group of tasks.
-            (6, "2: 4 Sequence"),
+            (5, "1: 4 Chunk"),
+            // Computed and read in one group of tasks, where a value goes on that is read later.
+            (6, "2: 4 Chunk"),
             // Read after the loop as well.
-            (7, "2: 4 Sequence"),
-            (8, "4: 4 Sequence"),
-            (10, "6: 4 Sequence"),
+            (7, "2: 4 Chunk"),
+            (8, "4: 4 Chunk"),
+            (10, "6: 4 Chunk"),
             // Computed once.
             (12, "0: 16 Once"),
             // Read in the body alone.
@@ -191,7 +192,7 @@ const CHAIN: &str = "%5 = matvec %3, %1 : [4]
     %6 = matvec %3, %5 : [4]
     %7 = matvec %3, %6 : [4]
     %8 = matvec %3, %7 : [4]
-    %9 = add %8, %2 : [4]
+    %9 = mul %8, %2 : [4]
     next h = %9
     next c = %2
     output y = %9";
@@ -228,30 +229,35 @@ fn what_is_alive_has_memory_of_its_own() {
 /// Runs the tasks of a plan by name: each must find what it reads where it was put.
 fn check_alive(plan: &Plan) {
     let graph = plan.graph();
-    let local = |id: ValueId| match plan.binding(plan.home(id)?.binding) {
-        Binding::Local(i) => Some(i),
-        _ => None,
-    };
-    let mut memory: BTreeMap<usize, ValueId> = BTreeMap::new();
+    let mut memory: Vec<(Area, ValueId)> = Vec::new();
     let mut computed: BTreeMap<ValueId, (Phase, usize)> = BTreeMap::new();
     for phase in Phase::ALL {
         for (g, group) in plan.groups(phase).iter().enumerate() {
             let mut step = |reads: &[ValueId], writes: &[ValueId], in_place: bool| {
-                for read in reads.iter().map(|&id| view(graph, resolve(graph, id)).base) {
-                    let Some(local) = local(read) else { continue };
-                    assert_eq!(memory.get(&local), Some(&read), "{read} is gone: {plan}");
-                    match plan.locals()[local].span {
+                let reads = reads.iter().map(|&id| view(graph, resolve(graph, id)).base);
+                // A concatenation that no task computes is where its parts were put.
+                let reads = reads.flat_map(|id| match graph.op(id) {
+                    Op::Concat { .. } if !computed.contains_key(&id) => graph.operands(id).to_vec(),
+                    _ => vec![id],
+                });
+                for read in reads.collect::<Vec<_>>() {
+                    let Some(area) = area(plan, read) else { continue };
+                    assert!(memory.contains(&(area, read)), "{read} is gone: {plan}");
+                    match plan.locals()[area.local].span {
                         Span::Tile => assert_eq!(computed[&read], (phase, g), "{read}: {plan}"),
                         Span::Step => assert_eq!(phase, Phase::Body, "{read}: {plan}"),
                         Span::Once | Span::Chunk | Span::Sequence => {}
                     }
-                    let kept =
-                        in_place || !writes.iter().any(|&id| home_of(plan, id) == Some(local));
+                    let overwritten = |id: &ValueId| {
+                        stored(plan, *id).is_some_and(|written| written.overlaps(area))
+                    };
+                    let kept = in_place || !writes.iter().any(overwritten);
                     assert!(kept, "{read} is read and written at once: {plan}");
                 }
                 for &write in writes {
-                    if let Some(local) = home_of(plan, write) {
-                        memory.insert(local, write);
+                    if let Some(area) = stored(plan, write) {
+                        memory.retain(|(other, _)| !other.overlaps(area));
+                        memory.push((area, write));
                     }
                     computed.insert(write, (phase, g));
                 }
@@ -279,13 +285,29 @@ fn check_alive(plan: &Plan) {
     }
 }
 
-/// The local in which a computed value is stored.
-fn home_of(plan: &Plan, id: ValueId) -> Option<usize> {
-    if !plan.is_stored(id) {
-        return None;
+/// Elements of the rows of a local.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Area {
+    local: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Area {
+    fn overlaps(self, other: Self) -> bool {
+        self.local == other.local && self.start < other.end && other.start < self.end
     }
-    match plan.binding(plan.home(id)?.binding) {
-        Binding::Local(i) => Some(i),
-        _ => None,
-    }
+}
+
+/// Where a value is, if in memory of the program's own.
+fn area(plan: &Plan, id: ValueId) -> Option<Area> {
+    let home = plan.home(id)?;
+    let Binding::Local(local) = plan.binding(home.binding) else { return None };
+    let end = home.offset + plan.graph().ty(id).size();
+    Some(Area { local, start: home.offset, end })
+}
+
+/// Where a computed value is stored.
+fn stored(plan: &Plan, id: ValueId) -> Option<Area> {
+    if plan.is_stored(id) { area(plan, id) } else { None }
 }

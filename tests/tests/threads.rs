@@ -26,14 +26,14 @@ cell mixed(V, E, H) {
 }";
 
 /// Holds the bits of runs on some numbers of threads against each other, the work of each being
-/// worth two at least.
+/// worth five threads.
 fn check_threads<T: Wide>(graph: &Graph, extent: Extent, width: Option<Width>) {
     let settings = Settings { width, ..Settings::default() };
     let program = Program::<T>::with_settings(graph, Engine::Jit, &settings);
     let program = program.expect("the graph is valid");
     let elements: usize = program.interface().params.iter().map(|port| port.ty.size()).sum();
     let work = elements * extent.steps * extent.batch;
-    assert!(work / WORTH_A_THREAD >= 2, "{}: too little work", graph.name());
+    assert!(work / WORTH_A_THREAD >= 4, "{}: too little work", graph.name());
     let once = results(&mut *program.sequence(1), extent, 7);
     assert!(once.iter().flat_map(|(_, data)| data).all(|x| x.to_f64().is_finite()));
     for threads in [1, 2, 3, 5] {
@@ -56,8 +56,8 @@ fn check_threads_of_all<T: Wide>(graph: &Graph, batches: &[usize]) {
     let params = graph.arguments_of(Role::Param).map(|(id, _)| graph.ty(id).size());
     let elements: usize = params.sum();
     for &batch in batches {
-        // Enough work for three threads at the least.
-        let steps = (5 * WORTH_A_THREAD / 2).div_ceil(elements * batch);
+        // Enough work for five threads.
+        let steps = (4 * WORTH_A_THREAD).div_ceil(elements * batch);
         for width in widths() {
             check_threads::<T>(graph, Extent { steps, batch }, width);
         }

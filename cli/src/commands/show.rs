@@ -116,7 +116,7 @@ fn stage(args: &Args, graph: &Graph) -> Result<String, Box<dyn Error>> {
         None => (Target::host()?, Width::detect().is_some()),
     };
     let machine = Machine { wide };
-    let graphs = Graphs::new(graph, |_| true)?;
+    let graphs = Graphs::new(graph, |pass| machine.has_use_of(pass))?;
     let plans = Plans::new(&graphs, Options { machine, reuse: true });
     let parts = [
         ("forward", &graphs.forward, &plans.forward),

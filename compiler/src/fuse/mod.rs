@@ -38,6 +38,14 @@ pub struct Machine {
     pub wide: bool,
 }
 
+impl Machine {
+    /// Whether a pass is of use for it, by the pass's name. Functions are put together for the
+    /// runtime to call; compiled ones are better left in the maps that they are part of.
+    pub fn has_use_of(self, pass: &str) -> bool {
+        self.wide || pass != "functions"
+    }
+}
+
 /// A kernel: what is computed for each row by one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kernel {

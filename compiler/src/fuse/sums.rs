@@ -199,6 +199,9 @@ fn collect(graph: &Graph, id: ValueId, to: Target, sums: &mut Vec<Sum>) {
     }
 }
 
+/// A vector `v` with where its outer products with some `u`s go.
+type Column = (ValueId, Vec<Target>);
+
 /// Puts outer products together: first those with the same `v`, then those with the same `u`s. What
 /// adds to the same elements stays apart.
 fn merge(graph: &Graph, sums: Vec<Sum>) -> Vec<Sum> {
@@ -223,8 +226,8 @@ fn merge(graph: &Graph, sums: Vec<Sum>) -> Vec<Sum> {
         }
     }
     // For each list of `u`s the `v`s, each with its targets.
-    let mut by_u: Vec<(Vec<ValueId>, Vec<(ValueId, Vec<Target>)>)> = Vec::new();
-    let outer = |u: &[ValueId], v: &[(ValueId, Vec<Target>)]| Sum::Outer {
+    let mut by_u: Vec<(Vec<ValueId>, Vec<Column>)> = Vec::new();
+    let outer = |u: &[ValueId], v: &[Column]| Sum::Outer {
         u: u.to_vec(),
         v: v.iter().map(|(v, _)| *v).collect(),
         to: (0..u.len()).flat_map(|i| v.iter().map(move |(_, targets)| targets[i])).collect(),
@@ -234,7 +237,7 @@ fn merge(graph: &Graph, sums: Vec<Sum>) -> Vec<Sum> {
         us.sort_unstable();
         let (us, targets): (Vec<_>, Vec<_>) = us.into_iter().unzip();
         let column = (v, targets);
-        let fits = |(found, vs): &&mut (Vec<ValueId>, Vec<(ValueId, Vec<Target>)>)| {
+        let fits = |(found, vs): &&mut (Vec<ValueId>, Vec<Column>)| {
             let alone = outer(&us, std::slice::from_ref(&column));
             *found == us && !outer(found, vs).overlaps(&alone, graph)
         };

@@ -49,7 +49,7 @@ mod width;
 mod x86;
 
 pub use math::map;
-pub use outer::{column_sum, outer_sum};
+pub use outer::{column_sum, outer_scratch, outer_sum};
 pub use pack::{Block, pack, packed_len};
 pub use peak::peak_flops;
 pub use prefetch::prefetch;

@@ -9,6 +9,7 @@
 //! Both sums add up each [`BLOCK`] of rows in order, counted from row 0, and then the blocks in
 //! order. Besides the determinism, that is more accurate than one long chain.
 
+#![allow(clippy::needless_range_loop, reason = "tiles are gone through by row and column")]
 #![allow(unsafe_code, reason = "rows are given by address")]
 
 use std::ops::Range;
@@ -53,6 +54,12 @@ pub unsafe fn outer_sum<T: Wide>(
     assert_eq!(to.len(), u.len() * v.len(), "a block of the result for each pair of parts");
     // SAFETY: the caller answers for the machine and for the memory.
     unsafe { width.run(OuterSum { rows, u, v, to, part, scratch }) }
+}
+
+/// The most elements that the scratch of [`outer_sum`] becomes.
+pub fn outer_scratch<T>(width: Width) -> usize {
+    let panel = width.panel(size_of::<T>());
+    (V_PANELS * panel + U_PANELS * MOST_ROWS) * (BLOCK + 1) + panel * (U_PANELS + 2)
 }
 
 struct OuterSum<'s, T> {

@@ -9,6 +9,7 @@
 //! In both, each element of the result is one chain of fused multiply-adds over `k` in order, from
 //! its start value on. A chain may rest in memory between two ranges of `k`, which changes no bit.
 
+#![allow(clippy::needless_range_loop, reason = "tiles are gone through by row and column")]
 #![allow(unsafe_code, reason = "rows and matrices are given by address")]
 
 use std::mem::MaybeUninit;

@@ -1,5 +1,6 @@
 //! The kernels against plain loops, for every width that this machine has and both precisions.
 
+#![allow(clippy::single_range_in_vec_init, reason = "a list of parts, of which there may be one")]
 #![allow(unsafe_code, reason = "these are the tests of unsafe functions")]
 
 use std::fmt::Debug;
@@ -423,7 +424,7 @@ fn check_map<T: Bits>(width: Width) {
                 let rows = |data| Rows { data, stride: 1, len: 1 };
                 // SAFETY: rows of one number.
                 unsafe {
-                    map(width, function, rows(&raw const x as *mut T), rows(&raw mut y), 0, 1)
+                    map(width, function, rows(&raw const x as *mut T), rows(&raw mut y), 0, 1);
                 }
                 let same = y.bits() == T::from_f64(to.at(r, i)).bits();
                 assert!(same || y.to_f64().is_nan() && to.at(r, i).is_nan(), "{what:?}");

@@ -260,7 +260,7 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
             arrays.into_iter().for_each(|len| bytes.add::<T>(1, len));
         }
         for routine in [forward, taped, backward] {
-            bytes.add::<T>(self.workers.len(), run::elements(routine));
+            bytes.add::<T>(self.workers.len(), run::elements::<T>(routine));
         }
         bytes.sum()
     }

@@ -320,10 +320,14 @@ impl<T: Wide> Worker<T> {
     }
 }
 
-/// The most elements of a worker's memory for a routine, but for the scratch of sums.
-pub(super) fn elements(routine: &Routine) -> usize {
+/// The most elements of a worker's memory for a routine.
+pub(super) fn elements<T>(routine: &Routine) -> usize {
     let tiled = routine.plan().locals().iter().filter(|local| local.span == Span::Tile);
-    tiled.map(|local| routine.script.tile_rows * local.size).sum()
+    let tiles: usize = tiled.map(|local| routine.script.tile_rows * local.size).sum();
+    let sums = routine.script.sums.iter().flatten();
+    let outer = sums.filter(|(sum, _)| matches!(sum, SumAction::Outer { .. })).count() > 0;
+    let scratch = routine.width.filter(|_| outer).map_or(0, kernels::outer_scratch::<T>);
+    tiles + scratch
 }
 
 /// Packs rows of a matrix as one panel, as compiled products want it.
