@@ -6,7 +6,7 @@ use cellc_compiler::ir::graph::{Graph, OutputRole};
 use cellc_compiler::ir::op::{Op, Role};
 use cellc_compiler::phases::Phase;
 use cellc_compiler::plan::Span;
-use cellc_tests::cells::{ARCHITECTURES, architecture, catalogue, graph, recurrent};
+use cellc_tests::cells::{ARCHITECTURES, architecture, graph, recurrent};
 use cellc_tests::inventory::{MACHINES, Part, compile, compile_with, describe};
 use expect_test::expect_file;
 

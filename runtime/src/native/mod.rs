@@ -2,7 +2,7 @@
 //! kernels.
 //!
 //! One of the few modules with `unsafe` code: it hands raw addresses to compiled functions. What
-//! makes that sound is said once, at [`run::run`].
+//! makes that sound is said once, at `run` in `run.rs`.
 
 #![allow(unsafe_code, reason = "this module calls compiled code on raw addresses")]
 
