@@ -95,12 +95,12 @@ fn products_of_one_vector_are_parts_of_one() {
             %6 = input x : [2]
             %7 = input e : [3]
             %8 = state h : [4]
-            %9 = concat %0, %4 : [8, 2]
+            %9 = concat %4, %0 : [8, 2]
             %10 = matvec %9, %6 : [8]
             %11 = slice %10 start=0 : [4]
             %12 = slice %10 start=4 : [4]
-            %13 = tanh %11 : [4]
-            %14 = mul %13, %12 : [4]
+            %13 = tanh %12 : [4]
+            %14 = mul %13, %11 : [4]
             next h = %8
             output y = %14
         "#]],

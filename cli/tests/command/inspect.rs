@@ -136,7 +136,7 @@ fn show_prints_each_stage() {
     cellc("show rnn --stage loop --dims I=3,H=4").exits(0).prints(&parts);
     for stage in ["kernels", "plan"] {
         let words = format!("show rnn --stage {stage} --dims I=3,H=4");
-        cellc(&words).exits(0).prints(&["// backward", "rnn.backward", "matvec_t"]);
+        cellc(&words).exits(0).prints(&["// backward", "rnn.backward", "matrix 0"]);
     }
     cellc("show rnn --format dot").exits(2).says(&["--stage graph"]);
     cellc("show rnn --stage grahp").exits(2).says(&["grahp", "graph"]);

@@ -146,7 +146,7 @@ fn a_training_keeps_to_its_memory_or_says_what_it_needs() {
         let report: serde_json::Value = serde_json::from_str(last).expect("it ends with JSON");
         report["heldout"]["loss"].as_f64().expect("a number")
     };
-    let cut = folder.cellc(&format!("{words} --out cut --json --memory 600KiB")).exits(0);
+    let cut = folder.cellc(&format!("{words} --out cut --json --memory 650KiB")).exits(0);
     assert!((loss(&cut.stdout) - loss(&free.stdout)).abs() < 1e-3, "{cut}");
     let refused = folder.cellc(&format!("{words} --out none --memory 20kB")).exits(2);
     refused.says(&["200 steps of 4 examples take", "the limit is 20 kB (--memory)", "--batch"]);

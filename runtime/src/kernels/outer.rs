@@ -56,10 +56,35 @@ pub unsafe fn outer_sum<T: Wide>(
     unsafe { width.run(OuterSum { rows, u, v, to, part, scratch }) }
 }
 
-/// The most elements that the scratch of [`outer_sum`] becomes.
-pub fn outer_scratch<T>(width: Width) -> usize {
-    let panel = width.panel(size_of::<T>());
-    (V_PANELS * panel + U_PANELS * MOST_ROWS) * (BLOCK + 1) + panel * (U_PANELS + 2)
+/// The most elements that the scratch of [`outer_sum`] becomes, for so many rows of vectors `u` and
+/// `v` of so many elements in all.
+pub fn outer_scratch<T>(width: Width, rows: usize, u: usize, v: usize) -> usize {
+    let tile_rows = match width {
+        Width::Avx2 => MOST_ROWS / 2,
+        Width::Avx512 => MOST_ROWS,
+    };
+    Scratch::new(rows, u, v, tile_rows, width.panel(size_of::<T>())).len
+}
+
+/// How panels lie in the scratch: those of `v`, then those of `u`.
+struct Scratch {
+    u_panel: usize,
+    v_panel: usize,
+    /// The place of the first panel of `u`.
+    u_panels: usize,
+    len: usize,
+}
+
+impl Scratch {
+    fn new(rows: usize, u: usize, v: usize, tile_rows: usize, panel: usize) -> Self {
+        let depth = BLOCK.min(rows);
+        // Behind each panel is room for the vector that is stored for its last few columns.
+        let [u_panel, v_panel] = [tile_rows, panel].map(|pitch| pitch * depth + panel);
+        let u_panels = V_PANELS.min(v.div_ceil(panel)) * v_panel;
+        // One more for what is left to the next cache line.
+        let len = u_panels + U_PANELS.min(u.div_ceil(tile_rows)) * u_panel + panel;
+        Self { u_panel, v_panel, u_panels, len }
+    }
 }
 
 struct OuterSum<'s, T> {
@@ -95,13 +120,12 @@ impl<T: Wide> Kernel<T> for OuterSum<'_, T> {
         // The rows of the result are split evenly into tiles.
         let tiles = part.len().div_ceil(V::ROWS);
         let row = |tile: usize| part.start + part.len() * tile / tiles;
-        // Behind each panel is room for the vector that is stored for its last few columns.
-        let [u_panel_len, v_panel_len] = [V::ROWS, width].map(|pitch| pitch * BLOCK + width);
-        let len = U_PANELS * u_panel_len + V_PANELS * v_panel_len + width;
+        let Scratch { u_panel: u_panel_len, v_panel: v_panel_len, u_panels, len } =
+            Scratch::new(rows, part.len(), columns, V::ROWS, width);
         scratch.resize(scratch.len().max(len), T::default());
         let v_panels = scratch.as_mut_ptr();
         let v_panels = v_panels.wrapping_add(v_panels.align_offset(64));
-        let u_panels = v_panels.wrapping_add(V_PANELS * v_panel_len);
+        let u_panels = v_panels.wrapping_add(u_panels);
         let mut segments = Vec::new();
         for first in (0..rows).step_by(BLOCK) {
             let depth = BLOCK.min(rows - first);

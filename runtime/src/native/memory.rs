@@ -14,22 +14,32 @@ pub(super) struct Aligned<T> {
     /// The first element, at the beginning of a line.
     start: usize,
     len: usize,
-    /// The lines that are left free before it.
-    skew: usize,
+    number: usize,
 }
 
 /// The bytes of a cache line.
 const LINE: usize = 64;
 
+/// From so many bytes on, an allocator is likely to give an array pages of its own.
+const LARGE: usize = 64 << 10;
 /// The cache lines of a page, over which arrays are spread.
 const SPREAD: usize = 64;
 
 impl<T> Aligned<T> {
-    /// No memory yet. Arrays of different numbers begin at different places of a page: large ones
-    /// would all begin at the same, and their rows compete for the same few lines of the cache.
+    /// No memory yet. Large arrays of different numbers begin at different places of a page.
     pub(super) fn new(number: usize) -> Self {
+        Self { data: Vec::new(), start: 0, len: 0, number }
+    }
+
+    /// The elements that are left free before an array of so many: large ones have pages of their
+    /// own and would all begin at the same place of one, so that their rows would compete for the
+    /// same few lines of the cache.
+    fn skew(number: usize, len: usize) -> usize {
+        if len.saturating_mul(size_of::<T>()) < LARGE {
+            return 0;
+        }
         // 19 and 64 have no common divisor: as many places as there can be, neighbours far apart.
-        Self { data: Vec::new(), start: 0, len: 0, skew: 19 * number % SPREAD }
+        19 * number % SPREAD * (LINE / size_of::<T>())
     }
 }
 
@@ -47,10 +57,11 @@ impl<T: Real> Aligned<T> {
             // What was there is of no use: no copy of it.
             self.data = Vec::new();
             let line = LINE / size_of::<T>();
-            self.data.resize(len + (1 + self.skew) * line, T::default());
+            let skew = Self::skew(self.number, len);
+            self.data.resize(len + line + skew, T::default());
             // `align_offset` may refuse; then the memory is as good, only slower.
             let to_line = self.data.as_ptr().align_offset(LINE);
-            self.start = if to_line < line { to_line + self.skew * line } else { 0 };
+            self.start = if to_line < line { to_line + skew } else { 0 };
         }
         self.len = len;
     }
@@ -164,8 +175,11 @@ pub(super) fn layout<T>(routines: &[&Routine], states: &[Port], extent: Extent) 
             grow(&mut packed, i, routine.packed_len::<T>(i));
         }
     }
-    let all = histories.chain(locals).chain(packed);
-    all.map(|len| len.saturating_add(SPREAD * LINE / size_of::<T>())).collect()
+    let line = LINE / size_of::<T>();
+    let spread =
+        |(number, len): (usize, usize)| len.saturating_add(line + Aligned::<T>::skew(number, len));
+    let arrays = histories.chain(locals).enumerate().map(spread);
+    arrays.chain(packed.into_iter().enumerate().map(spread)).collect()
 }
 
 /// Where a binding is at step 0, and how far it is from one step to the next, in bytes.

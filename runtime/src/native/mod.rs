@@ -259,9 +259,8 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
             let arrays = memory::layout::<T>(routines, states, extent);
             arrays.into_iter().for_each(|len| bytes.add::<T>(1, len));
         }
-        for routine in [forward, taped, backward] {
-            bytes.add::<T>(self.workers.len(), run::elements::<T>(routine));
-        }
+        let of_worker = [forward, taped, backward].map(|r| run::elements::<T>(r, extent));
+        bytes.add::<T>(self.workers.len(), of_worker.into_iter().sum());
         bytes.sum()
     }
 

@@ -22,7 +22,7 @@ use cellc_compiler::phases::Phase;
 use cellc_compiler::plan::{Binding, Plan, Span};
 
 use super::gate::Gate;
-use super::memory::{Aligned, Slots, chunk};
+use super::memory::{Aligned, Slots, chunk, rows};
 use super::script::{Action, Pack, Script, Spot, Stage, SumAction};
 use crate::kernels::{self, Block, Rows, Wide, Width};
 use crate::sequence::Extent;
@@ -85,6 +85,7 @@ impl<T: Wide> Worker<T> {
             }
         }
         self.table.reserve(routine.plan().bindings().len());
+        self.parts.reserve(routine.script.parts);
     }
 
     /// Fills the table with the addresses at a step, in a chunk that begins at step `begin`.
@@ -321,13 +322,18 @@ impl<T: Wide> Worker<T> {
 }
 
 /// The most elements of a worker's memory for a routine.
-pub(super) fn elements<T>(routine: &Routine) -> usize {
+pub(super) fn elements<T>(routine: &Routine, extent: Extent) -> usize {
     let tiled = routine.plan().locals().iter().filter(|local| local.span == Span::Tile);
     let tiles: usize = tiled.map(|local| routine.script.tile_rows * local.size).sum();
-    let sums = routine.script.sums.iter().flatten();
-    let outer = sums.filter(|(sum, _)| matches!(sum, SumAction::Outer { .. })).count() > 0;
-    let scratch = routine.width.filter(|_| outer).map_or(0, kernels::outer_scratch::<T>);
-    tiles + scratch
+    let rows = rows(Span::Chunk, extent);
+    let scratch = routine.script.sums.iter().flatten().filter_map(|(sum, part)| match sum {
+        SumAction::Outer { v, .. } => {
+            let columns = v.iter().map(|v| v.len).sum();
+            Some(kernels::outer_scratch::<T>(routine.width?, rows, *part, columns))
+        }
+        SumAction::Call(_) | SumAction::Columns { .. } => None,
+    });
+    tiles + scratch.max().unwrap_or(0)
 }
 
 /// Packs rows of a matrix as one panel, as compiled products want it.

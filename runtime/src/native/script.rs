@@ -84,6 +84,8 @@ pub(super) struct Script {
     pub(super) sums: Vec<Vec<(SumAction, usize)>>,
     /// The rows for which tiled memory has room.
     pub(super) tile_rows: usize,
+    /// The most parts of a vector that is multiplied.
+    pub(super) parts: usize,
 }
 
 impl Script {
@@ -139,6 +141,14 @@ impl Script {
         Self {
             packs: packs.collect(),
             sums: sums.collect(),
+            parts: (phases.iter().flatten().flat_map(|stage| &stage.actions))
+                .map(
+                    |action| {
+                        if let Action::Product { parts, .. } = action { parts.len() } else { 0 }
+                    },
+                )
+                .max()
+                .unwrap_or(0),
             tile_rows: phases.iter().flatten().filter_map(|stage| stage.tile).max().unwrap_or(0),
             phases,
         }
