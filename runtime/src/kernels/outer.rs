@@ -122,7 +122,11 @@ impl<T: Wide> Kernel<T> for OuterSum<'_, T> {
         let row = |tile: usize| part.start + part.len() * tile / tiles;
         let Scratch { u_panel: u_panel_len, v_panel: v_panel_len, u_panels, len } =
             Scratch::new(rows, part.len(), columns, V::ROWS, width);
-        scratch.resize(scratch.len().max(len), T::default());
+        if scratch.len() < len {
+            // Not beside what was there, and no larger than it need be.
+            *scratch = Vec::new();
+            *scratch = vec![T::default(); len];
+        }
         let v_panels = scratch.as_mut_ptr();
         let v_panels = v_panels.wrapping_add(v_panels.align_offset(64));
         let u_panels = v_panels.wrapping_add(u_panels);
