@@ -131,8 +131,11 @@ impl<T: Wide> Kernel<T> for OuterSum<'_, T> {
         let v_panels = v_panels.wrapping_add(v_panels.align_offset(64));
         let u_panels = v_panels.wrapping_add(u_panels);
         let mut segments = Vec::new();
-        for first in (0..rows).step_by(BLOCK) {
-            let depth = BLOCK.min(rows - first);
+        // Blocks are as even as can be: a last one of a few rows would cost as much as a full one.
+        let blocks = rows.div_ceil(BLOCK);
+        for block in 0..blocks {
+            let first = rows * block / blocks;
+            let depth = rows * (block + 1) / blocks - first;
             for left in (0..columns).step_by(V_PANELS * width) {
                 let right = columns.min(left + V_PANELS * width);
                 let panels = (left..right).step_by(width).zip((0..).step_by(v_panel_len));
@@ -446,8 +449,11 @@ impl<T: Wide> Kernel<T> for ColumnSum<T> {
     #[inline(always)]
     unsafe fn run<V: Vector<Scalar = T>>(self) {
         let Self { rows, from, to, part } = self;
-        for first in (0..rows).step_by(BLOCK) {
-            let depth = BLOCK.min(rows - first);
+        // Blocks are as even as can be: a last one of a few rows would cost as much as a full one.
+        let blocks = rows.div_ceil(BLOCK);
+        for block in 0..blocks {
+            let first = rows * block / blocks;
+            let depth = rows * (block + 1) / blocks - first;
             let block = Rows { data: from.row(first), len: part.end, ..from };
             let mut column = part.start;
             while column < part.end {

@@ -4,9 +4,10 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// How often a thread looks whether the others have come before it sleeps: tens of microseconds,
-/// which is what sleeping and being woken takes.
-const PATIENCE: usize = 1 << 14;
+/// How often a thread looks whether the others have come before it sleeps. Each look takes tens of
+/// nanoseconds: together as long as sleeping and being woken, so that a thread which waits for one
+/// that is not running wastes no more than that.
+const PATIENCE: usize = 1 << 10;
 
 /// Where threads wait for each other.
 #[derive(Debug)]

@@ -137,13 +137,13 @@ impl<T: Wide> Memory<T> {
     }
 }
 
-/// The rows of a chunk, about. Few enough for what one phase leaves to the next to stay in the
-/// caches, and enough for a product over all of them to be worth its matrix.
+/// The rows of a chunk, at the most, unless a step has more. Few enough for what one phase leaves to
+/// the next to stay in the caches, and enough for a product over all of them to be worth its matrix.
 const CHUNK_ROWS: usize = 256;
 
 /// The steps of a chunk.
 pub(super) fn chunk(batch: usize) -> usize {
-    CHUNK_ROWS.div_ceil(batch.max(1))
+    (CHUNK_ROWS / batch.max(1)).max(1)
 }
 
 /// The rows of a local of a span. Tiles are the workers' own.

@@ -25,8 +25,9 @@ use crate::sequence::{
     Bytes, Extent, InputArray, InputMut, Interface, RunError, Sequence, check_params,
 };
 
-/// Below so many multiplications, starting threads takes longer than they save.
-pub const WORTH_A_THREAD: usize = 1 << 18;
+/// Below so many multiplications, starting a thread takes longer than it saves: at 50 a nanosecond
+/// they take 40 microseconds.
+pub const WORTH_A_THREAD: usize = 1 << 21;
 
 /// The compiled code of a cell.
 #[derive(Debug)]
