@@ -15,6 +15,7 @@ mod step;
 use std::sync::Arc;
 
 use cellc_compiler::plan::{Binding, Place, Span};
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 use self::memory::{Memory, Slot, Slots, rows};
 pub(crate) use self::run::Routine;
@@ -50,6 +51,8 @@ pub(crate) struct NativeSequence<T> {
     output_cotangents: Vec<Vec<T>>,
     backward: Memory<T>,
     workers: Vec<Worker<T>>,
+    /// The threads of all workers but the first, once there was a run that is worth them.
+    pool: Option<ThreadPool>,
     sums: Vec<Vec<T>>,
     last: Last,
     /// Whether what the tape refers to is as it was when the tape was made.
@@ -86,6 +89,7 @@ impl<T: Wide> NativeSequence<T> {
             code,
             extent,
             workers: (0..threads.max(1)).map(|_| Worker::new()).collect(),
+            pool: None,
             inputs: inputs.iter().map(|port| InputArray::zeros(port, extent)).collect(),
             forward: Memory::new(states.len()),
             output_cotangents: vec![Vec::new(); outputs.len()],
@@ -128,8 +132,9 @@ impl<T: Wide> NativeSequence<T> {
         let slots = routine.plan().bindings().iter();
         let slots = Slots(slots.map(|&b| self.forward_slot(routine, b, params)).collect());
         let workers = self.workers_for(routine, params);
+        let (workers, pool) = (&mut self.workers[..workers], self.pool.as_ref());
         // SAFETY: the slots are of this code's bindings, over this extent; see `run`.
-        unsafe { run(routine, &slots, self.extent, &mut self.workers[..workers], false) }
+        unsafe { run(routine, &slots, self.extent, workers, pool, false) }
         self.last = if taped { Last::Taped } else { Last::Forward };
         self.tape = taped;
         Ok(())
@@ -139,7 +144,15 @@ impl<T: Wide> NativeSequence<T> {
     fn workers_for(&mut self, routine: &Routine, params: &[Vec<T>]) -> usize {
         let work: usize = params.iter().map(Vec::len).sum();
         let work = work.saturating_mul(self.extent.steps * self.extent.batch);
-        let workers = self.workers.len().min(1 + work / WORTH_A_THREAD);
+        let mut workers = self.workers.len().min(1 + work / WORTH_A_THREAD);
+        if workers > 1 && self.pool.is_none() {
+            // The system may refuse threads: then there is one.
+            let threads = self.workers.len() - 1;
+            self.pool = ThreadPoolBuilder::new().num_threads(threads).build().ok();
+        }
+        if self.pool.is_none() {
+            workers = 1;
+        }
         self.workers[..workers].iter_mut().for_each(|worker| worker.make_room(routine));
         workers
     }
@@ -338,8 +351,9 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         let slots = routine.plan().bindings().iter();
         let slots = Slots(slots.map(|&binding| self.backward_slot(binding, params)).collect());
         let workers = self.workers_for(routine, params);
+        let (workers, pool) = (&mut self.workers[..workers], self.pool.as_ref());
         // SAFETY: the slots are of this code's bindings, over this extent; see `run`.
-        unsafe { run(routine, &slots, self.extent, &mut self.workers[..workers], true) }
+        unsafe { run(routine, &slots, self.extent, workers, pool, true) }
         self.last = Last::Backward;
         Ok(())
     }

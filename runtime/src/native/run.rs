@@ -13,13 +13,11 @@
 //! one waits for the other.
 
 use std::ops::Range;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::Builder;
 
 use cellc_compiler::jit::Code;
 use cellc_compiler::phases::Phase;
 use cellc_compiler::plan::{Binding, Plan, Span};
+use rayon_core::ThreadPool;
 
 use super::gate::Gate;
 use super::memory::{Aligned, Slots, chunk, rows};
@@ -360,7 +358,8 @@ unsafe fn pack_plainly<T: Copy>(blocks: &[Block<T>], outer: usize, rows: Range<u
 const WORTH_OWNING: usize = 4;
 
 /// Runs all phases of a routine over all steps, in reverse for backward code, on as many threads
-/// as there are workers.
+/// as there are workers: this one, and others of a pool that does nothing else meanwhile and has
+/// as many. Without a pool there must be one worker.
 ///
 /// # Safety
 /// Each slot must point to memory of its binding's element type for the whole extent, and all
@@ -370,6 +369,7 @@ pub(super) unsafe fn run<T: Wide>(
     slots: &Slots,
     extent: Extent,
     workers: &mut [Worker<T>],
+    pool: Option<&ThreadPool>,
     reverse: bool,
 ) {
     let Some((first, others)) = workers.split_first_mut() else { return };
@@ -386,18 +386,16 @@ pub(super) unsafe fn run<T: Wide>(
         // SAFETY: all matrices are packed.
         unsafe { worker.steps(routine, slots, extent, reverse, share, gate) }
     };
-    // How many threads there are is known only once they are: the system may refuse some.
-    let team: OnceLock<Gate> = OnceLock::new();
-    let started = AtomicUsize::new(1);
-    std::thread::scope(|scope| {
+    let (Some(pool), false) = (pool, others.is_empty()) else {
+        return work(first, 0, &Gate::new(1));
+    };
+    // Each job waits at the gate for all others, and so has a thread of the pool of its own.
+    let gate = Gate::new(others.len() + 1);
+    pool.in_place_scope(|scope| {
         for (thread, worker) in (1..).zip(others) {
-            let (work, team) = (&work, &team);
-            let wait_and_work = move || work(worker, thread, team.wait());
-            if Builder::new().spawn_scoped(scope, wait_and_work).is_err() {
-                break;
-            }
-            started.store(thread + 1, Ordering::Relaxed);
+            let (work, gate) = (&work, &gate);
+            scope.spawn(move |_| work(worker, thread, gate));
         }
-        work(first, 0, team.get_or_init(|| Gate::new(started.load(Ordering::Relaxed))));
+        work(first, 0, &gate);
     });
 }
