@@ -1,7 +1,7 @@
 //! How long a cell takes: forward, and a training step.
 //!
 //! A [`Workload`] is a cell with everything it needs to run, of numbers drawn by a fixed seed. What
-//! is timed is the work and nothing else: no allocation after the first call, no drawing.
+//! is timed is the work and nothing else: nothing is drawn, and no array is made after the first call.
 
 use std::time::Instant;
 

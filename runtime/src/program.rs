@@ -44,6 +44,9 @@ pub enum ProgramError {
     /// There is no machine code.
     #[error(transparent)]
     Jit(#[from] JitError),
+    /// Vectors were asked for that this machine has not.
+    #[error("this machine has no vectors of {0:?}")]
+    Width(Width),
 }
 
 /// How native code is made.
@@ -89,7 +92,7 @@ impl<T: Wide> Program<T> {
     /// The same, made in another way than is best: for tests and measurements.
     ///
     /// # Errors
-    /// As for [`Program::new`].
+    /// As for [`Program::new`], or if this machine has no vectors of the width.
     pub fn with_settings(
         graph: &Graph,
         engine: Engine,
@@ -102,6 +105,11 @@ impl<T: Wide> Program<T> {
             }
             Engine::Jit => {
                 let &Settings { enabled, width } = settings;
+                if let Some(width) = width
+                    && !Width::available().any(|available| available == width)
+                {
+                    return Err(ProgramError::Width(width));
+                }
                 let options =
                     Options { machine: Machine { wide: width.is_some() }, reuse: enabled("reuse") };
                 let enabled = |pass: &str| enabled(pass) && options.machine.has_use_of(pass);
@@ -154,6 +162,9 @@ impl<T: Wide> Program<T> {
     ///
     /// # Errors
     /// If params do not fit the cell.
+    ///
+    /// # Panics
+    /// If the batch has more than 2^28 examples.
     pub fn step(&self, params: &[Vec<T>], batch: usize) -> Result<Box<dyn Step<T>>, RunError> {
         Ok(match &self.ready {
             Ready::Native(code) => {

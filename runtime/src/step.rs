@@ -21,7 +21,8 @@ pub trait Step<T: Wide>: Send {
     /// # Errors
     /// If an index is out of its bound; nothing has changed then.
     fn step(&mut self) -> Result<(), RunError>;
-    /// An output of the last step, `[B, ..]`.
+    /// An output of the last step, `[B, ..]`; unspecified once an input or a state is touched, for
+    /// it may be found there.
     fn output(&self, output: usize) -> &[T];
 }
 

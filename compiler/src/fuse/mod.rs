@@ -252,7 +252,8 @@ fn gather(looped: &Loop, forms: &mut [Form]) -> BTreeMap<ValueId, View> {
         let parts = graph.operands(base);
         let has_place = |part: ValueId| {
             let placed = |role| role == OutputRole::Next || role == OutputRole::Output;
-            graph.outputs().iter().any(|output| placed(output.role) && output.value == part)
+            let outputs = graph.outputs().iter().filter(|output| placed(output.role));
+            outputs.map(|output| view(graph, output.value).base).any(|base| base == part)
         };
         let fits = parts.iter().enumerate().all(|(i, part)| {
             let by_kernel = matches!(

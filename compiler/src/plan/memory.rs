@@ -217,7 +217,7 @@ impl Plan {
         for (i, state) in states.iter().enumerate() {
             let next = self.graph().outputs_of(OutputRole::Next).find(|next| next.name == *state);
             let Some(value) = next.map(|next| next.value) else { continue };
-            let found = view(self.graph(), value);
+            let found = self.seat(value);
             let in_body = uses.computed.get(&found.base).is_some_and(|time| time.0 == Phase::Body);
             let stride = self.size(value);
             let binding = self.bind(Binding::After(i));
@@ -238,14 +238,6 @@ impl Plan {
         let mut by_time: Vec<(Time, ValueId)> =
             uses.computed.iter().map(|(&id, &time)| (time, id)).collect();
         by_time.sort_unstable();
-        // Copies came after the uses were found, and read what they copy at the end of the body.
-        let copied: Vec<ValueId> = (self.groups.values().flatten())
-            .flat_map(|group| &group.tasks)
-            .filter_map(|task| match task {
-                Task::Copy { from, .. } => Some(self.seat(*from).base),
-                _ => None,
-            })
-            .collect();
         for (time, id) in by_time {
             if !self.kernels.is_stored(id) {
                 continue;
@@ -259,10 +251,7 @@ impl Plan {
                 continue;
             }
             let stride = self.size(id);
-            let span = match uses.span(id) {
-                Span::Tile | Span::Step | Span::Chunk if copied.contains(&id) => Span::Sequence,
-                span => span,
-            };
+            let span = uses.span(id);
             let binding = match span {
                 Span::Tile | Span::Step if reuse => {
                     let found = pool.take(time, span, stride);

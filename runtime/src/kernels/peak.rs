@@ -4,7 +4,9 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 use super::Width;
 use super::simd::{Kernel, Vector, Wide};
@@ -22,24 +24,24 @@ const SUMS: usize = 12;
 /// Measured by a loop of fused multiply-adds on registers at the machine's best width, and of
 /// plain arithmetic where there is no [`Width`].
 pub fn peak_flops<T: Wide>(threads: usize) -> f64 {
-    let threads = threads.max(1);
+    // If the system refuses threads, there is one.
+    let pool = ThreadPoolBuilder::new().num_threads(threads.max(1)).build().ok();
+    let threads = pool.as_ref().map_or(1, ThreadPool::current_num_threads);
     let barrier = Barrier::new(threads);
-    let slowest = |_| {
-        let run = || {
-            barrier.wait();
-            let begin = Instant::now();
-            let lanes = sums::<T>();
-            (lanes, begin.elapsed())
-        };
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-            let (lanes, mine) = run();
-            let theirs = others.into_iter().filter_map(|other| other.join().ok());
-            (lanes, theirs.map(|(_, time)| time).fold(mine, Duration::max))
-        })
+    let run = || {
+        barrier.wait();
+        let begin = Instant::now();
+        let lanes = sums::<T>();
+        (lanes, begin.elapsed())
     };
-    let rates = (0..RUNS).map(slowest).map(|(lanes, time)| {
-        2.0 * (lanes * SUMS * threads) as f64 * ROUNDS as f64 / time.as_secs_f64()
+    let rates = (0..RUNS).map(|_| {
+        let times = match &pool {
+            Some(pool) => pool.broadcast(|_| run()),
+            None => vec![run()],
+        };
+        let slowest = times.iter().map(|(_, time)| *time).max().unwrap_or_default();
+        let lanes: usize = times.iter().map(|(lanes, _)| lanes).sum();
+        2.0 * (lanes * SUMS) as f64 * ROUNDS as f64 / slowest.as_secs_f64()
     });
     rates.fold(0.0, f64::max)
 }

@@ -1,7 +1,7 @@
 //! A barrier that threads usually pass without sleeping.
 
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 /// How often a thread looks whether the others have come before it sleeps. Each look takes tens of
@@ -17,8 +17,25 @@ pub(super) struct Gate {
     come: AtomicUsize,
     /// How often it has opened.
     opened: AtomicUsize,
+    /// Whether a thread that others wait for has panicked.
+    broken: AtomicBool,
     sleepers: Mutex<()>,
     wake: Condvar,
+}
+
+/// Breaks a gate if the thread panics before this is dropped, so that nobody waits for it for ever.
+#[derive(Debug)]
+pub(super) struct Watch<'g>(pub(super) &'g Gate);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let lock = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+            self.0.broken.store(true, Ordering::Release);
+            drop(lock);
+            self.0.wake.notify_all();
+        }
+    }
 }
 
 impl Gate {
@@ -28,6 +45,7 @@ impl Gate {
             members,
             come: AtomicUsize::new(0),
             opened: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
             sleepers: Mutex::new(()),
             wake: Condvar::new(),
         }
@@ -39,6 +57,9 @@ impl Gate {
     }
 
     /// Waits until all are here. What each did before is then seen by all.
+    ///
+    /// # Panics
+    /// If another thread has.
     pub(super) fn wait(&self) {
         if self.members == 1 {
             return;
@@ -53,7 +74,11 @@ impl Gate {
             self.wake.notify_all();
             return;
         }
-        let is_open = || self.opened.load(Ordering::Acquire) != opened;
+        let is_open = || {
+            let broken = self.broken.load(Ordering::Acquire);
+            assert!(!broken, "internal error: another thread of the run has panicked");
+            self.opened.load(Ordering::Acquire) != opened
+        };
         for _ in 0..PATIENCE {
             if is_open() {
                 return;
@@ -86,5 +111,23 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn a_panic_keeps_nobody_waiting() {
+        let gate = Gate::new(3);
+        let panicked = std::thread::scope(|scope| {
+            let wait = || {
+                let _watch = Watch(&gate);
+                gate.wait();
+            };
+            let fail = || {
+                let _watch = Watch(&gate);
+                panic!("on purpose");
+            };
+            let threads = [scope.spawn(wait), scope.spawn(wait), scope.spawn(fail)];
+            threads.map(|thread| thread.join().is_err())
+        });
+        assert_eq!(panicked, [true; 3]);
     }
 }

@@ -169,7 +169,12 @@ pub(super) fn layout<T>(routines: &[&Routine], states: &[Port], extent: Extent) 
     };
     for routine in routines {
         for (i, local) in routine.plan().locals().iter().enumerate() {
-            grow(&mut locals, i, rows(local.span, extent).saturating_mul(local.size));
+            // No less for a larger extent, which the rows of a chunk may be.
+            let rows = match local.span {
+                Span::Chunk => rows(Span::Sequence, extent).min(CHUNK_ROWS.max(extent.batch)),
+                span => rows(span, extent),
+            };
+            grow(&mut locals, i, rows.saturating_mul(local.size));
         }
         for i in 0..routine.plan().matrices().len() {
             grow(&mut packed, i, routine.packed_len::<T>(i));

@@ -52,11 +52,30 @@ pub(crate) struct NativeSequence<T> {
     backward: Memory<T>,
     workers: Vec<Worker<T>>,
     /// The threads of all workers but the first, once there was a run that is worth them.
-    pool: Option<ThreadPool>,
+    pool: Pool,
     sums: Vec<Vec<T>>,
     last: Last,
     /// Whether what the tape refers to is as it was when the tape was made.
     tape: bool,
+}
+
+/// The threads of a run but the first. They serve one run at a time: each job waits for all others.
+#[derive(Default)]
+struct Pool {
+    threads: Option<ThreadPool>,
+    /// Whether the system has no threads for it.
+    refused: bool,
+}
+
+impl Pool {
+    /// So many threads, if there are.
+    fn get(&mut self, threads: usize) -> Option<&ThreadPool> {
+        if self.threads.is_none() && !self.refused {
+            self.threads = ThreadPoolBuilder::new().num_threads(threads).build().ok();
+            self.refused = self.threads.is_none();
+        }
+        self.threads.as_ref()
+    }
 }
 
 /// What was run last, and so which results there are.
@@ -89,7 +108,7 @@ impl<T: Wide> NativeSequence<T> {
             code,
             extent,
             workers: (0..threads.max(1)).map(|_| Worker::new()).collect(),
-            pool: None,
+            pool: Pool::default(),
             inputs: inputs.iter().map(|port| InputArray::zeros(port, extent)).collect(),
             forward: Memory::new(states.len()),
             output_cotangents: vec![Vec::new(); outputs.len()],
@@ -99,12 +118,17 @@ impl<T: Wide> NativeSequence<T> {
             tape: false,
             interface,
         };
-        sequence.allocate();
+        sequence.allocate(extent);
         sequence
     }
 
-    fn allocate(&mut self) {
-        let rows = self.extent.rows();
+    /// Makes room for an extent.
+    fn allocate(&mut self, extent: Extent) {
+        let rows = extent.rows();
+        // Whatever happens meanwhile, no array is shorter than the extent says.
+        self.extent = Extent::default();
+        self.last = Last::Nothing;
+        self.tape = false;
         for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
             match input {
                 InputArray::Real(data) => zeros(data, rows * port.ty.size()),
@@ -114,10 +138,9 @@ impl<T: Wide> NativeSequence<T> {
         for (data, port) in self.output_cotangents.iter_mut().zip(&self.interface.outputs) {
             zeros(data, rows * port.ty.size());
         }
-        self.forward.reshape(&self.interface.states, self.extent);
-        self.backward.reshape(&self.interface.states, self.extent);
-        self.last = Last::Nothing;
-        self.tape = false;
+        self.forward.reshape(&self.interface.states, extent);
+        self.backward.reshape(&self.interface.states, extent);
+        self.extent = extent;
     }
 
     fn run_forward(&mut self, params: &[Vec<T>], taped: bool) -> Result<(), RunError> {
@@ -126,13 +149,14 @@ impl<T: Wide> NativeSequence<T> {
             input.check(port)?;
         }
         self.last = Last::Nothing;
+        self.tape = false;
         let native = Arc::clone(&self.code);
         let routine = if taped { &native.taped } else { &native.forward };
         self.forward.make_room(routine, self.extent);
         let slots = routine.plan().bindings().iter();
         let slots = Slots(slots.map(|&b| self.forward_slot(routine, b, params)).collect());
         let workers = self.workers_for(routine, params);
-        let (workers, pool) = (&mut self.workers[..workers], self.pool.as_ref());
+        let (workers, pool) = (&mut self.workers[..workers], self.pool.threads.as_ref());
         // SAFETY: the slots are of this code's bindings, over this extent; see `run`.
         unsafe { run(routine, &slots, self.extent, workers, pool, false) }
         self.last = if taped { Last::Taped } else { Last::Forward };
@@ -144,15 +168,9 @@ impl<T: Wide> NativeSequence<T> {
     fn workers_for(&mut self, routine: &Routine, params: &[Vec<T>]) -> usize {
         let work: usize = params.iter().map(Vec::len).sum();
         let work = work.saturating_mul(self.extent.steps * self.extent.batch);
-        let mut workers = self.workers.len().min(1 + work / WORTH_A_THREAD);
-        if workers > 1 && self.pool.is_none() {
-            // The system may refuse threads: then there is one.
-            let threads = self.workers.len() - 1;
-            self.pool = ThreadPoolBuilder::new().num_threads(threads).build().ok();
-        }
-        if self.pool.is_none() {
-            workers = 1;
-        }
+        let wanted = self.workers.len().min(1 + work / WORTH_A_THREAD);
+        let workers =
+            if wanted > 1 && self.pool.get(self.workers.len() - 1).is_some() { wanted } else { 1 };
         self.workers[..workers].iter_mut().for_each(|worker| worker.make_room(routine));
         workers
     }
@@ -255,8 +273,7 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
 
     fn reshape(&mut self, extent: Extent) {
         if self.extent != extent {
-            self.extent = extent;
-            self.allocate();
+            self.allocate(extent);
         }
     }
 
@@ -279,15 +296,16 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
     }
 
     fn release(&mut self) {
-        self.extent = Extent::default();
+        let none = Extent::default();
         for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
-            *input = InputArray::zeros(port, self.extent);
+            *input = InputArray::zeros(port, none);
         }
         self.output_cotangents.fill(Vec::new());
         self.forward = Memory::new(self.interface.states.len());
         self.backward = Memory::new(self.interface.states.len());
         self.workers.iter_mut().for_each(|worker| *worker = Worker::new());
-        self.allocate();
+        self.pool = Pool::default();
+        self.allocate(none);
     }
 
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T> {
@@ -344,6 +362,13 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         if !self.tape {
             return Err(RunError::NoTape);
         }
+        // One that was taken to be filled, by a function that panicked, is gone.
+        let rows = self.extent.rows();
+        for (data, port) in self.output_cotangents.iter_mut().zip(&self.interface.outputs) {
+            if data.len() != rows * port.ty.size() {
+                zeros(data, rows * port.ty.size());
+            }
+        }
         self.sums.iter_mut().for_each(|sum| sum.fill(T::default()));
         let native = Arc::clone(&self.code);
         let routine = &native.backward;
@@ -351,7 +376,7 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         let slots = routine.plan().bindings().iter();
         let slots = Slots(slots.map(|&binding| self.backward_slot(binding, params)).collect());
         let workers = self.workers_for(routine, params);
-        let (workers, pool) = (&mut self.workers[..workers], self.pool.as_ref());
+        let (workers, pool) = (&mut self.workers[..workers], self.pool.threads.as_ref());
         // SAFETY: the slots are of this code's bindings, over this extent; see `run`.
         unsafe { run(routine, &slots, self.extent, workers, pool, true) }
         self.last = Last::Backward;

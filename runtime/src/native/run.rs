@@ -19,7 +19,7 @@ use cellc_compiler::phases::Phase;
 use cellc_compiler::plan::{Binding, Plan, Span};
 use rayon_core::ThreadPool;
 
-use super::gate::Gate;
+use super::gate::{Gate, Watch};
 use super::memory::{Aligned, Slots, chunk, rows};
 use super::script::{Action, Pack, Script, Spot, Stage, SumAction};
 use crate::kernels::{self, Block, Rows, Wide, Width};
@@ -63,7 +63,8 @@ pub(super) struct Worker<T> {
     scratch: Vec<T>,
 }
 
-// SAFETY: the table and the parts are filled anew in each run, and point to nothing between runs.
+// SAFETY: between the runs of a sequence nothing that the table and the parts point to is read. In a
+// step, they point into memory of the same object, which moves with it and is not resized.
 unsafe impl<T: Send> Send for Worker<T> {}
 
 impl<T: Wide> Worker<T> {
@@ -377,6 +378,7 @@ pub(super) unsafe fn run<T: Wide>(
     // SAFETY: nothing else runs yet; a value of the phase `once` has one row.
     unsafe { first.phase(routine, Phase::Once, 0..1) }
     let work = |worker: &mut Worker<T>, thread: usize, gate: &Gate| {
+        let _watch = Watch(gate);
         let threads = gate.members();
         let share = |extent: usize| extent * thread / threads..extent * (thread + 1) / threads;
         worker.go_to(routine, slots, 0, 0);

@@ -34,6 +34,8 @@ impl<T: Wide> NativeStep<T> {
     ) -> Result<Self, RunError> {
         check_params(&interface, params)?;
         let extent = Extent { steps: 1, batch };
+        // Panics if it is too large, as the documentation says.
+        extent.rows();
         let mut memory = Memory::new(interface.states.len());
         memory.reshape(&interface.states, extent);
         memory.make_room(&code.forward, extent);
