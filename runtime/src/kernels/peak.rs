@@ -3,7 +3,9 @@
 #![allow(unsafe_code, reason = "vectors are made for the detected width")]
 
 use std::hint::black_box;
+use std::num::NonZero;
 use std::sync::Barrier;
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
@@ -18,14 +20,16 @@ const ROUNDS: u64 = 200_000;
 /// Sums that are independent of each other, to hide the latency of an addition.
 const SUMS: usize = 12;
 
-/// Floating-point operations per second of so many threads at once, a multiplication and an
-/// addition being two: the peak that other kernels are compared with.
+/// Floating-point operations per second of so many threads at once, or as many as there are cores, a
+/// multiplication and an addition being two: the peak that other kernels are compared with.
 ///
 /// Measured by a loop of fused multiply-adds on registers at the machine's best width, and of
 /// plain arithmetic where there is no [`Width`].
 pub fn peak_flops<T: Wide>(threads: usize) -> f64 {
+    // More threads than cores would take turns, and each would count as much as a core.
+    let cores = available_parallelism().map_or(1, NonZero::get);
     // If the system refuses threads, there is one.
-    let pool = ThreadPoolBuilder::new().num_threads(threads.max(1)).build().ok();
+    let pool = ThreadPoolBuilder::new().num_threads(threads.clamp(1, cores)).build().ok();
     let threads = pool.as_ref().map_or(1, ThreadPool::current_num_threads);
     let barrier = Barrier::new(threads);
     let run = || {
