@@ -9,9 +9,11 @@
 //! |---|---|
 //! | `simd.rs`, `x86.rs` | vectors: one set of operations for each width and precision |
 //! | `pack.rs` | matrices, rearranged into the order in which [`product`] reads them |
-//! | `product.rs` | rows times a packed matrix |
-//! | `outer.rs` | sums of outer products, and of rows |
+//! | `product.rs`, `few.rs` | rows times a packed matrix: many, or up to three |
+//! | `outer.rs` | sums of outer products |
+//! | `column.rs` | sums of rows |
 //! | `math.rs` | `exp`, `log`, `sigmoid`, `tanh`, `softplus` over rows |
+//! | `prefetch.rs` | hints to bring memory into the caches |
 //! | `peak.rs` | what the machine can do at most |
 //!
 //! The matrix kernels follow Goto and van de Geijn ("Anatomy of High-Performance Matrix
@@ -33,6 +35,8 @@
 //! Nothing must be aligned beyond its own type. But packed matrices are read twice as fast from the
 //! caches if they begin at a multiple of 64 bytes.
 
+mod column;
+mod few;
 mod math;
 #[cfg(test)]
 mod math_tests;
@@ -48,8 +52,9 @@ mod width;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use column::column_sum;
 pub use math::map;
-pub use outer::{column_sum, outer_scratch, outer_sum};
+pub use outer::{outer_scratch, outer_sum};
 pub use pack::{Block, pack, packed_len};
 pub use peak::peak_flops;
 pub use prefetch::prefetch;

@@ -2,9 +2,8 @@
 //!
 //! Two regimes. Many rows use each number of the matrix many times, and the micro-kernel is bound
 //! by arithmetic: a tile of up to 12 rows by two vectors (6 rows with AVX2) stays in registers over
-//! a range of `k`. One to three rows use it once, and are bound by how fast the matrix arrives: then
-//! several panels are gone through at once, which gives enough independent sums to hide the latency
-//! of an addition, and several streams for the processor to prefetch.
+//! a range of `k`. That is here. One to three rows use it too few times for that; `few.rs` says what
+//! is done with them.
 //!
 //! In both, each element of the result is one chain of fused multiply-adds over `k` in order, from
 //! its start value on. A chain may rest in memory between two ranges of `k`, which changes no bit.
@@ -15,11 +14,10 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::few::{self, FewRows};
 use super::simd::{Kernel, Vector, Wide};
 use super::{Rows, Width};
 
-/// The most rows for which several panels are gone through at once.
-const FEW: usize = 3;
 /// Bytes of a row of the block of `x`: the `k` that a tile goes through before the next one.
 const ROW: usize = 2 << 10;
 /// Bytes of the block of `x`. With it, its part of the result should stay in L2 while the panels
@@ -50,7 +48,7 @@ pub unsafe fn product<T: Wide>(
     if first == last || out.len == 0 {
         return;
     }
-    if last - first <= FEW {
+    if last - first <= few::MOST_ROWS {
         // SAFETY: the caller answers for the machine and for the memory.
         unsafe { width.run(FewRows { product, first, rows: last - first }) }
     } else {
@@ -60,13 +58,13 @@ pub unsafe fn product<T: Wide>(
 }
 
 /// The operands.
-struct Product<'p, T> {
-    parts: &'p [Rows<T>],
-    packed: *const T,
-    start: Option<Rows<T>>,
-    out: Rows<T>,
+pub(super) struct Product<'p, T> {
+    pub(super) parts: &'p [Rows<T>],
+    pub(super) packed: *const T,
+    pub(super) start: Option<Rows<T>>,
+    pub(super) out: Rows<T>,
     /// Rows of the matrix.
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 /// A range of rows that is long enough to be gone through tile by tile.
@@ -282,142 +280,5 @@ unsafe fn store_tile<V: Vector, const R: usize, const C: usize>(
                 }
             }
         }
-    }
-}
-
-/// One to three rows.
-struct FewRows<'p, T> {
-    product: Product<'p, T>,
-    first: usize,
-    rows: usize,
-}
-
-impl<T: Wide> Kernel<T> for FewRows<'_, T> {
-    #[inline(always)]
-    unsafe fn run<V: Vector<Scalar = T>>(self) {
-        let Self { product, first, rows } = self;
-        // As many panels as leave registers for a vector of each row.
-        let most = match rows {
-            1 => V::ROWS / 2,
-            2 => V::ROWS / 3,
-            _ => V::ROWS / 4,
-        };
-        let panels = product.out.len.div_ceil(2 * V::LANES);
-        let strips = panels.div_ceil(most);
-        for strip in 0..strips {
-            let begin = panels * strip / strips;
-            let panels = panels * (strip + 1) / strips - begin;
-            let strip = Strip { product: &product, first, column: begin * 2 * V::LANES };
-            /// One instance for each number of rows and panels.
-            macro_rules! by_panels {
-                ($($rows:literal: $($panels:literal)*;)*) => {
-                    match (rows, panels) {
-                        $($(($rows, $panels) => {
-                            V::enter(StripOf::<'_, '_, T, $rows, $panels>(strip));
-                        })*)*
-                        _ => unreachable!("{panels} panels of {rows} rows at once"),
-                    }
-                };
-            }
-            // SAFETY: the caller of `product` answers for the machine and the memory.
-            unsafe {
-                by_panels! {
-                    1: 1 2 3 4 5 6;
-                    2: 1 2 3 4;
-                    3: 1 2 3;
-                }
-            }
-        }
-    }
-}
-
-/// Some panels of the result for few rows.
-struct Strip<'s, 'p, T> {
-    product: &'s Product<'p, T>,
-    first: usize,
-    column: usize,
-}
-
-/// A strip of `R` rows by `P` panels.
-struct StripOf<'s, 'p, T, const R: usize, const P: usize>(Strip<'s, 'p, T>);
-
-impl<T: Wide, const R: usize, const P: usize> Kernel<T> for StripOf<'_, '_, T, R, P> {
-    #[inline(always)]
-    unsafe fn run<V: Vector<Scalar = T>>(self) {
-        let Strip { product, first, column } = self.0;
-        let &Product { parts, packed, start, out, depth } = product;
-        let panel_len = 2 * V::LANES * depth;
-        // SAFETY: the caller of `product` answers for the memory, and what is behind the end of a
-        // row of `out` is not touched.
-        unsafe {
-            let mut panel = packed.add(column * depth);
-            let mut sums = [[[V::splat(T::default()); 2]; P]; R];
-            if let Some(start) = start {
-                for r in 0..R {
-                    for p in 0..P {
-                        let from = start.at(first + r, column + p * 2 * V::LANES);
-                        sums[r][p] = load_pair(from.data, out.len - column - p * 2 * V::LANES);
-                    }
-                }
-            }
-            for part in parts {
-                for k in 0..part.len {
-                    let mut x = [V::splat(T::default()); R];
-                    for r in 0..R {
-                        x[r] = V::splat(*part.row(first + r).add(k));
-                    }
-                    for p in 0..P {
-                        for c in 0..2 {
-                            let column = V::load(panel.add(p * panel_len + c * V::LANES));
-                            for r in 0..R {
-                                sums[r][p][c] = x[r].mul_add(column, sums[r][p][c]);
-                            }
-                        }
-                    }
-                    panel = panel.add(2 * V::LANES);
-                }
-            }
-            for r in 0..R {
-                for p in 0..P {
-                    let to = out.at(first + r, column + p * 2 * V::LANES);
-                    store_pair(sums[r][p], to.data, to.len);
-                }
-            }
-        }
-    }
-}
-
-/// Loads up to two vectors of the `len` elements from `from` on.
-///
-/// # Safety
-/// The machine has the extension, and the elements are readable.
-#[inline(always)]
-unsafe fn load_pair<V: Vector>(from: *const V::Scalar, len: usize) -> [V; 2] {
-    // SAFETY: the masks choose elements among the `len` only.
-    unsafe {
-        if len >= 2 * V::LANES {
-            return [V::load(from), V::load(from.add(V::LANES))];
-        }
-        let masks = [len.min(V::LANES), len.saturating_sub(V::LANES)];
-        let [low, high] = [V::mask(masks[0]), V::mask(masks[1])];
-        [V::load_masked(from, low), V::load_masked(from.wrapping_add(V::LANES), high)]
-    }
-}
-
-/// Stores two vectors to the `len` elements from `to` on, as far as there are so many.
-///
-/// # Safety
-/// The elements are writable.
-#[inline(always)]
-unsafe fn store_pair<V: Vector>(pair: [V; 2], to: *mut V::Scalar, len: usize) {
-    // SAFETY: the masks choose elements among the `len` only.
-    unsafe {
-        if len >= 2 * V::LANES {
-            pair[0].store(to);
-            pair[1].store(to.add(V::LANES));
-            return;
-        }
-        pair[0].store_masked(to, V::mask(len.min(V::LANES)));
-        pair[1].store_masked(to.wrapping_add(V::LANES), V::mask(len.saturating_sub(V::LANES)));
     }
 }
