@@ -4,12 +4,17 @@
 //! (all of its columns for `k = 0`, then for `k = 1`, ...), and so the micro-kernel reads memory
 //! from its first to its last element. The last panel is filled up with columns of zeros.
 
+#![allow(clippy::needless_range_loop, reason = "squares are gone through by row and column")]
 #![allow(unsafe_code, reason = "matrices are given by address")]
 
 use std::ops::Range;
 
 use super::Width;
-use super::simd::Wide;
+use super::simd::{Kernel, Vector, Wide};
+
+/// Squares of a transposed block from one that is copied to one that is fetched: its rows are too
+/// many for the processor to foresee them.
+const AHEAD: usize = 2;
 
 /// A block of the matrix of a product, which has `K` rows and `N` columns.
 ///
@@ -40,7 +45,7 @@ pub fn packed_len(width: Width, bytes: usize, k: usize, n: usize) -> usize {
 /// by panels.
 ///
 /// # Safety
-/// The blocks' elements are readable. `packed` has room for [`packed_len`] elements, and no other
+/// The machine has `width`. The blocks' elements are readable. `packed` has room for [`packed_len`] elements, and no other
 /// thread touches these panels of it.
 pub unsafe fn pack<T: Wide>(
     width: Width,
@@ -50,60 +55,122 @@ pub unsafe fn pack<T: Wide>(
     panels: Range<usize>,
     packed: *mut T,
 ) {
-    let columns = width.panel(size_of::<T>());
-    for panel in panels {
-        // SAFETY: the caller answers for the memory; this is where the panel is in it.
-        unsafe {
-            let to = packed.add(panel * columns * k);
-            let first = panel * columns;
-            let last = n.min(first + columns);
-            if last < first + columns {
-                to.write_bytes(0, columns * k);
-            }
-            for block in blocks {
-                let begin = first.max(block.n[0]);
-                let end = last.min(block.n[1]);
-                if begin < end {
-                    let to = to.add(block.k[0] * columns + begin - first);
-                    pack_block(block, begin - block.n[0]..end - block.n[0], columns, to);
+    // SAFETY: the caller answers for the machine and for the memory.
+    unsafe { width.run(Pack { blocks, k, n, panels, packed }) }
+}
+
+struct Pack<'b, T> {
+    blocks: &'b [Block<T>],
+    k: usize,
+    n: usize,
+    panels: Range<usize>,
+    packed: *mut T,
+}
+
+impl<T: Wide> Kernel<T> for Pack<'_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<Scalar = T>>(self) {
+        let Self { blocks, k, n, panels, packed } = self;
+        let columns = 2 * V::LANES;
+        for panel in panels {
+            // SAFETY: the caller of `pack` answers for the memory; this is where the panel is in it.
+            unsafe {
+                let to = packed.add(panel * columns * k);
+                let first = panel * columns;
+                let last = n.min(first + columns);
+                if last < first + columns {
+                    to.write_bytes(0, columns * k);
+                }
+                for block in blocks {
+                    let begin = first.max(block.n[0]);
+                    let end = last.min(block.n[1]);
+                    if begin < end {
+                        let to = to.add(block.k[0] * columns + begin - first);
+                        let range = begin - block.n[0]..end - block.n[0];
+                        match block.transposed {
+                            true => transpose::<V>(block, range, to),
+                            false => copy::<V>(block, range, to),
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// Copies some columns of a block to where they are in a panel with so many columns in all.
+/// Copies some columns of a block to where they are in a panel.
 ///
 /// # Safety
 /// As for [`pack`].
-unsafe fn pack_block<T: Wide>(block: &Block<T>, range: Range<usize>, columns: usize, to: *mut T) {
-    /// As many numbers as a cache line has: what has been fetched is used before it is evicted.
-    const RUN: usize = 16;
-    let depth = block.k[1] - block.k[0];
-    // SAFETY: all places are within the block and the panel.
-    unsafe {
-        if !block.transposed {
-            for k in 0..depth {
-                let from = block.data.add(k * block.stride + range.start);
-                from.copy_to_nonoverlapping(to.add(k * columns), range.len());
-            }
-            return;
+#[inline(always)]
+unsafe fn copy<V: Vector>(block: &Block<V::Scalar>, range: Range<usize>, to: *mut V::Scalar) {
+    for k in 0..block.k[1] - block.k[0] {
+        // SAFETY: all places are within the block and the panel.
+        unsafe {
+            let from = block.data.add(k * block.stride + range.start);
+            from.copy_to_nonoverlapping(to.add(k * 2 * V::LANES), range.len());
         }
-        for k in (0..depth).step_by(RUN) {
-            let run = RUN.min(depth - k);
-            for (i, n) in range.clone().enumerate() {
+    }
+}
+
+/// Copies some columns of a block, which is stored by columns, to where they are in a panel.
+///
+/// # Safety
+/// As for [`pack`].
+#[inline(always)]
+unsafe fn transpose<V: Vector>(block: &Block<V::Scalar>, range: Range<usize>, to: *mut V::Scalar) {
+    let depth = block.k[1] - block.k[0];
+    for k in (0..depth).step_by(V::LANES) {
+        let rows = V::LANES.min(depth - k);
+        for n in range.clone().step_by(V::LANES) {
+            let columns = V::LANES.min(range.end - n);
+            // SAFETY: all places are within the block and the panel.
+            unsafe {
                 let from = block.data.add(n * block.stride + k);
-                let to = to.add(k * columns + i);
-                if run == RUN {
-                    for j in 0..RUN {
-                        *to.add(j * columns) = *from.add(j);
-                    }
-                } else {
-                    for j in 0..run {
-                        *to.add(j * columns) = *from.add(j);
+                let to = to.add(k * 2 * V::LANES + n - range.start);
+                if rows == V::LANES && columns == V::LANES {
+                    transpose_square::<V>(from, block.stride, to);
+                    continue;
+                }
+                for column in 0..columns {
+                    for row in 0..rows {
+                        *to.add(row * 2 * V::LANES + column) =
+                            *from.add(column * block.stride + row);
                     }
                 }
             }
+        }
+    }
+}
+
+/// Copies as many columns as a vector has lanes, of as many elements, to rows of a panel.
+///
+/// # Safety
+/// As for [`pack`].
+#[inline(always)]
+unsafe fn transpose_square<V: Vector>(from: *const V::Scalar, stride: usize, to: *mut V::Scalar) {
+    const MOST_LANES: usize = 16;
+    // SAFETY: the caller answers for the machine and for the memory.
+    unsafe {
+        let mut square = [V::splat(V::Scalar::default()); MOST_LANES];
+        for i in 0..V::LANES {
+            let from = from.add(i * stride);
+            V::prefetch(from.wrapping_add(AHEAD * V::LANES));
+            square[i] = V::load(from);
+        }
+        // Each round doubles how many lanes of a vector are of one row: the first half of the
+        // vectors and the second are two packs of cards, riffled.
+        let mut lanes = 1;
+        while lanes < V::LANES {
+            let pack = square;
+            for i in 0..V::LANES / 2 {
+                let pair = pack[i].interleave(pack[i + V::LANES / 2]);
+                [square[2 * i], square[2 * i + 1]] = pair;
+            }
+            lanes *= 2;
+        }
+        for i in 0..V::LANES {
+            square[i].store(to.add(i * 2 * V::LANES));
         }
     }
 }

@@ -121,6 +121,9 @@ pub trait Vector:
     /// `self` in the lanes of a mask, `other` elsewhere.
     fn select(self, mask: Self::Mask, other: Self) -> Self;
 
+    /// The lanes of both in turn, in two vectors: this one's first, the other's first, and so on.
+    fn interleave(self, other: Self) -> [Self; 2];
+
     /// The bits that both have.
     fn and(self, other: Self) -> Self;
     /// The bits that either has.

@@ -147,7 +147,7 @@ macro_rules! full {
     (
         $(#[$doc:meta])* $vector:ident($raw:ident) = [$scalar:ident; $lanes:literal],
         $mask:ident, $maskz_load:ident, $mask_store:ident, $cmp:ident, $blend:ident,
-        $scalef:ident, { $($methods:tt)* }
+        $scalef:ident, $permute:ident[$index:ident], { $($methods:tt)* }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
@@ -195,6 +195,26 @@ macro_rules! full {
                 // SAFETY: as above.
                 Self(unsafe { $scalef(self.0, n.0) })
             }
+            #[inline(always)]
+            fn interleave(self, other: Self) -> [Self; 2] {
+                /// Lane `i` of the results: of this vector, and from `$lanes` on of the other.
+                const LANES: [[$index; $lanes]; 2] = {
+                    let mut lanes = [[0; $lanes]; 2];
+                    let mut i = 0;
+                    while i < 2 * $lanes {
+                        lanes[i / $lanes][i % $lanes] = (i / 2 + i % 2 * $lanes) as $index;
+                        i += 1;
+                    }
+                    lanes
+                };
+                LANES.map(|lanes| {
+                    // SAFETY: as above; there are as many lanes as fit a vector.
+                    Self(unsafe {
+                        let lanes = _mm512_loadu_si512(lanes.as_ptr().cast());
+                        $permute(self.0, lanes, other.0)
+                    })
+                })
+            }
         }
     };
 }
@@ -204,7 +224,7 @@ macro_rules! half {
     (
         $(#[$doc:meta])* $vector:ident($raw:ident) = [$scalar:ident; $lanes:literal],
         $integer:ident, $mask_load:ident, $mask_store:ident, $cmp:ident, $blend:ident,
-        $to:ident, $from:ident, { $($methods:tt)* }
+        $to:ident, $from:ident, $low:ident $high:ident $permute:ident, { $($methods:tt)* }
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
@@ -255,6 +275,15 @@ macro_rules! half {
             fn scale(self, n: Self) -> Self {
                 math::scale_by_halves(self, n)
             }
+            #[inline(always)]
+            fn interleave(self, other: Self) -> [Self; 2] {
+                // SAFETY: where there is a vector, there is the extension.
+                unsafe {
+                    // Each in either half of the vectors.
+                    let (low, high) = ($low(self.0, other.0), $high(self.0, other.0));
+                    [Self($permute::<0x20>(low, high)), Self($permute::<0x31>(low, high))]
+                }
+            }
         }
     };
 }
@@ -263,7 +292,7 @@ full!(
     /// 16 numbers of single precision.
     F32x16(__m512) = [f32; 16],
     __mmask16, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps, _mm512_cmp_ps_mask,
-    _mm512_mask_blend_ps, _mm512_scalef_ps, {
+    _mm512_mask_blend_ps, _mm512_scalef_ps, _mm512_permutex2var_ps[i32], {
         i32,
         new: _mm512_set1_ps _mm512_set1_epi32 _mm512_loadu_ps _mm512_storeu_ps,
         fused: _mm512_fmadd_ps _mm512_fnmadd_ps,
@@ -278,7 +307,7 @@ full!(
     /// 8 numbers of double precision.
     F64x8(__m512d) = [f64; 8],
     __mmask8, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd, _mm512_cmp_pd_mask,
-    _mm512_mask_blend_pd, _mm512_scalef_pd, {
+    _mm512_mask_blend_pd, _mm512_scalef_pd, _mm512_permutex2var_pd[i64], {
         i64,
         new: _mm512_set1_pd _mm512_set1_epi64 _mm512_loadu_pd _mm512_storeu_pd,
         fused: _mm512_fmadd_pd _mm512_fnmadd_pd,
@@ -293,7 +322,8 @@ half!(
     /// 8 numbers of single precision.
     F32x8(__m256) = [f32; 8],
     i32, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_cmp_ps, _mm256_blendv_ps,
-    _mm256_castps_si256, _mm256_castsi256_ps, {
+    _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_unpacklo_ps _mm256_unpackhi_ps _mm256_permute2f128_ps, {
         i32,
         new: _mm256_set1_ps _mm256_set1_epi32 _mm256_loadu_ps _mm256_storeu_ps,
         fused: _mm256_fmadd_ps _mm256_fnmadd_ps,
@@ -308,7 +338,8 @@ half!(
     /// 4 numbers of double precision.
     F64x4(__m256d) = [f64; 4],
     i64, _mm256_maskload_pd, _mm256_maskstore_pd, _mm256_cmp_pd, _mm256_blendv_pd,
-    _mm256_castpd_si256, _mm256_castsi256_pd, {
+    _mm256_castpd_si256, _mm256_castsi256_pd,
+    _mm256_unpacklo_pd _mm256_unpackhi_pd _mm256_permute2f128_pd, {
         i64,
         new: _mm256_set1_pd _mm256_set1_epi64x _mm256_loadu_pd _mm256_storeu_pd,
         fused: _mm256_fmadd_pd _mm256_fnmadd_pd,
