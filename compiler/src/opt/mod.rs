@@ -10,6 +10,7 @@ mod functions;
 mod merge;
 mod pads;
 mod rebuild;
+mod reciprocals;
 mod split;
 mod sums;
 
@@ -20,6 +21,7 @@ pub use functions::functions;
 pub use merge::merge;
 pub use pads::pads;
 pub(crate) use rebuild::keep;
+pub use reciprocals::reciprocals;
 pub use split::split;
 pub use sums::sums;
 use thiserror::Error;
@@ -38,9 +40,10 @@ pub struct Pass {
 }
 
 /// The passes that simplify a graph, in the order in which they run.
-pub const PASSES: [Pass; 4] = [
+pub const PASSES: [Pass; 5] = [
     Pass { name: "algebra", run: algebra },
     Pass { name: "split", run: split },
+    Pass { name: "reciprocals", run: reciprocals },
     Pass { name: "cse", run: cse },
     Pass { name: "dce", run: dce },
 ];
