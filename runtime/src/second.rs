@@ -38,9 +38,7 @@ use cellc_compiler::ir::graph::Graph;
 
 use crate::kernels::Wide;
 use crate::program::{Engine, Program, ProgramError, Settings};
-use crate::sequence::{
-    Extent, InputMut, Interface, Port, RunError, Sequence, check_params,
-};
+use crate::sequence::{Extent, InputMut, Interface, Port, RunError, Sequence, check_params};
 
 /// A run of a cell with tangents. Ports are numbered as in the cell's [`Interface`].
 ///

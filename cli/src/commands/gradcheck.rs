@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let style = "checking {bar:30} {pos}/{len} cases, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
     let done = |cases: usize| bar.set_position(cases as u64);
-    let report = check_with_progress(&mut *program.sequence(1), &options, done);
+    let report = check_with_progress(&mut *program.sequence(1), None, &options, done);
     bar.finish_and_clear();
     let report = report.map_err(|error| Failure::new(error.to_string()))?;
     if args.json {

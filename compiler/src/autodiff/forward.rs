@@ -77,7 +77,8 @@ impl Tangents {
             let ty = graph.ty(id);
             let (value, tangent) = match graph.op(id) {
                 Op::Argument { role, name } => {
-                    let leaf = |name: &str| builder.with(|new| new.argument(*role, name, ty.clone()));
+                    let leaf =
+                        |name: &str| builder.with(|new| new.argument(*role, name, ty.clone()));
                     let value = leaf(name);
                     let tangent = (ty.is_real() && moves(*role, name))
                         .then(|| leaf(&tangent_name(name, &names(graph, Group::of(*role)))));

@@ -21,6 +21,7 @@
 
 mod expr;
 mod forward;
+mod kinks;
 mod rules;
 
 use std::cell::RefCell;
@@ -29,6 +30,7 @@ use thiserror::Error;
 
 use self::expr::{Builder, Expr};
 pub use self::forward::jvp;
+pub use self::kinks::branches;
 use crate::ir::graph::{Graph, OutputRole, ValueId};
 use crate::ir::op::{Op, Role, Shape, TypeError};
 

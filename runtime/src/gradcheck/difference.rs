@@ -3,7 +3,7 @@
 use cellc_compiler::ir::op::Role;
 
 use super::case::{Argument, Case, Probe, results, set};
-use super::rms;
+use super::{SCALE, rms};
 use crate::sequence::{RunError, Sequence};
 
 /// The first step. In f64, rounding is about 1e-13 of a result here, and the truncation of a
@@ -13,6 +13,9 @@ const STEP: f64 = 2e-3;
 const SHRINK: f64 = 0.125;
 /// How many steps are tried.
 const STEPS: usize = 5;
+
+/// How far the smallest differences reach to either side.
+pub(super) const REACH: f64 = 2.0 * STEP * SHRINK * SHRINK * SHRINK * SHRINK;
 
 /// What differences tell of a derivative.
 pub(super) struct Estimate {
@@ -151,4 +154,48 @@ impl<'c> Differences<'c> {
         self.sequence.forward(&self.params)?;
         Ok(results(self.sequence))
     }
+}
+
+/// The derivatives of the parts of a function of a step, at 0: differences of sixth order as
+/// [`Differences::derivative`] takes them, where each entry of each part has the step that suits it.
+///
+/// An entry is accepted where two differences agree to within `tolerance` of itself, or of a thousandth
+/// of the root mean square of its part or of the `base` of it, if those are larger.
+pub(super) fn along(
+    mut at: impl FnMut(f64) -> Result<Vec<Vec<f64>>, RunError>,
+    base: &[Vec<f64>],
+    tolerance: f64,
+) -> Result<Vec<Vec<f64>>, RunError> {
+    let mut best: Vec<Vec<(f64, f64)>> =
+        base.iter().map(|part| vec![(f64::INFINITY, f64::NAN); part.len()]).collect();
+    let mut step = STEP;
+    for _ in 0..STEPS {
+        let mut central = |step: f64| -> Result<Vec<Vec<f64>>, RunError> {
+            let (above, below) = (at(step)?, at(-step)?);
+            let slope = |(a, b): (&f64, &f64)| (a - b) / (2.0 * step);
+            let pairs = above.iter().zip(&below);
+            Ok(pairs.map(|(a, b)| a.iter().zip(b).map(slope).collect()).collect())
+        };
+        let (wide, middle, narrow) = (central(2.0 * step)?, central(step)?, central(0.5 * step)?);
+        let mut accepted = true;
+        for (i, best) in best.iter_mut().enumerate() {
+            let fourth = |wide: &[f64], narrow: &[f64]| -> Vec<f64> {
+                wide.iter().zip(narrow).map(|(wide, narrow)| (4.0 * narrow - wide) / 3.0).collect()
+            };
+            let (coarse, fine) = (fourth(&wide[i], &middle[i]), fourth(&middle[i], &narrow[i]));
+            let scale = SCALE * rms(&fine).max(rms(&base[i]));
+            for ((best, coarse), fine) in best.iter_mut().zip(coarse).zip(fine) {
+                let disagreement = (coarse - fine).abs();
+                if disagreement < best.0 {
+                    *best = (disagreement, (16.0 * fine - coarse) / 15.0);
+                }
+                accepted &= best.0 <= tolerance * fine.abs().max(scale);
+            }
+        }
+        if accepted {
+            break;
+        }
+        step *= SHRINK;
+    }
+    Ok(best.iter().map(|part| part.iter().map(|(_, value)| *value).collect()).collect())
 }

@@ -5,7 +5,7 @@ use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::op::Role;
 use cellc_compiler::ir::text::parse;
 
-use super::{GradcheckError, Options, Place, Report, check};
+use super::{GradcheckError, Options, Place, Report, Subject, check};
 use crate::interpreter::InterpretedSequence;
 
 /// Tanh, products of states, a matrix and a broadcast: something of everything.
@@ -46,8 +46,13 @@ fn run_with_fault(fault: impl Fn(&Graph) -> String) -> Report {
 #[test]
 fn right_gradients_agree_closely() {
     let report = run(CELL, &Options::default()).expect("the cell runs");
-    let names: Vec<_> = report.rows.iter().map(|row| (row.role, row.name.as_str())).collect();
-    let expected = [(Role::Param, "W"), (Role::Param, "b"), (Role::Input, "x"), (Role::State, "h")];
+    let names: Vec<_> = report.rows.iter().map(|row| (row.subject, row.name.as_str())).collect();
+    let expected = [
+        (Subject::Param, "W"),
+        (Subject::Param, "b"),
+        (Subject::Input, "x"),
+        (Subject::Initial, "h"),
+    ];
     assert_eq!(names, expected);
     assert!(report.max_relative_error < 1e-8, "{report:#?}");
     assert!(report.passed());
