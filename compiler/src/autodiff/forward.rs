@@ -168,3 +168,101 @@ fn tangent_name(name: &str, taken: &[&str]) -> String {
     }
     tangent
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autodiff::differentiate;
+    use crate::ir::text::parse;
+    use crate::ir::verify::verify;
+
+    fn graph(text: &str) -> Graph {
+        let graph = parse(text).unwrap();
+        verify(&graph).unwrap();
+        graph
+    }
+
+    #[test]
+    fn each_argument_and_result_has_a_tangent_behind_it() {
+        let decay = graph(
+            "graph decay
+            %0 = param w : [3]
+            %1 = input i : index(3)
+            %2 = state h : [3]
+            %3 = take %0, %1 : []
+            %4 = broadcast %3 : [3]
+            %5 = mul %4, %2 : [3]
+            %6 = less %5, %2 : [3]
+            next h = %5
+            output y = %6",
+        );
+        let tangent = jvp(&decay).unwrap();
+        verify(&tangent).unwrap();
+        let expected = graph(
+            "graph decay.tangent
+            %0 = param w : [3]
+            %1 = param w.tangent : [3]
+            %2 = input i : index(3)
+            %3 = state h : [3]
+            %4 = state h.tangent : [3]
+            %5 = take %0, %2 : []
+            %6 = take %1, %2 : []
+            %7 = broadcast %5 : [3]
+            %8 = broadcast %6 : [3]
+            %9 = mul %7, %3 : [3]
+            %10 = mul %8, %3 : [3]
+            %11 = mul %8, %7 : [3]
+            %12 = mul %4, %3 : [3]
+            %13 = mul %4, %7 : [3]
+            %14 = add %10, %13 : [3]
+            %15 = less %9, %3 : [3]
+            %16 = constant 0.0 : []
+            %17 = broadcast %16 : [3]
+            next h = %9
+            next h.tangent = %14
+            output y = %15
+            output y.tangent = %17",
+        );
+        assert_eq!(tangent.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn tangents_take_no_name_that_is_there() {
+        let taken = graph(
+            "graph g
+            %0 = input x : []
+            %1 = input x.tangent : []
+            %2 = state x : []
+            %3 = mul %0, %1 : []
+            next x = %2
+            output x = %3",
+        );
+        let tangent = jvp(&taken).unwrap();
+        verify(&tangent).unwrap();
+        let names: Vec<_> = tangent.arguments().map(|(_, _, name)| name).collect();
+        let inputs = ["x", "x.tangent_", "x.tangent", "x.tangent.tangent"];
+        assert_eq!(names, inputs.into_iter().chain(["x", "x.tangent"]).collect::<Vec<_>>());
+        let twice = jvp(&tangent).unwrap();
+        verify(&twice).unwrap();
+        assert_eq!(parse(&twice.to_string()).as_ref(), Ok(&twice));
+    }
+
+    #[test]
+    fn a_residual_that_never_moves_has_no_tangent() {
+        let step = graph(
+            "graph step
+            %0 = input x : [2]
+            %1 = input a : [2]
+            %2 = less %0, %1 : [2]
+            %3 = mul %2, %1 : [2]
+            %4 = mul %3, %0 : [2]
+            output y = %4",
+        );
+        let gradient = differentiate(&step).unwrap().jvp().unwrap();
+        let residuals = gradient.forward.outputs_of(OutputRole::Residual);
+        let residuals: Vec<_> = residuals.map(|output| output.name.as_str()).collect();
+        assert!(residuals.contains(&"v2") && !residuals.contains(&"v2.tangent"), "{residuals:?}");
+        assert!(residuals.contains(&"v0.tangent"), "{residuals:?}");
+        verify(&gradient.backward).unwrap();
+    }
+}

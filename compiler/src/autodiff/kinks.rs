@@ -83,3 +83,32 @@ fn branch<'b>(op: &Op, y: Expr<'b>, x: impl Fn(usize) -> Expr<'b>) -> Option<Exp
 fn order<'b>(a: Expr<'b>, b: Expr<'b>) -> Expr<'b> {
     b.less(a) - a.less(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::text::parse;
+    use crate::ir::verify::verify;
+
+    #[test]
+    fn each_kinked_operation_has_its_branches() {
+        let graph = parse(
+            "graph g
+            %0 = input x : [2]
+            %1 = state h : [2]
+            %2 = relu %0 : [2]
+            %3 = tanh %1 : [2]
+            %4 = max %2, %3 : [2]
+            %5 = less %0, %1 : [2]
+            %6 = select %5, %4, %2 : [2]
+            %7 = reduce_max %6 : []
+            next h = %6
+            output y = %7",
+        )
+        .unwrap();
+        let branches = branches(&graph).unwrap();
+        verify(&branches).unwrap();
+        let names: Vec<_> = branches.outputs().iter().map(|output| output.name.as_str()).collect();
+        assert_eq!(names, ["relu.v2", "max.v4", "less.v5", "select.v6", "reduce_max.v7", "h"]);
+    }
+}

@@ -14,8 +14,14 @@ const SHRINK: f64 = 0.125;
 /// How many steps are tried.
 const STEPS: usize = 5;
 
-/// How far the smallest differences reach to either side.
-pub(super) const REACH: f64 = 2.0 * STEP * SHRINK * SHRINK * SHRINK * SHRINK;
+/// How far differences of a step reach to either side, in steps.
+pub(super) const REACH: f64 = 2.0;
+
+/// The steps that are tried, from the widest on.
+pub(super) fn steps(widest: f64) -> impl Iterator<Item = f64> {
+    let steps = std::iter::successors(Some(STEP), |step| Some(step * SHRINK)).take(STEPS);
+    steps.filter(move |step| *step <= widest)
+}
 
 /// What differences tell of a derivative.
 pub(super) struct Estimate {
@@ -60,18 +66,18 @@ impl<'c> Differences<'c> {
     /// agree to within `accept(estimate, term)` the extrapolation of both is the result, where
     /// `term` is the root mean square of the terms of the loss that the probe touches. If they do
     /// not, there may be a kink nearby (of relu, abs, max or a comparison), which a smaller step
-    /// does not reach. The analytic gradient has no say in the choice.
+    /// does not reach. The analytic gradient has no say in the choice. No step is wider than `widest`.
     pub(super) fn derivative(
         &mut self,
         argument: &Argument,
         probe: &Probe,
+        widest: f64,
         accept: &dyn Fn(f64, f64) -> f64,
     ) -> Result<Estimate, RunError> {
         let mut best = (f64::INFINITY, f64::NAN);
-        let mut step = STEP;
         let mut touched = 0.0;
-        let mut sides = None;
-        for i in 0..STEPS {
+        let mut last = None;
+        for step in steps(widest) {
             let (wide, term) = self.central(argument, probe, 2.0 * step)?;
             touched = f64::max(touched, term);
             let (middle, _) = self.central(argument, probe, step)?;
@@ -82,14 +88,13 @@ impl<'c> Differences<'c> {
             if disagreement < best.0 {
                 best = (disagreement, (16.0 * fine - coarse) / 15.0);
             }
+            last = Some(step);
             if disagreement <= accept(fine, touched) {
+                last = None;
                 break;
             }
-            if i + 1 == STEPS {
-                sides = Some(self.sides(argument, probe, step)?);
-            }
-            step *= SHRINK;
         }
+        let sides = last.map(|step| self.sides(argument, probe, step)).transpose()?;
         self.evaluate(argument, probe, 0.0)?;
         Ok(Estimate { value: best.1, sides, term: touched })
     }
@@ -160,16 +165,17 @@ impl<'c> Differences<'c> {
 /// [`Differences::derivative`] takes them, where each entry of each part has the step that suits it.
 ///
 /// An entry is accepted where two differences agree to within `tolerance` of itself, or of a thousandth
-/// of the root mean square of its part or of the `base` of it, if those are larger.
+/// of the root mean square of its part or of the `base` of it, if those are larger. No step is wider
+/// than `widest`.
 pub(super) fn along(
     mut at: impl FnMut(f64) -> Result<Vec<Vec<f64>>, RunError>,
     base: &[Vec<f64>],
+    widest: f64,
     tolerance: f64,
 ) -> Result<Vec<Vec<f64>>, RunError> {
     let mut best: Vec<Vec<(f64, f64)>> =
         base.iter().map(|part| vec![(f64::INFINITY, f64::NAN); part.len()]).collect();
-    let mut step = STEP;
-    for _ in 0..STEPS {
+    for step in steps(widest) {
         let mut central = |step: f64| -> Result<Vec<Vec<f64>>, RunError> {
             let (above, below) = (at(step)?, at(-step)?);
             let slope = |(a, b): (&f64, &f64)| (a - b) / (2.0 * step);
@@ -195,7 +201,6 @@ pub(super) fn along(
         if accepted {
             break;
         }
-        step *= SHRINK;
     }
     Ok(best.iter().map(|part| part.iter().map(|(_, value)| *value).collect()).collect())
 }

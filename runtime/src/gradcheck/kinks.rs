@@ -4,6 +4,7 @@ use cellc_compiler::autodiff::branches;
 use cellc_compiler::ir::graph::Graph;
 
 use super::case::{Argument, Case};
+use super::difference::{REACH, steps};
 use crate::program::{Engine, Program, ProgramError};
 use crate::sequence::{RunError, Sequence};
 
@@ -23,28 +24,37 @@ impl Kinks {
         Ok(Self { branches: branches.sequence(1) })
     }
 
-    /// An operation that is on another smooth piece at some of the points than at the case's own.
-    pub(super) fn between(
+    /// The widest step whose differences reach across no kink, given the points that steps lead to;
+    /// if there is none, the operation whose kink the smallest reaches across.
+    pub(super) fn widest(
         &mut self,
         case: &Case,
         arguments: &[Argument],
-        points: &[Vec<Vec<f64>>],
-    ) -> Result<Option<String>, RunError> {
+        point: impl Fn(f64) -> Vec<Vec<f64>>,
+    ) -> Result<Widest, RunError> {
         let run = &mut *self.branches;
-        if run.interface().outputs.is_empty() {
-            return Ok(None);
-        }
         case.load(run);
         let here = case.results_at(&case.values, arguments, run)?;
-        for point in points {
-            let there = case.results_at(point, arguments, run)?;
-            let outputs = &run.interface().outputs;
-            let mut pairs = outputs.iter().zip(here.iter().zip(&there));
-            if let Some((output, _)) = pairs.find(|(_, (here, there))| here != there) {
-                let operation = output.name.split('.').next().unwrap_or_default();
-                return Ok(Some(operation.to_owned()));
+        let mut found = Widest::Step(f64::INFINITY);
+        for step in steps(f64::INFINITY) {
+            let mut crossed = None;
+            for reach in [REACH * step, -REACH * step] {
+                let there = case.results_at(&point(reach), arguments, run)?;
+                let outputs = run.interface().outputs.iter().zip(here.iter().zip(&there));
+                let differs = outputs.into_iter().find(|(_, (here, there))| here != there);
+                crossed = crossed.or(differs.map(|(output, _)| output.name.clone()));
             }
+            let Some(name) = crossed else { return Ok(Widest::Step(step)) };
+            found = Widest::None(name.split('.').next().unwrap_or_default().to_owned());
         }
-        Ok(None)
+        Ok(found)
     }
+}
+
+/// How wide differences may be.
+pub(super) enum Widest {
+    /// This is the widest step.
+    Step(f64),
+    /// The smallest reaches across a kink of this operation.
+    None(String),
 }

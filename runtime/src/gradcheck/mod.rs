@@ -29,8 +29,9 @@ use rand_chacha::rand_core::SeedableRng;
 use thiserror::Error;
 
 use self::case::{Argument, Case, Probe};
-use self::difference::{Differences, REACH};
+use self::difference::{Differences, Estimate};
 pub use self::kinks::Kinks;
+use self::kinks::Widest;
 pub use self::second::check_second_order;
 use crate::sequence::{Extent, RunError, Sequence};
 
@@ -276,8 +277,7 @@ pub fn check_with_progress(
                 let accept = |estimate: f64, term: f64| {
                     0.1 * options.tolerance * estimate.abs().max(scale(term))
                 };
-                let estimate = differences.derivative(argument, &probe, &accept)?;
-                let found = |numeric: f64| Worst {
+                let found = |estimate: &Estimate, numeric: f64| Worst {
                     case: number,
                     extent: case.extent,
                     place: argument.place(&probe, case.extent),
@@ -285,20 +285,27 @@ pub fn check_with_progress(
                     numeric,
                     relative_error: relative_error(analytic, numeric, scale(estimate.term)),
                 };
-                let at = found(estimate.value);
+                let mut estimate =
+                    differences.derivative(argument, &probe, f64::INFINITY, &accept)?;
+                let at = found(&estimate, estimate.value);
                 let suspect = at.relative_error > options.tolerance || estimate.sides.is_some();
                 if let (true, Some(kinks)) = (suspect, kinks.as_deref_mut()) {
-                    let ends = [REACH, -REACH].map(|step| {
+                    let point = |step: f64| {
                         let mut values = case.values.clone();
                         values[argument.index] = probe.walk(&values[argument.index], step);
                         values
-                    });
-                    if let Some(operation) = kinks.between(&case, &arguments, &ends)? {
-                        row.note_kink(Kink { operation, at });
-                        continue;
+                    };
+                    match kinks.widest(&case, &arguments, point)? {
+                        Widest::None(operation) => {
+                            row.note_kink(Kink { operation, at }, 1);
+                            continue;
+                        }
+                        Widest::Step(widest) => {
+                            estimate = differences.derivative(argument, &probe, widest, &accept)?;
+                        }
                     }
                 }
-                row.note(found(estimate.nearest(analytic)), 1);
+                row.note(found(&estimate, estimate.nearest(analytic)), 1);
             }
         }
         done(number + 1);
@@ -332,9 +339,10 @@ impl Row {
         self.compared += compared;
     }
 
-    fn note_kink(&mut self, kink: Kink) {
+    /// Notes derivatives at a kink, which were not compared.
+    fn note_kink(&mut self, kink: Kink, met: usize) {
         self.kink.get_or_insert(kink);
-        self.kinks += 1;
+        self.kinks += met;
     }
 }
 

@@ -5,17 +5,17 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::case::{Argument, Case, entry_at, params};
-use super::difference::{REACH, along};
-use super::kinks::Kinks;
+use super::difference::along;
+use super::kinks::{Kinks, Widest};
 use super::{
-    GradcheckError, Identity, Kink, Options, Place, Report, Row, SCALE, Subject, Worst,
-    relative_error, rms,
+    GradcheckError, Identity, Kink, Options, Report, Row, SCALE, Subject, Worst, relative_error,
+    rms,
 };
 use crate::second::SecondOrder;
 use crate::sequence::{Extent, Port, RunError, Sequence};
 
 /// The largest relative error of an identity that holds but for rounding.
-const ROUNDING: f64 = 1e-9;
+const ROUNDING: f64 = 1e-11;
 
 /// Checks forward mode and second order of a cell: `sequence` runs it, and `second` with tangents.
 ///
@@ -61,38 +61,34 @@ pub fn check_second_order(
             transposed.note(&case.cotangents, &of_v.tangents, &of_v.gradients, &v);
             symmetric.note(&u, &of_v.products, &v, &of_u.products);
             let point = |step: f64| moved(&case.values, &v, step);
-            let tolerance = 0.1 * options.tolerance;
             let here = case.results_at(&case.values, &arguments, sequence)?;
-            let at = |step| case.results_at(&point(step), &arguments, sequence);
-            let tangents = along(at, &here, tolerance)?;
-            let at = |step| case.gradients_at(&point(step), &arguments, sequence);
-            let products = along(at, &of_v.gradients, tolerance)?;
-            let found = [
-                (&mut results, &of_v.tangents, &tangents, &here),
-                (&mut rows, &of_v.products, &products, &of_v.gradients),
-            ];
+            let mut judge = |widest: f64| -> Result<Found, RunError> {
+                let tolerance = 0.1 * options.tolerance;
+                let at = |step| case.results_at(&point(step), &arguments, sequence);
+                let tangents = along(at, &here, widest, tolerance)?;
+                let at = |step| case.gradients_at(&point(step), &arguments, sequence);
+                let products = along(at, &of_v.gradients, widest, tolerance)?;
+                let place = (number, case.extent);
+                Ok(Found {
+                    rows: worst(&rows, place, &of_v.products, &products, &of_v.gradients),
+                    results: worst(&results, place, &of_v.tangents, &tangents, &here),
+                })
+            };
+            let mut found = judge(f64::INFINITY)?;
             let mut kink = None;
-            for (rows, analytic, numeric, base) in found {
-                let arrays = analytic.iter().zip(numeric).zip(base);
-                for (row, ((analytic, numeric), base)) in rows.iter_mut().zip(arrays) {
-                    let place = (number, case.extent);
-                    let worst = worst(row, place, analytic, numeric, base);
-                    let Some(worst) = worst else { continue };
-                    if worst.relative_error > options.tolerance {
-                        // All entries lie along one direction: it is looked at once.
-                        if kink.is_none() {
-                            let ends = [point(REACH), point(-REACH)];
-                            kink = Some(match kinks.as_deref_mut() {
-                                Some(kinks) => kinks.between(&case, &arguments, &ends)?,
-                                None => None,
-                            });
-                        }
-                        if let Some(Some(operation)) = &kink {
-                            row.note_kink(Kink { operation: operation.clone(), at: worst });
-                            continue;
-                        }
+            if let (true, Some(kinks)) = (found.exceeds(options.tolerance), kinks.as_deref_mut()) {
+                match kinks.widest(&case, &arguments, point)? {
+                    Widest::None(operation) => kink = Some(operation),
+                    Widest::Step(widest) => found = judge(widest)?,
+                }
+            }
+            let rows = rows.iter_mut().zip(found.rows);
+            for (row, (worst, compared)) in rows.chain(results.iter_mut().zip(found.results)) {
+                match &kink {
+                    Some(operation) if worst.relative_error > options.tolerance => {
+                        row.note_kink(Kink { operation: operation.clone(), at: worst }, compared);
                     }
-                    row.note(worst, analytic.len());
+                    _ => row.note(worst, compared),
                 }
             }
         }
@@ -157,24 +153,47 @@ fn moved(values: &[Vec<f64>], direction: &[Vec<f64>], step: f64) -> Vec<Vec<f64>
     pairs.map(|(x, d)| x.iter().zip(d).map(add).collect()).collect()
 }
 
-/// The entry of an array with the largest error.
+/// For each row the entry with the largest error, and how many entries there are.
+struct Found {
+    rows: Vec<(Worst, usize)>,
+    results: Vec<(Worst, usize)>,
+}
+
+impl Found {
+    /// Whether an error exceeds a tolerance.
+    fn exceeds(&self, tolerance: f64) -> bool {
+        let mut worst = self.rows.iter().chain(&self.results);
+        worst.any(|(worst, _)| worst.relative_error > tolerance)
+    }
+}
+
+/// For each row the entry with the largest error, and how many entries there are.
 fn worst(
-    row: &Row,
+    rows: &[Row],
     (case, extent): (usize, Extent),
-    analytic: &[f64],
-    numeric: &[f64],
-    base: &[f64],
-) -> Option<Worst> {
-    let scale = SCALE * rms(numeric).max(rms(base));
-    let entries = analytic.iter().zip(numeric).enumerate().map(|(i, (&analytic, &numeric))| {
-        let relative_error = relative_error(analytic, numeric, scale);
-        (i, analytic, numeric, relative_error)
-    });
-    let worst = entries.max_by(|a, b| a.3.total_cmp(&b.3));
-    worst.map(|(entry, analytic, numeric, relative_error)| {
-        let place: Place = entry_at(entry, row.subject, &row.ty, extent);
-        Worst { case, extent, place, analytic, numeric, relative_error }
-    })
+    analytic: &[Vec<f64>],
+    numeric: &[Vec<f64>],
+    base: &[Vec<f64>],
+) -> Vec<(Worst, usize)> {
+    let arrays = analytic.iter().zip(numeric).zip(base);
+    let of_row =
+        |(row, ((analytic, numeric), base)): (&Row, ((&Vec<f64>, &Vec<f64>), &Vec<f64>))| {
+            let scale = SCALE * rms(numeric).max(rms(base));
+            let error = |i: usize| relative_error(analytic[i], numeric[i], scale);
+            // A value has at least one element.
+            let entry = (0..analytic.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
+            let entry = entry.unwrap_or_default();
+            let worst = Worst {
+                case,
+                extent,
+                place: entry_at(entry, row.subject, &row.ty, extent),
+                analytic: analytic[entry],
+                numeric: numeric[entry],
+                relative_error: error(entry),
+            };
+            (worst, analytic.len())
+        };
+    rows.iter().zip(arrays).map(of_row).collect()
 }
 
 impl Identity {
