@@ -183,7 +183,7 @@ fn is_well_formed(graph: &Graph) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn random_graphs_run_with_tangents(

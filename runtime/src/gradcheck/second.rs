@@ -175,25 +175,24 @@ fn worst(
     numeric: &[Vec<f64>],
     base: &[Vec<f64>],
 ) -> Vec<(Worst, usize)> {
-    let arrays = analytic.iter().zip(numeric).zip(base);
-    let of_row =
-        |(row, ((analytic, numeric), base)): (&Row, ((&Vec<f64>, &Vec<f64>), &Vec<f64>))| {
-            let scale = SCALE * rms(numeric).max(rms(base));
-            let error = |i: usize| relative_error(analytic[i], numeric[i], scale);
-            // A value has at least one element.
-            let entry = (0..analytic.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
-            let entry = entry.unwrap_or_default();
-            let worst = Worst {
-                case,
-                extent,
-                place: entry_at(entry, row.subject, &row.ty, extent),
-                analytic: analytic[entry],
-                numeric: numeric[entry],
-                relative_error: error(entry),
-            };
-            (worst, analytic.len())
+    let of_row = |(i, row): (usize, &Row)| {
+        let (analytic, numeric, base) = (&analytic[i], &numeric[i], &base[i]);
+        let scale = SCALE * rms(numeric).max(rms(base));
+        let error = |entry: usize| relative_error(analytic[entry], numeric[entry], scale);
+        // A value has at least one element.
+        let entry = (0..analytic.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
+        let entry = entry.unwrap_or_default();
+        let worst = Worst {
+            case,
+            extent,
+            place: entry_at(entry, row.subject, &row.ty, extent),
+            analytic: analytic[entry],
+            numeric: numeric[entry],
+            relative_error: error(entry),
         };
-    rows.iter().zip(arrays).map(of_row).collect()
+        (worst, analytic.len())
+    };
+    rows.iter().enumerate().map(of_row).collect()
 }
 
 impl Identity {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use cellc_runtime::gradcheck::{Options, Place, Report, Row, Worst};
+use cellc_runtime::gradcheck::{Identity, Options, Place, Report, Row, Worst};
 
 use super::{Args, declared, engine};
 use crate::dims::written;
@@ -164,7 +164,7 @@ fn kinks(report: &Report) -> String {
 /// What to do about derivatives that disagree.
 fn advice(loaded: &Loaded, args: &Args, report: &Report) -> String {
     let resolved = Options::default().tolerance;
-    let identities = report.identities.iter().all(|identity| identity.passed());
+    let identities = report.identities.iter().all(Identity::passed);
     if report.max_relative_error <= resolved && identities {
         return format!(
             "\nDifferences do not resolve errors so small: up to {resolved:e} they prove no fault.\n"
@@ -206,4 +206,76 @@ fn advice(loaded: &Loaded, args: &Args, report: &Report) -> String {
         engine(args),
         command(&engine(args)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use cellc_compiler::diagnostic::Source;
+    use cellc_compiler::ir::op::Type;
+    use cellc_runtime::gradcheck::Subject;
+    use cellc_runtime::sequence::Extent;
+    use clap::Parser;
+
+    use super::*;
+    use crate::load::{Missing, compile};
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// What is said of a cell whose gradient by `w` has some error.
+    fn said(relative_error: f64, more: &[&str]) -> String {
+        let text = "cell a(N) {\n    param w: [N]\n    output y = w * w\n}\n";
+        let dims = "N=3".parse().expect("sizes");
+        let loaded = compile(&Source::new("a.cell", text), Some(&dims), Missing::Report);
+        let worst = Worst {
+            case: 4,
+            extent: Extent { steps: 2, batch: 3 },
+            place: Place::Entry(vec![1]),
+            analytic: 2.0,
+            numeric: 1.0,
+            relative_error,
+        };
+        let row = Row {
+            subject: Subject::Param,
+            name: "w".into(),
+            ty: Type::real([3].as_slice()),
+            compared: 60,
+            worst,
+            kinks: 0,
+            kink: None,
+        };
+        let report = Report {
+            cases: 20,
+            max_relative_error: relative_error,
+            tolerance: 1e-6,
+            rows: vec![row],
+            results: Vec::new(),
+            identities: Vec::new(),
+        };
+        let words = ["gradcheck", "a.cell", "--seed", "5"].iter().chain(more);
+        let Command { args } = Command::parse_from(words);
+        cell(&loaded.expect("a cell without faults"), &args, &report)
+    }
+
+    #[test]
+    fn a_wrong_gradient_comes_with_what_to_report() {
+        let text = said(0.5, &[]);
+        for part in [
+            "param  w  2:11",
+            "5.0e-1  2.000000000e0  1.000000000e0  [1], case 4 (T = 2, B = 3)",
+            "the gradients DISAGREE",
+            "a bug of cellc, not of the cell",
+            "the text of a.cell, which is wrong for: param w",
+            "cellc gradcheck a.cell --dims N=3 --order 1 --cases 20 --entries 12 --seed 5 \
+             --tolerance 1e-6 --engine jit",
+            "--engine interpreter",
+        ] {
+            assert!(text.contains(part), "no `{part}` in\n{text}");
+        }
+        assert!(said(0.5, &["--engine", "interpreter"]).contains("a derivative rule is at fault"));
+        assert!(!said(1e-8, &[]).contains("bug"));
+    }
 }
