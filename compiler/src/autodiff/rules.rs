@@ -112,6 +112,8 @@ pub(super) struct Moved<'b> {
 }
 
 /// The tangent of an operation's result; `None` where it is zero in every direction.
+///
+/// What the rule of an elementwise operation gives for its other operands is in vain, and dead code.
 #[rustfmt::skip]
 pub(super) fn jvp<'b>(op: &Op, s: &Moved<'b>) -> Option<Expr<'b>> {
     let (y, x, t) = (s.y, |i: usize| s.x[i], |i: usize| s.t[i]);
