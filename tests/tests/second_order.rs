@@ -2,6 +2,8 @@
 
 mod genomes;
 
+use std::num::NonZero;
+
 use cellc_compiler::autodiff::{differentiate, jvp};
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::text::parse;
@@ -10,8 +12,9 @@ use cellc_runtime::gradcheck::{GradcheckError, Kinks, Options, check_second_orde
 use cellc_runtime::kernels::Width;
 use cellc_runtime::program::{Engine, Program, Settings};
 use cellc_runtime::second::SecondOrder;
+use cellc_runtime::segmented::Segments;
 use cellc_runtime::sequence::{Extent, InputMut, Interface, Sequence};
-use cellc_tests::cells::{catalogue, recurrent};
+use cellc_tests::cells::{architecture, catalogue, recurrent};
 use cellc_tests::compare::{Array, Numbers, difference, passes, results, widths};
 use cellc_tests::ops::{ROLES, cases};
 use cellc_tests::random_cell::random_cell;
@@ -34,6 +37,14 @@ fn layers() -> Vec<(&'static str, Graph)> {
             (entry.name, catalogue(entry.name, &dims))
         })
         .collect()
+}
+
+/// The cells of the catalogue and of `architectures/`.
+fn cells() -> Vec<(&'static str, Graph)> {
+    let tied = architecture("tied", &[("I", 5), ("H", 7)]);
+    let renamed = architecture("lstm_renamed", &[("N", 5), ("M", 7)]);
+    let others = [("tied", tied), ("lstm_renamed", renamed)];
+    recurrent().into_iter().chain(others).chain(layers()).collect()
 }
 
 /// All results of a graph with tangents, by an engine made in some way.
@@ -125,7 +136,7 @@ fn differences_agree(graph: &Graph, options: &Options) -> Result<Option<String>,
 #[test]
 fn cells_agree_with_differences() {
     let options = Options { cases: 4, max_steps: 12, max_batch: 4, ..Options::default() };
-    for (name, graph) in recurrent().into_iter().chain(layers()) {
+    for (name, graph) in cells() {
         assert_eq!(differences_agree(&graph, &options), Ok(None), "{name}");
     }
 }
@@ -143,7 +154,7 @@ const EXTENT: Extent = Extent { steps: 6, batch: 5 };
 
 #[test]
 fn cells_run_with_tangents() {
-    for (name, graph) in recurrent().into_iter().chain(layers()) {
+    for (name, graph) in cells() {
         assert_eq!(engines_agree(&graph, EXTENT), None, "{name}");
         assert_eq!(orders_commute(&graph, EXTENT), None, "{name}");
     }
@@ -169,6 +180,23 @@ fn each_pass_can_be_switched_off() {
             let native = run(&graph, Engine::Jit, &settings, EXTENT);
             assert_eq!(difference(&native, &meaning, 1e-10), None, "{name} without {off}");
         }
+    }
+}
+
+#[test]
+fn segments_threads_and_single_precision() {
+    for (name, graph) in recurrent() {
+        let settings = Settings::default();
+        let program = Program::<f64>::with_tangents(&graph, Engine::Jit, &settings);
+        let program = program.expect("it is valid");
+        let whole = results(&mut *program.sequence(1), EXTENT, 7);
+        let steps = NonZero::new(4).expect("it is not zero");
+        let mut segmented = program.segmented(2, Segments::Of(steps));
+        let segmented = results(&mut segmented, EXTENT, 7);
+        assert_eq!(difference(&segmented, &whole, 1e-12), None, "{name} in segments");
+        let single = Program::<f32>::with_tangents(&graph, Engine::Jit, &settings);
+        let single = results(&mut *single.expect("it is valid").sequence(1), EXTENT, 7);
+        assert_eq!(difference(&single, &whole, 1e-4), None, "{name} in single precision");
     }
 }
 
