@@ -36,17 +36,18 @@ The JSON object of a cell:
   cell, dims, order, engine, cases, seed, tolerance
   passed               whether all errors are within the tolerance, and all identities hold
   max_relative_error   of all arguments and results; null if not finite
-  compared, kinks      how many derivatives were compared, and how many were not, being at a kink
+  compared, kinks      how many derivatives were compared, and how many were not, being at
+                       kinks
   arguments            for each param, input and initial state:
     role, name, shape  the role is `param`, `input` or `initial`
     declared           file, line and column (from 1) of its declaration
     compared, kinks    as above
     max_relative_error, worst
-                       the worst of what was compared (null if nothing was): its entry ([t, b, ..] of
-                       an input, [b, ..] of an initial state; null for a direction), analytic,
-                       numeric, case, steps, batch
-    kink               the first of the kinks (null if there was none): operation, entry, case,
-                       steps, batch
+                       the worst of what was compared (null if nothing was): its entry
+                       ([t, b, ..] of an input, [b, ..] of an initial state; null for a
+                       direction), analytic, numeric, case, steps, batch
+    kink               the first of the kinks (null if there was none): operation, entry,
+                       case, steps, batch
   results              of order 2, the same for each output and final state, by forward mode
   identities           of order 2: name, compared, max_relative_error, tolerance, passed
 With --all: passed, and cells, a list of such objects.
