@@ -17,8 +17,9 @@ use crate::output::{colors, note};
 /// The largest file that is taken for a cell, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A cell: the tree of its text, and what checking made of it.
+/// A cell: its text, the tree of it, and what checking made of it.
 pub(crate) struct Loaded {
+    pub(crate) source: Source,
     pub(crate) tree: ast::Cell,
     pub(crate) cell: Cell,
 }
@@ -66,7 +67,7 @@ pub(crate) fn compile(
         dims.extend(taken.map(|&(name, size)| (name.to_owned(), size)).collect::<Vec<_>>());
     }
     let cell = check(&tree, &dims)?;
-    Ok(Loaded { tree, cell })
+    Ok(Loaded { source: source.clone(), tree, cell })
 }
 
 /// The text of a cell.

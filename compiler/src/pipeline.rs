@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::autodiff::{DifferentiateError, Gradient, differentiate};
+use crate::autodiff::{DifferentiateError, Gradient, differentiate, jvp};
 use crate::fuse::fuse;
 use crate::ir::graph::Graph;
 use crate::ir::op::TypeError;
@@ -65,15 +65,38 @@ impl Graphs {
     /// Only by a bug, which the error places.
     pub fn new(graph: &Graph, enabled: impl Fn(&str) -> bool) -> Result<Self, PipelineError> {
         let graph = simplify(graph, &enabled)?;
-        let mut gradient = differentiate(&graph)?;
+        let gradient = differentiate(&graph)?;
+        Self::of(&graph, gradient, &enabled)
+    }
+
+    /// The same with tangents: `forward` is the [`jvp()`] of the graph, and the other two are those
+    /// of its gradient, forward over reverse.
+    ///
+    /// # Errors
+    /// Only by a bug, which the error places.
+    pub fn with_tangents(
+        graph: &Graph,
+        enabled: impl Fn(&str) -> bool,
+    ) -> Result<Self, PipelineError> {
+        let graph = simplify(graph, &enabled)?;
+        let gradient = differentiate(&graph)?.jvp()?;
+        Self::of(&jvp(&graph)?, gradient, &enabled)
+    }
+
+    /// The graphs of a gradient: chooses what the tape keeps, and readies all for the loop.
+    fn of(
+        graph: &Graph,
+        mut gradient: Gradient,
+        enabled: &impl Fn(&str) -> bool,
+    ) -> Result<Self, PipelineError> {
         // What a derivative rule asked for in vain is still read before it is simplified away.
-        gradient.backward = simplify(&gradient.backward, &enabled)?;
+        gradient.backward = simplify(&gradient.backward, enabled)?;
         for pass in GRADIENT_PASSES.iter().filter(|pass| enabled(pass.name)) {
             gradient = apply(pass, &gradient)?;
         }
-        let ready = |graph: &Graph| ready(&simplify(graph, &enabled)?, &enabled);
+        let ready = |graph: &Graph| ready(&simplify(graph, enabled)?, enabled);
         Ok(Self {
-            forward: ready(&graph)?,
+            forward: ready(graph)?,
             taped: ready(&gradient.forward)?,
             backward: ready(&gradient.backward)?,
         })

@@ -6,6 +6,7 @@
 //! forward and backward. Everything else stands on these two:
 //!
 //! - a [`Segmented`](segmented::Segmented) sequence runs long sequences in little memory;
+//! - [`second`] computes directional derivatives of runs, and products with their Hessians;
 //! - [`gradcheck`] holds gradients against central differences, and [`arrays`] applies a cell to
 //!   the tensors of a file;
 //! - a [`Model`](model::Model) is an embedding, a stack of cells, a head and a loss, made of cells'
@@ -74,6 +75,7 @@ pub mod native;
 pub mod optimizer;
 pub mod program;
 pub mod run_folder;
+pub mod second;
 pub mod segmented;
 pub mod sequence;
 pub mod step;

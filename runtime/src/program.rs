@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate};
+use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate, jvp};
 use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::verify::{VerifyError, verify};
@@ -99,10 +99,37 @@ impl<T: Wide> Program<T> {
         settings: &Settings<'_>,
     ) -> Result<Self, ProgramError> {
         verify(graph)?;
+        let graphs = |enabled: &dyn Fn(&str) -> bool| Graphs::new(graph, enabled);
+        Self::make(graph.clone(), engine, settings, || differentiate(graph), graphs)
+    }
+
+    /// The [`jvp()`] of a graph, whose gradient is that of the graph with tangents: forward over
+    /// reverse. [`SecondOrder`](crate::second::SecondOrder) says what is what in its runs.
+    ///
+    /// # Errors
+    /// As for [`Program::new`].
+    pub fn with_tangents(
+        graph: &Graph,
+        engine: Engine,
+        settings: &Settings<'_>,
+    ) -> Result<Self, ProgramError> {
+        verify(graph)?;
+        let gradient = || differentiate(graph)?.jvp();
+        let graphs = |enabled: &dyn Fn(&str) -> bool| Graphs::with_tangents(graph, enabled);
+        Self::make(jvp(graph)?, engine, settings, gradient, graphs)
+    }
+
+    /// What an engine runs: `graph` and its gradient, as they are or as the passes make them.
+    fn make(
+        graph: Graph,
+        engine: Engine,
+        settings: &Settings<'_>,
+        gradient: impl FnOnce() -> Result<Gradient, DifferentiateError>,
+        graphs: impl FnOnce(&dyn Fn(&str) -> bool) -> Result<Graphs, PipelineError>,
+    ) -> Result<Self, ProgramError> {
+        let interface = Interface::of(&graph);
         let ready = match engine {
-            Engine::Interpreter => {
-                Ready::Interpreted(Arc::new(graph.clone()), Arc::new(differentiate(graph)?))
-            }
+            Engine::Interpreter => Ready::Interpreted(Arc::new(graph), Arc::new(gradient()?)),
             Engine::Jit => {
                 let &Settings { enabled, width } = settings;
                 if let Some(width) = width
@@ -113,7 +140,7 @@ impl<T: Wide> Program<T> {
                 let options =
                     Options { machine: Machine { wide: width.is_some() }, reuse: enabled("reuse") };
                 let enabled = |pass: &str| enabled(pass) && options.machine.has_use_of(pass);
-                let plans = Plans::new(&Graphs::new(graph, enabled)?, options);
+                let plans = Plans::new(&graphs(&enabled)?, options);
                 let compile = |plan| -> Result<Routine, ProgramError> {
                     Ok(Routine::new::<T>(Code::compile(plan, T::PRECISION)?, width))
                 };
@@ -124,7 +151,7 @@ impl<T: Wide> Program<T> {
                 }))
             }
         };
-        Ok(Self { interface: Interface::of(graph), ready, precision: PhantomData })
+        Ok(Self { interface, ready, precision: PhantomData })
     }
 
     /// What the cell takes and gives.

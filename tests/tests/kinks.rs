@@ -3,6 +3,7 @@
 use cellc_compiler::ir::graph::{Graph, OutputRole};
 use cellc_compiler::ir::op::{Binary, Op, Reduction, Role, Type, Unary};
 use cellc_runtime::program::{Engine, Program};
+use cellc_runtime::second::SecondOrder;
 use cellc_runtime::sequence::{Extent, InputMut};
 
 /// The cotangents of an operation's operands at given values, on both engines. The cotangent of
@@ -29,6 +30,26 @@ fn check(op: &Op, operands: &[&[f64]], shape: &[usize], expected: &[&[f64]]) {
         for (i, &expected) in expected.iter().enumerate() {
             let found = sequence.input_gradient(i).expect("inputs are real");
             assert_eq!(found, expected, "operand {i} on {engine:?} of {graph}");
+        }
+        // Forward mode takes the same derivative there: it is the transpose.
+        let mut tangents = SecondOrder::<f64>::new(&graph, engine).expect("the graph is valid");
+        for moved in 0..operands.len() {
+            for entry in 0..operands[moved].len() {
+                tangents.reshape(Extent { steps: 1, batch: 1 });
+                for (i, operand) in operands.iter().enumerate() {
+                    if let InputMut::Real(data) = tangents.input_mut(i) {
+                        data.copy_from_slice(operand);
+                    }
+                    let tangent = tangents.input_tangent_mut(i).expect("inputs are real");
+                    tangent.fill(0.0);
+                    tangent[entry] = if i == moved { 1.0 } else { 0.0 };
+                }
+                tangents.forward(&[], &[]).expect("the graph runs");
+                let tangent = tangents.output_tangent(0).iter().zip(1..);
+                let product: f64 = tangent.map(|(t, i)| t * 12.0 * f64::from(i)).sum();
+                let place = format!("entry {entry} of operand {moved} on {engine:?} of {graph}");
+                assert!((product - expected[moved][entry]).abs() < 1e-13, "{place}: {product}");
+            }
         }
     }
 }

@@ -69,9 +69,7 @@ fn diagnostic(fault: &Diagnostic, source: &Source) -> Value {
 /// A span in bytes from 0, and in lines and columns (characters) from 1.
 fn span(span: Span, source: &Source) -> Value {
     let position = |at: usize| {
-        let before = &source.text[..source.text.floor_char_boundary(at)];
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let (line, column) = source.position(at);
         json!({ "byte": at, "line": line, "column": column })
     };
     json!({ "start": position(span.start), "end": position(span.end) })

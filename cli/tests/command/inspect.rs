@@ -183,6 +183,67 @@ fn gradcheck_answers_yes_and_no() {
 }
 
 #[test]
+fn gradcheck_says_where_arguments_are_declared() {
+    let text = "cell a(N) {\n    input x: [N]\n    param u, w: [N]\n    output y = u * x + w\n}\n";
+    let folder = Folder::new();
+    folder.file("a.cell", text);
+    folder.cellc("gradcheck a.cell --cases 1").exits(0).prints(&["a.cell", "3:11", "3:14", "2:11"]);
+    let report = folder.cellc("gradcheck a.cell --cases 1 --order 2 --json").exits(0).json();
+    let declared = json!({"file": "a.cell", "line": 3, "column": 14});
+    assert_eq!(report["arguments"][1]["declared"], declared);
+    let declared = json!({"file": "a.cell", "line": 4, "column": 12});
+    assert_eq!(report["results"][0]["declared"], declared);
+}
+
+#[test]
+fn gradcheck_of_second_order() {
+    let words = "gradcheck gru --dims I=2,H=3 --cases 3 --order 2";
+    let parts = ["Hessian", "forward mode", "<u, H v> = <v, H u>", "the derivatives agree"];
+    cellc(words).exits(0).prints(&parts);
+    let report = cellc(&format!("{words} --json")).exits(0).json();
+    assert_eq!((&report["order"], &report["passed"]), (&json!(2), &json!(true)));
+    let roles: Vec<_> = report["results"].as_array().expect("an array").iter().collect();
+    assert_eq!((&roles[0]["role"], &roles[1]["role"]), (&json!("output"), &json!("final")));
+    assert!(report["identities"][1]["max_relative_error"].as_f64() < Some(1e-12));
+    cellc(&format!("{words} --tolerance 1e-16")).exits(1).prints(&["DISAGREE", "do not resolve"]);
+    cellc("gradcheck gru --order 3").exits(2).says(&["--order"]);
+}
+
+#[test]
+fn gradcheck_of_the_catalogue() {
+    for order in [1, 2] {
+        let words = format!("gradcheck --all --cases 2 --order {order}");
+        let cells = cellc_cells::all();
+        let names: Vec<&str> = cells.iter().map(|entry| entry.name).collect();
+        let outcome = cellc(&words).exits(0).prints(&names);
+        outcome.prints(&["cells agree, within 1e-6", "arguments", "worst error", "verdict"]);
+        let report = cellc(&format!("{words} --json")).exits(0).json();
+        assert_eq!(report["passed"], true);
+        assert_eq!(report["cells"].as_array().map(Vec::len), Some(cells.len()));
+    }
+    let wrong = cellc("gradcheck --all --cases 1 --tolerance 1e-16").exits(1);
+    wrong.prints(&["DISAGREE", "`cellc gradcheck CELL` says more"]);
+    cellc("gradcheck --all lstm").exits(2).says(&["--all"]);
+    cellc("gradcheck --all --dims H=3").exits(2).says(&["--dims"]);
+    cellc("gradcheck").exits(2).says(&["CELL"]);
+}
+
+#[test]
+fn gradcheck_reports_kinks_and_does_not_fail_for_them() {
+    // The kinks of the tent map after T steps are 2^-T apart: no difference avoids them.
+    let text = "cell tent(N) {\n    state h: [N]\n    next h = abs(1 - 2 * min(abs(h), 1))\n    output h\n}\n";
+    let folder = Folder::new();
+    folder.file("tent.cell", text);
+    for order in [1, 2] {
+        let words = format!("gradcheck tent.cell --dims N=4 --order {order}");
+        folder.cellc(&words).exits(0).prints(&["kinks:", "initial h:", "at a kink of `", "agree"]);
+        let report = folder.cellc(&format!("{words} --json")).exits(0).json();
+        assert!(report["kinks"].as_u64() > Some(0), "{report}");
+        assert!(report["arguments"][0]["kink"]["operation"].is_string(), "{report}");
+    }
+}
+
+#[test]
 fn gradcheck_refuses_what_it_cannot_check() {
     cellc("gradcheck lstm --cases 0").exits(2).says(&["--cases"]);
     cellc("gradcheck lstm --tolerance 0").exits(2).says(&["--tolerance"]);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::ir::graph::{Graph, ValueId};
+use crate::ir::graph::{Graph, Operands, ValueId};
 use crate::ir::op::{Binary, Op, Reduction, Shape, Type, TypeError, Unary};
 
 /// A graph under construction, and the first rule that was broken while building it.
@@ -77,6 +77,12 @@ impl<'b> Expr<'b> {
 
     pub(super) fn apply2(self, op: Op, other: Self) -> Self {
         self.builder.push(op, &[self.id, other.id])
+    }
+
+    /// An operation of one or more operands.
+    pub(super) fn join(op: Op, parts: &[Self]) -> Self {
+        let operands: Operands = parts.iter().map(|part| part.id).collect();
+        parts[0].builder.push(op, &operands)
     }
 
     fn binary(self, op: Binary, other: Self) -> Self {

@@ -1,4 +1,4 @@
-//! Reverse-mode differentiation, graph to graph.
+//! Differentiation, graph to graph: by reverse mode, and by forward mode ([`jvp()`]).
 //!
 //! A cell's graph becomes two ordinary graphs: a *forward* graph, which is the cell's with
 //! residuals as further outputs, and a *backward* graph, which takes the residuals and the
@@ -20,6 +20,8 @@
 //! | sum `W` | this step's share of the gradient of parameter `W` |
 
 mod expr;
+mod forward;
+mod kinks;
 mod rules;
 
 use std::cell::RefCell;
@@ -27,8 +29,10 @@ use std::cell::RefCell;
 use thiserror::Error;
 
 use self::expr::{Builder, Expr};
+pub use self::forward::jvp;
+pub use self::kinks::branches;
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{Op, Role, TypeError};
+use crate::ir::op::{Op, Role, Shape, TypeError};
 
 /// A differentiated graph.
 ///
@@ -232,8 +236,8 @@ impl<'b> rules::Site<'b> for ValueSite<'_, 'b> {
         self.tape.get(self.graph.operands(self.id)[operand])
     }
 
-    fn shape(&self, operand: usize) -> &[usize] {
-        &self.graph.ty(self.graph.operands(self.id)[operand]).shape
+    fn shape(&self, operand: usize) -> Shape {
+        self.graph.ty(self.graph.operands(self.id)[operand]).shape.clone()
     }
 
     fn arity(&self) -> usize {

@@ -1,8 +1,13 @@
-//! The derivative rules: for each operation, the cotangents of its operands.
+//! The derivative rules: for each operation, the cotangents of its operands ([`vjp`]) and the
+//! tangent of its result ([`jvp`]).
 //!
 //! With `g` the cotangent of the result, `y` the result and `x(i)` the operands, a rule states
 //! `gᵀ ∂y/∂x(i)` for each operand `i`, in order. A rule that asks for `y` or an `x(i)` makes it a
 //! residual: rules prefer what is kept anyway, and results over operands for activations.
+//!
+//! With `t(i)` the tangents of the operands, a tangent is `Σ ∂y/∂x(i) t(i)`. The Jacobian of an
+//! elementwise operation is diagonal, and so its own transpose: such operations have one rule for
+//! both modes.
 //!
 //! At kinks: `relu` and `abs` have derivative 0 at 0; `max` and `min` (also as reductions) share
 //! the cotangent equally between what is equal. Comparisons have derivative 0 everywhere.
@@ -10,7 +15,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::expr::Expr;
-use crate::ir::op::{Binary, Op, Reduction, Unary};
+use crate::ir::op::{Binary, Op, Reduction, Shape, Unary};
 
 /// What a rule may ask for.
 pub(super) trait Site<'b> {
@@ -21,7 +26,7 @@ pub(super) trait Site<'b> {
     /// An operand.
     fn x(&self, operand: usize) -> Expr<'b>;
     /// The shape of an operand.
-    fn shape(&self, operand: usize) -> &[usize];
+    fn shape(&self, operand: usize) -> Shape;
     /// The number of operands.
     fn arity(&self) -> usize;
 }
@@ -82,17 +87,112 @@ pub(super) fn vjp<'b>(op: &Op, s: &impl Site<'b>) -> Cotangents<'b> {
         &Op::Pad { axis, before, .. } => {
             one(g().apply(Op::Slice { axis, start: before, len: s.shape(0)[axis] }))
         }
-        Op::Broadcast { .. }   => one(g().sum_to(s.shape(0))),
-        Op::Reshape { .. }     => one(g().reshape(s.shape(0))),
+        Op::Broadcast { .. }   => one(g().sum_to(&s.shape(0))),
+        Op::Reshape { .. }     => one(g().reshape(&s.shape(0))),
         Op::Transpose          => one(g().apply(Op::Transpose)),
-        Op::Reduce { kind: Reduction::Sum, axis } => one(g().unreduce(*axis, s.shape(0))),
+        Op::Reduce { kind: Reduction::Sum, axis } => one(g().unreduce(*axis, &s.shape(0))),
         Op::Reduce { kind: Reduction::Max, axis } => {
-            let largest = x(0).equal(y().unreduce(*axis, s.shape(0)));
+            let largest = x(0).equal(y().unreduce(*axis, &s.shape(0)));
             let each = g() / largest.sum(*axis);
-            one(largest * each.unreduce(*axis, s.shape(0)))
+            one(largest * each.unreduce(*axis, &s.shape(0)))
         }
         Op::Take       => smallvec![Some(x(1).apply2(Op::Put { len: s.shape(0)[0] }, g())), None],
         Op::Put { .. } => smallvec![None, Some(g().apply2(Op::Take, x(0)))],
+    }
+}
+
+/// An operation with the tangents of its operands, as [`jvp`] sees it.
+pub(super) struct Moved<'b> {
+    /// The result.
+    pub(super) y: Expr<'b>,
+    /// The operands.
+    pub(super) x: SmallVec<[Expr<'b>; 3]>,
+    /// Their tangents; `None` where they are zero in every direction.
+    pub(super) t: SmallVec<[Option<Expr<'b>>; 3]>,
+}
+
+/// The tangent of an operation's result; `None` where it is zero in every direction.
+///
+/// What the rule of an elementwise operation gives for its other operands is in vain, and dead code.
+#[rustfmt::skip]
+pub(super) fn jvp<'b>(op: &Op, s: &Moved<'b>) -> Option<Expr<'b>> {
+    let (y, x, t) = (s.y, |i: usize| s.x[i], |i: usize| s.t[i]);
+    let or_zero = |i: usize| t(i).unwrap_or_else(|| x(i).fill(0.0));
+    // Linear in the first operand alone.
+    let linear = || Some(t(0)?.apply(op.clone()));
+    // Linear in each of two operands.
+    let product = || sum(
+        t(0).map(|t| t.apply2(op.clone(), x(1))),
+        t(1).map(|t| x(0).apply2(op.clone(), t)),
+    );
+    match op {
+        Op::Argument { .. } | Op::Constant(_) => None,
+
+        Op::Unary(_) | Op::Binary(_) => {
+            let along = |i: usize| vjp(op, &Along { s, g: t(i)? }).into_iter().nth(i)?;
+            (0..s.x.len()).map(along).fold(None, sum)
+        }
+        Op::Select => {
+            t(1).or(t(2))?;
+            Some(x(0).select(or_zero(1), or_zero(2)))
+        }
+
+        Op::MatVec | Op::MatVecT | Op::Outer => product(),
+
+        Op::Concat { .. } => {
+            s.t.iter().find_map(|t| *t)?;
+            let parts: SmallVec<[_; 3]> = (0..s.x.len()).map(or_zero).collect();
+            Some(Expr::join(op.clone(), &parts))
+        }
+        Op::Slice { .. }     => linear(),
+        Op::Pad { .. }       => linear(),
+        Op::Broadcast { .. } => linear(),
+        Op::Reshape { .. }   => linear(),
+        Op::Transpose        => linear(),
+        Op::Reduce { kind: Reduction::Sum, .. } => linear(),
+        Op::Reduce { kind: Reduction::Max, axis } => {
+            let t = t(0)?;
+            let largest = x(0).equal(y.unreduce(*axis, &x(0).shape()));
+            Some((largest * t).sum(*axis) / largest.sum(*axis))
+        }
+        Op::Take       => Some(t(0)?.apply2(Op::Take, x(1))),
+        Op::Put { .. } => Some(x(0).apply2(op.clone(), t(1)?)),
+    }
+}
+
+/// An elementwise operation whose rule is asked for a tangent, with that of an operand as `g`.
+struct Along<'s, 'b> {
+    s: &'s Moved<'b>,
+    g: Expr<'b>,
+}
+
+impl<'b> Site<'b> for Along<'_, 'b> {
+    fn g(&self) -> Expr<'b> {
+        self.g
+    }
+
+    fn y(&self) -> Expr<'b> {
+        self.s.y
+    }
+
+    fn x(&self, operand: usize) -> Expr<'b> {
+        self.s.x[operand]
+    }
+
+    fn shape(&self, operand: usize) -> Shape {
+        self.s.x[operand].shape()
+    }
+
+    fn arity(&self) -> usize {
+        self.s.x.len()
+    }
+}
+
+/// The sum of two tangents, either of which may be zero in every direction.
+fn sum<'b>(a: Option<Expr<'b>>, b: Option<Expr<'b>>) -> Option<Expr<'b>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Operations: their names, classes and typing rules, each stated once.
 //!
 //! Only four places in the compiler match every operation, without a wildcard: this file, the
-//! interpreter (`ir/eval.rs`), the derivative rules (`autodiff/rules.rs`) and code generation.
+//! interpreter (`ir/eval.rs`), the derivative rules (`autodiff/rules.rs`, and `autodiff/kinks.rs` for
+//! where there is no derivative) and code generation.
 
 use std::fmt;
 

@@ -5,13 +5,15 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{GradcheckError, Options, Place};
+use super::{GradcheckError, Options, Place, Subject};
+use crate::second::SecondOrder;
 use crate::sequence::{Extent, InputMut, Interface, RunError, Sequence};
 
 /// A leaf of the cell that carries a gradient.
 #[derive(Clone, Debug)]
 pub(super) struct Argument {
     pub(super) role: Role,
+    pub(super) subject: Subject,
     /// Its place among the arguments of all roles.
     pub(super) index: usize,
     /// Its place among the leaves of its role.
@@ -24,13 +26,20 @@ impl Argument {
     /// Params, real inputs and states, in this order.
     pub(super) fn all(interface: &Interface) -> Vec<Self> {
         let Interface { params, inputs, states, .. } = interface;
-        [(Role::Param, params), (Role::Input, inputs), (Role::State, states)]
-            .into_iter()
-            .flat_map(|(role, ports)| ports.iter().enumerate().map(move |(i, p)| (role, i, p)))
+        let subjects = [
+            (Role::Param, Subject::Param, params),
+            (Role::Input, Subject::Input, inputs),
+            (Role::State, Subject::Initial, states),
+        ];
+        let ports = subjects.into_iter().flat_map(|(role, subject, ports)| {
+            ports.iter().enumerate().map(move |(i, port)| (role, subject, i, port))
+        });
+        ports
             .filter(|(.., port)| port.ty.is_real())
             .enumerate()
-            .map(|(index, (role, port, leaf))| Self {
+            .map(|(index, (role, subject, port, leaf))| Self {
                 role,
+                subject,
                 index,
                 port,
                 name: leaf.name.clone(),
@@ -41,28 +50,21 @@ impl Argument {
 
     /// The shape of its array in a run.
     fn shape(&self, extent: Extent) -> Vec<usize> {
-        let lead: &[usize] = match self.role {
-            Role::Input => &[extent.steps, extent.batch],
-            Role::State => &[extent.batch],
-            Role::Param | Role::Residual => &[],
-        };
-        lead.iter().chain(&self.ty.shape).copied().collect()
+        shape(self.subject, &self.ty, extent)
     }
 
     /// Where a probe of it lies.
     pub(super) fn place(&self, probe: &Probe, extent: Extent) -> Place {
-        let Probe::Entry(entry) = probe else { return Place::Direction };
-        let mut rest = *entry;
-        let shape = self.shape(extent);
-        let mut coordinates: Vec<usize> = (shape.iter().rev())
-            .map(|&extent| {
-                let coordinate = rest % extent;
-                rest /= extent;
-                coordinate
-            })
-            .collect();
-        coordinates.reverse();
-        Place::Entry(coordinates)
+        match probe {
+            Probe::Entry(entry) => entry_at(*entry, self.subject, &self.ty, extent),
+            Probe::Direction(_) => Place::Direction,
+        }
+    }
+
+    /// A direction through all its entries, of about unit length.
+    pub(super) fn direction(&self, extent: Extent, rng: &mut ChaCha8Rng) -> Vec<f64> {
+        let size: usize = self.shape(extent).iter().product();
+        normal(size, 1.0 / (size as f64).sqrt(), rng)
     }
 
     /// Random numbers for it, of about unit size; a matrix keeps the size of a vector.
@@ -79,6 +81,31 @@ impl Argument {
         }
         numbers
     }
+}
+
+/// The shape of an argument's or a result's array in a run.
+fn shape(subject: Subject, ty: &Type, extent: Extent) -> Vec<usize> {
+    let lead: &[usize] = match subject {
+        Subject::Input | Subject::Output => &[extent.steps, extent.batch],
+        Subject::Initial | Subject::Final => &[extent.batch],
+        Subject::Param => &[],
+    };
+    lead.iter().chain(&ty.shape).copied().collect()
+}
+
+/// The coordinates of an entry of a flattened array.
+pub(super) fn entry_at(entry: usize, subject: Subject, ty: &Type, extent: Extent) -> Place {
+    let mut rest = entry;
+    let shape = shape(subject, ty, extent);
+    let mut coordinates: Vec<usize> = (shape.iter().rev())
+        .map(|&extent| {
+            let coordinate = rest % extent;
+            rest /= extent;
+            coordinate
+        })
+        .collect();
+    coordinates.reverse();
+    Place::Entry(coordinates)
 }
 
 fn normal(size: usize, deviation: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
@@ -139,6 +166,8 @@ const ATTEMPTS: usize = 20;
 /// What a cell is run on.
 pub(super) struct Case {
     pub(super) extent: Extent,
+    /// The inputs that are indices: each with its number.
+    indices: Vec<(usize, Vec<u32>)>,
     /// The numbers of each argument.
     pub(super) values: Vec<Vec<f64>>,
     /// The cotangents of all outputs, then of all final states.
@@ -156,52 +185,93 @@ impl Case {
         let steps = rng.random_range(1..=options.max_steps.max(1));
         let batch = rng.random_range(1..=options.max_batch.max(1));
         let extent = Extent { steps, batch };
-        sequence.reshape(extent);
-        for (i, port) in sequence.interface().inputs.clone().iter().enumerate() {
-            if let (InputMut::Index(data), Element::Index { bound }) =
-                (sequence.input_mut(i), port.ty.element)
-            {
-                let bound = u32::try_from(bound).unwrap_or(u32::MAX);
-                data.iter_mut().for_each(|index| *index = rng.random_range(0..bound));
-            }
-        }
+        let indices = sequence.interface().inputs.iter().enumerate().filter_map(|(i, port)| {
+            let Element::Index { bound } = port.ty.element else { return None };
+            let bound = u32::try_from(bound).unwrap_or(u32::MAX);
+            Some((i, (0..extent.rows()).map(|_| rng.random_range(0..bound)).collect()))
+        });
+        let indices: Vec<_> = indices.collect();
+        let mut case = Self { extent, indices, values: Vec::new(), cotangents: Vec::new() };
+        case.load(sequence);
         for attempt in 0..ATTEMPTS {
             // Logarithms and square roots may want positive arguments.
             let positive = attempt >= ATTEMPTS / 2;
             let draw = |argument: &Argument| argument.draw(extent, positive, rng);
-            let values: Vec<_> = arguments.iter().map(draw).collect();
-            let case = Self { extent, values, cotangents: Vec::new() };
-            case.set(arguments, sequence);
-            sequence.forward(&case.params(arguments))?;
-            let results = results(sequence);
+            case.values = arguments.iter().map(draw).collect();
+            let results = case.results_at(&case.values, arguments, sequence)?;
             if results.iter().flatten().all(|x| x.is_finite()) {
-                let cotangents = results.iter().map(|data| normal(data.len(), 1.0, rng)).collect();
-                return Ok(Self { cotangents, ..case });
+                case.cotangents = results.iter().map(|data| normal(data.len(), 1.0, rng)).collect();
+                return Ok(case);
             }
         }
         Err(GradcheckError::NotFinite { attempts: ATTEMPTS, extent })
     }
 
-    fn set(&self, arguments: &[Argument], sequence: &mut dyn Sequence<f64>) {
-        for (argument, data) in arguments.iter().zip(&self.values) {
-            set(argument, data, sequence);
+    /// Gives a run of the same inputs the extent and the indices of this case.
+    pub(super) fn load(&self, sequence: &mut dyn Sequence<f64>) {
+        sequence.reshape(self.extent);
+        for (input, from) in &self.indices {
+            if let InputMut::Index(to) = sequence.input_mut(*input) {
+                to.copy_from_slice(from);
+            }
         }
     }
 
-    /// The params in the order of the cell's interface.
-    pub(super) fn params(&self, arguments: &[Argument]) -> Vec<Vec<f64>> {
-        let params = arguments.iter().zip(&self.values);
-        let params = params.filter(|(argument, _)| argument.role == Role::Param);
-        params.map(|(_, data)| data.clone()).collect()
+    /// The same for a run with tangents, with the values and the cotangents too.
+    pub(super) fn load_second(&self, arguments: &[Argument], run: &mut SecondOrder<f64>) {
+        run.reshape(self.extent);
+        for (input, from) in &self.indices {
+            if let InputMut::Index(to) = run.input_mut(*input) {
+                to.copy_from_slice(from);
+            }
+        }
+        for (Argument { role, port, .. }, data) in arguments.iter().zip(&self.values) {
+            match role {
+                Role::State => run.initial_mut(*port).copy_from_slice(data),
+                Role::Input => {
+                    if let InputMut::Real(to) = run.input_mut(*port) {
+                        to.copy_from_slice(data);
+                    }
+                }
+                Role::Param | Role::Residual => {}
+            }
+        }
+        let outputs = run.interface().outputs.len();
+        for (i, cotangent) in self.cotangents.iter().enumerate() {
+            let to = match i.checked_sub(outputs) {
+                None => run.output_cotangent_mut(i),
+                Some(state) => run.final_cotangent_mut(state),
+            };
+            to.copy_from_slice(cotangent);
+        }
     }
 
-    /// The gradient of each argument by backpropagation.
-    pub(super) fn gradients(
+    /// The case's own params in the order of the cell's interface.
+    pub(super) fn params(&self, arguments: &[Argument]) -> Vec<Vec<f64>> {
+        params(&self.values, arguments)
+    }
+
+    /// The results of a run at other values: all outputs, then all final states.
+    pub(super) fn results_at(
         &self,
+        values: &[Vec<f64>],
         arguments: &[Argument],
         sequence: &mut dyn Sequence<f64>,
     ) -> Result<Vec<Vec<f64>>, RunError> {
-        let params = self.params(arguments);
+        set_all(values, arguments, sequence);
+        sequence.forward(&params(values, arguments))?;
+        Ok(results(sequence))
+    }
+
+    /// The gradient of each argument by backpropagation, at other values.
+    pub(super) fn gradients_at(
+        &self,
+        values: &[Vec<f64>],
+        arguments: &[Argument],
+        sequence: &mut dyn Sequence<f64>,
+    ) -> Result<Vec<Vec<f64>>, RunError> {
+        set_all(values, arguments, sequence);
+        let params = params(values, arguments);
         sequence.forward_with_tape(&params)?;
         let outputs = sequence.interface().outputs.len();
         for (i, cotangent) in self.cotangents.iter().enumerate() {
@@ -220,6 +290,20 @@ impl Case {
             }
         };
         Ok(arguments.iter().map(|argument| gradient(argument).to_vec()).collect())
+    }
+}
+
+/// The params among the values of arguments, in the order of the cell's interface.
+pub(super) fn params(values: &[Vec<f64>], arguments: &[Argument]) -> Vec<Vec<f64>> {
+    let params = arguments.iter().zip(values);
+    let params = params.filter(|(argument, _)| argument.role == Role::Param);
+    params.map(|(_, data)| data.clone()).collect()
+}
+
+/// Sets all inputs and initial states.
+fn set_all(values: &[Vec<f64>], arguments: &[Argument], sequence: &mut dyn Sequence<f64>) {
+    for (argument, data) in arguments.iter().zip(values) {
+        set(argument, data, sequence);
     }
 }
 

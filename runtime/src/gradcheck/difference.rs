@@ -3,7 +3,7 @@
 use cellc_compiler::ir::op::Role;
 
 use super::case::{Argument, Case, Probe, results, set};
-use super::rms;
+use super::{SCALE, rms};
 use crate::sequence::{RunError, Sequence};
 
 /// The first step. In f64, rounding is about 1e-13 of a result here, and the truncation of a
@@ -13,6 +13,15 @@ const STEP: f64 = 2e-3;
 const SHRINK: f64 = 0.125;
 /// How many steps are tried.
 const STEPS: usize = 5;
+
+/// How far differences of a step reach to either side, in steps.
+pub(super) const REACH: f64 = 2.0;
+
+/// The steps that are tried, from the widest on.
+pub(super) fn steps(widest: f64) -> impl Iterator<Item = f64> {
+    let steps = std::iter::successors(Some(STEP), |step| Some(step * SHRINK)).take(STEPS);
+    steps.filter(move |step| *step <= widest)
+}
 
 /// What differences tell of a derivative.
 pub(super) struct Estimate {
@@ -57,18 +66,18 @@ impl<'c> Differences<'c> {
     /// agree to within `accept(estimate, term)` the extrapolation of both is the result, where
     /// `term` is the root mean square of the terms of the loss that the probe touches. If they do
     /// not, there may be a kink nearby (of relu, abs, max or a comparison), which a smaller step
-    /// does not reach. The analytic gradient has no say in the choice.
+    /// does not reach. The analytic gradient has no say in the choice. No step is wider than `widest`.
     pub(super) fn derivative(
         &mut self,
         argument: &Argument,
         probe: &Probe,
+        widest: f64,
         accept: &dyn Fn(f64, f64) -> f64,
     ) -> Result<Estimate, RunError> {
         let mut best = (f64::INFINITY, f64::NAN);
-        let mut step = STEP;
         let mut touched = 0.0;
-        let mut sides = None;
-        for i in 0..STEPS {
+        let mut last = None;
+        for step in steps(widest) {
             let (wide, term) = self.central(argument, probe, 2.0 * step)?;
             touched = f64::max(touched, term);
             let (middle, _) = self.central(argument, probe, step)?;
@@ -79,14 +88,13 @@ impl<'c> Differences<'c> {
             if disagreement < best.0 {
                 best = (disagreement, (16.0 * fine - coarse) / 15.0);
             }
+            last = Some(step);
             if disagreement <= accept(fine, touched) {
+                last = None;
                 break;
             }
-            if i + 1 == STEPS {
-                sides = Some(self.sides(argument, probe, step)?);
-            }
-            step *= SHRINK;
         }
+        let sides = last.map(|step| self.sides(argument, probe, step)).transpose()?;
         self.evaluate(argument, probe, 0.0)?;
         Ok(Estimate { value: best.1, sides, term: touched })
     }
@@ -151,4 +159,48 @@ impl<'c> Differences<'c> {
         self.sequence.forward(&self.params)?;
         Ok(results(self.sequence))
     }
+}
+
+/// The derivatives of the parts of a function of a step, at 0: differences of sixth order as
+/// [`Differences::derivative`] takes them, where each entry of each part has the step that suits it.
+///
+/// An entry is accepted where two differences agree to within `tolerance` of itself, or of a thousandth
+/// of the root mean square of its part or of the `base` of it, if those are larger. No step is wider
+/// than `widest`.
+pub(super) fn along(
+    mut at: impl FnMut(f64) -> Result<Vec<Vec<f64>>, RunError>,
+    base: &[Vec<f64>],
+    widest: f64,
+    tolerance: f64,
+) -> Result<Vec<Vec<f64>>, RunError> {
+    let mut best: Vec<Vec<(f64, f64)>> =
+        base.iter().map(|part| vec![(f64::INFINITY, f64::NAN); part.len()]).collect();
+    for step in steps(widest) {
+        let mut central = |step: f64| -> Result<Vec<Vec<f64>>, RunError> {
+            let (above, below) = (at(step)?, at(-step)?);
+            let slope = |(a, b): (&f64, &f64)| (a - b) / (2.0 * step);
+            let pairs = above.iter().zip(&below);
+            Ok(pairs.map(|(a, b)| a.iter().zip(b).map(slope).collect()).collect())
+        };
+        let (wide, middle, narrow) = (central(2.0 * step)?, central(step)?, central(0.5 * step)?);
+        let mut accepted = true;
+        for (i, best) in best.iter_mut().enumerate() {
+            let fourth = |wide: &[f64], narrow: &[f64]| -> Vec<f64> {
+                wide.iter().zip(narrow).map(|(wide, narrow)| (4.0 * narrow - wide) / 3.0).collect()
+            };
+            let (coarse, fine) = (fourth(&wide[i], &middle[i]), fourth(&middle[i], &narrow[i]));
+            let scale = SCALE * rms(&fine).max(rms(&base[i]));
+            for ((best, coarse), fine) in best.iter_mut().zip(coarse).zip(fine) {
+                let disagreement = (coarse - fine).abs();
+                if disagreement < best.0 {
+                    *best = (disagreement, (16.0 * fine - coarse) / 15.0);
+                }
+                accepted &= best.0 <= tolerance * fine.abs().max(scale);
+            }
+        }
+        if accepted {
+            break;
+        }
+    }
+    Ok(best.iter().map(|part| part.iter().map(|(_, value)| *value).collect()).collect())
 }

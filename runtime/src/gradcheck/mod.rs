@@ -10,19 +10,29 @@
 //! judged by rounding: it is a thousandth of the root mean square of the argument's gradient, or
 //! of the terms of the loss that it touches if those are larger.
 //!
-//! At a kink (of relu, abs, max, select) there is no derivative: where differences of no step agree,
-//! any `a` between those to either side passes.
+//! At a kink (of relu, abs, max, min, select, a comparison) there is no derivative. Where the smallest
+//! differences still reach across one, which [`Kinks`] tells, nothing is compared, and the kink is
+//! reported. Without that, where differences of no step agree, any `a` between those to either side
+//! passes.
+//!
+//! [`check`] is of first order; [`check_second_order`] is of forward mode and of products with the
+//! Hessian.
 
 mod case;
 mod difference;
+mod kinks;
+mod second;
 
-use cellc_compiler::ir::op::{Role, Type};
+use cellc_compiler::ir::op::Type;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use thiserror::Error;
 
 use self::case::{Argument, Case, Probe};
-use self::difference::Differences;
+use self::difference::{Differences, Estimate};
+pub use self::kinks::Kinks;
+use self::kinks::Widest;
+pub use self::second::check_second_order;
 use crate::sequence::{Extent, RunError, Sequence};
 
 /// What to check, and how strictly.
@@ -86,19 +96,80 @@ pub struct Worst {
     pub relative_error: f64,
 }
 
-/// What was found for one argument of the cell.
+/// What derivatives were taken by, or of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A param.
+    Param,
+    /// An input.
+    Input,
+    /// An initial state.
+    Initial,
+    /// An output.
+    Output,
+    /// A final state.
+    Final,
+}
+
+impl Subject {
+    /// Its word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Param => "param",
+            Self::Input => "input",
+            Self::Initial => "initial",
+            Self::Output => "output",
+            Self::Final => "final",
+        }
+    }
+}
+
+/// A derivative that could not be taken, since differences reach across a kink.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kink {
+    /// The operation's word in the graph: `relu`, `max`, `less`, ..
+    pub operation: String,
+    /// Where it was met, and what was found there.
+    pub at: Worst,
+}
+
+/// What was found for one argument of the cell, or for one result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// `Param`, `Input`, or `State` for an initial state.
-    pub role: Role,
-    /// The argument's name.
+    /// What it is.
+    pub subject: Subject,
+    /// Its name.
     pub name: String,
     /// Its type for one example and step.
     pub ty: Type,
     /// How many derivatives were compared.
     pub compared: usize,
-    /// The one with the largest error.
+    /// The one with the largest error. Of no meaning if none were compared.
     pub worst: Worst,
+    /// How many derivatives were at a kink, and not compared.
+    pub kinks: usize,
+    /// The first of these.
+    pub kink: Option<Kink>,
+}
+
+/// Two numbers of second order that agree but for rounding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// What it says.
+    pub name: &'static str,
+    /// How often it was tried.
+    pub compared: usize,
+    /// The largest difference, in relation to the size of the terms of both sums.
+    pub max_relative_error: f64,
+    /// The largest that passes.
+    pub tolerance: f64,
+}
+
+impl Identity {
+    /// Whether it holds.
+    pub fn passed(&self) -> bool {
+        self.max_relative_error <= self.tolerance
+    }
 }
 
 /// The outcome of a check.
@@ -106,18 +177,44 @@ pub struct Row {
 pub struct Report {
     /// How many cases were run.
     pub cases: usize,
-    /// The largest error of all.
+    /// The largest error of all rows.
     pub max_relative_error: f64,
     /// The largest error that passes.
     pub tolerance: f64,
     /// One row for each argument that carries a gradient: params, inputs, initial states.
     pub rows: Vec<Row>,
+    /// Of second order: one row for each output and final state, of forward mode.
+    pub results: Vec<Row>,
+    /// Of second order: what holds but for rounding.
+    pub identities: Vec<Identity>,
 }
 
 impl Report {
-    /// Whether every derivative is within the tolerance.
+    fn new(
+        options: &Options,
+        rows: Vec<Row>,
+        results: Vec<Row>,
+        identities: Vec<Identity>,
+    ) -> Self {
+        let errors = rows.iter().chain(&results).map(|row| row.worst.relative_error);
+        let max_relative_error = errors.fold(0.0, f64::max);
+        let (cases, tolerance) = (options.cases, options.tolerance);
+        Self { cases, max_relative_error, tolerance, rows, results, identities }
+    }
+
+    /// Whether every derivative that was compared is within the tolerance, and every identity holds.
     pub fn passed(&self) -> bool {
-        self.max_relative_error <= self.tolerance
+        self.max_relative_error <= self.tolerance && self.identities.iter().all(Identity::passed)
+    }
+
+    /// How many derivatives were compared.
+    pub fn compared(&self) -> usize {
+        self.rows.iter().chain(&self.results).map(|row| row.compared).sum()
+    }
+
+    /// How many derivatives were at a kink, and not compared.
+    pub fn kinks(&self) -> usize {
+        self.rows.iter().chain(&self.results).map(|row| row.kinks).sum()
     }
 }
 
@@ -149,54 +246,71 @@ pub fn check(
     sequence: &mut dyn Sequence<f64>,
     options: &Options,
 ) -> Result<Report, GradcheckError> {
-    check_with_progress(sequence, options, |_| {})
+    check_with_progress(sequence, None, options, |_| {})
 }
 
-/// [`check`], calling `done` with the number of cases that are done, after each.
+/// [`check`] with the kinks of the cell, calling `done` with the number of cases that are done, after
+/// each.
 ///
 /// # Errors
 /// As [`check`].
 pub fn check_with_progress(
     sequence: &mut dyn Sequence<f64>,
+    mut kinks: Option<&mut Kinks>,
     options: &Options,
     mut done: impl FnMut(usize),
 ) -> Result<Report, GradcheckError> {
     let arguments = Argument::all(sequence.interface());
-    let mut rows: Vec<Option<Row>> = vec![None; arguments.len()];
+    let mut rows: Vec<Row> =
+        arguments.iter().map(|a| Row::new(a.subject, &a.name, &a.ty)).collect();
     for number in 0..options.cases {
         // A stream for each case: what is drawn for one changes nothing for the next.
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(number as u64);
         let case = Case::draw(&arguments, sequence, options, &mut rng)?;
-        let gradients = case.gradients(&arguments, sequence)?;
+        let gradients = case.gradients_at(&case.values, &arguments, sequence)?;
         let mut differences = Differences::new(&case, &arguments, sequence);
         for ((argument, row), gradient) in arguments.iter().zip(&mut rows).zip(&gradients) {
-            let row = row.get_or_insert_with(|| Row::new(argument));
             let scale = |term: f64| SCALE * rms(gradient).max(term);
             for probe in Probe::draw(gradient.len(), options, &mut rng) {
                 let analytic = probe.derivative(gradient);
                 let accept = |estimate: f64, term: f64| {
                     0.1 * options.tolerance * estimate.abs().max(scale(term))
                 };
-                let estimate = differences.derivative(argument, &probe, &accept)?;
-                let numeric = estimate.nearest(analytic);
-                row.note(Worst {
+                let found = |estimate: &Estimate, numeric: f64| Worst {
                     case: number,
                     extent: case.extent,
                     place: argument.place(&probe, case.extent),
                     analytic,
                     numeric,
                     relative_error: relative_error(analytic, numeric, scale(estimate.term)),
-                });
+                };
+                let mut estimate =
+                    differences.derivative(argument, &probe, f64::INFINITY, &accept)?;
+                let at = found(&estimate, estimate.value);
+                let suspect = at.relative_error > options.tolerance || estimate.sides.is_some();
+                if let (true, Some(kinks)) = (suspect, kinks.as_deref_mut()) {
+                    let point = |step: f64| {
+                        let mut values = case.values.clone();
+                        values[argument.index] = probe.walk(&values[argument.index], step);
+                        values
+                    };
+                    match kinks.widest(&case, &arguments, point)? {
+                        Widest::None(operation) => {
+                            row.note_kink(Kink { operation, at }, 1);
+                            continue;
+                        }
+                        Widest::Step(widest) => {
+                            estimate = differences.derivative(argument, &probe, widest, &accept)?;
+                        }
+                    }
+                }
+                row.note(found(&estimate, estimate.nearest(analytic)), 1);
             }
         }
         done(number + 1);
     }
-    let rows: Vec<Row> = rows.into_iter().flatten().collect();
-    let errors = rows.iter().map(|row| row.worst.relative_error);
-    let max_relative_error = errors.fold(0.0, f64::max);
-    let (cases, tolerance) = (options.cases, options.tolerance);
-    Ok(Report { cases, max_relative_error, tolerance, rows })
+    Ok(Report::new(options, rows, Vec::new(), Vec::new()))
 }
 
 /// The scale of a derivative, as a part of the root mean square of its argument's gradient, or of
@@ -204,7 +318,7 @@ pub fn check_with_progress(
 const SCALE: f64 = 1e-3;
 
 impl Row {
-    fn new(argument: &Argument) -> Self {
+    fn new(subject: Subject, name: &str, ty: &Type) -> Self {
         let worst = Worst {
             case: 0,
             extent: Extent::default(),
@@ -213,15 +327,22 @@ impl Row {
             numeric: 0.0,
             relative_error: 0.0,
         };
-        let Argument { role, name, ty, .. } = argument.clone();
-        Self { role, name, ty, compared: 0, worst }
+        let (name, ty) = (name.to_owned(), ty.clone());
+        Self { subject, name, ty, compared: 0, worst, kinks: 0, kink: None }
     }
 
-    fn note(&mut self, found: Worst) {
+    /// Notes the worst of some derivatives that were compared.
+    fn note(&mut self, found: Worst, compared: usize) {
         if self.compared == 0 || found.relative_error > self.worst.relative_error {
             self.worst = found;
         }
-        self.compared += 1;
+        self.compared += compared;
+    }
+
+    /// Notes derivatives at a kink, which were not compared.
+    fn note_kink(&mut self, kink: Kink, met: usize) {
+        self.kink.get_or_insert(kink);
+        self.kinks += met;
     }
 }
 

@@ -1,0 +1,214 @@
+//! Forward mode and products with the Hessian, against differences and against each other.
+
+use cellc_compiler::ir::op::Role;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::case::{Argument, Case, entry_at, params};
+use super::difference::along;
+use super::kinks::{Kinks, Widest};
+use super::{
+    GradcheckError, Identity, Kink, Options, Report, Row, SCALE, Subject, Worst, relative_error,
+    rms,
+};
+use crate::second::SecondOrder;
+use crate::sequence::{Extent, Port, RunError, Sequence};
+
+/// The largest relative error of an identity that holds but for rounding.
+const ROUNDING: f64 = 1e-11;
+
+/// Checks forward mode and second order of a cell: `sequence` runs it, and `second` with tangents.
+///
+/// In each case there are random directions `u` and `v` through all arguments at once. Compared are
+///
+/// - each entry of `J v`, the tangents of the results, with central differences of the results;
+/// - each entry of `H v`, the product with the Hessian, with central differences of the gradient;
+/// - `<c, J v>` with `<∇L, v>`, and `<u, H v>` with `<v, H u>`: these agree but for rounding.
+///
+/// `done` is called with the number of cases that are done, after each.
+///
+/// # Errors
+/// If the cell cannot run, or its results are not finite whatever the arguments.
+pub fn check_second_order(
+    sequence: &mut dyn Sequence<f64>,
+    second: &mut SecondOrder<f64>,
+    mut kinks: Option<&mut Kinks>,
+    options: &Options,
+    mut done: impl FnMut(usize),
+) -> Result<Report, GradcheckError> {
+    let arguments = Argument::all(sequence.interface());
+    let mut rows: Vec<Row> =
+        arguments.iter().map(|a| Row::new(a.subject, &a.name, &a.ty)).collect();
+    let interface = sequence.interface();
+    let row = |subject| move |port: &Port| Row::new(subject, &port.name, &port.ty);
+    let outputs = interface.outputs.iter().map(row(Subject::Output));
+    let mut results: Vec<Row> =
+        outputs.chain(interface.states.iter().map(row(Subject::Final))).collect();
+    let mut transposed = Identity::new("<c, J v> = <gradient, v>");
+    let mut symmetric = Identity::new("<u, H v> = <v, H u>");
+    for number in 0..options.cases {
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        rng.set_stream(number as u64);
+        let case = Case::draw(&arguments, sequence, options, &mut rng)?;
+        case.load_second(&arguments, second);
+        for _ in 0..options.directions {
+            let mut draw = || -> Vec<Vec<f64>> {
+                arguments.iter().map(|a| a.direction(case.extent, &mut rng)).collect()
+            };
+            let (u, v) = (draw(), draw());
+            let of_u = Products::new(&case, &arguments, second, &u)?;
+            let of_v = Products::new(&case, &arguments, second, &v)?;
+            transposed.note(&case.cotangents, &of_v.tangents, &of_v.gradients, &v);
+            symmetric.note(&u, &of_v.products, &v, &of_u.products);
+            let point = |step: f64| moved(&case.values, &v, step);
+            let here = case.results_at(&case.values, &arguments, sequence)?;
+            let mut judge = |widest: f64| -> Result<Found, RunError> {
+                let tolerance = 0.1 * options.tolerance;
+                let at = |step| case.results_at(&point(step), &arguments, sequence);
+                let tangents = along(at, &here, widest, tolerance)?;
+                let at = |step| case.gradients_at(&point(step), &arguments, sequence);
+                let products = along(at, &of_v.gradients, widest, tolerance)?;
+                let place = (number, case.extent);
+                Ok(Found {
+                    rows: worst(&rows, place, &of_v.products, &products, &of_v.gradients),
+                    results: worst(&results, place, &of_v.tangents, &tangents, &here),
+                })
+            };
+            let mut found = judge(f64::INFINITY)?;
+            let mut kink = None;
+            if let (true, Some(kinks)) = (found.exceeds(options.tolerance), kinks.as_deref_mut()) {
+                match kinks.widest(&case, &arguments, point)? {
+                    Widest::None(operation) => kink = Some(operation),
+                    Widest::Step(widest) => found = judge(widest)?,
+                }
+            }
+            let rows = rows.iter_mut().zip(found.rows);
+            for (row, (worst, compared)) in rows.chain(results.iter_mut().zip(found.results)) {
+                match &kink {
+                    Some(operation) if worst.relative_error > options.tolerance => {
+                        row.note_kink(Kink { operation: operation.clone(), at: worst }, compared);
+                    }
+                    _ => row.note(worst, compared),
+                }
+            }
+        }
+        done(number + 1);
+    }
+    Ok(Report::new(options, rows, results, vec![transposed, symmetric]))
+}
+
+/// What a run with tangents gives along a direction.
+struct Products {
+    /// `J v`: of all outputs, then of all final states.
+    tangents: Vec<Vec<f64>>,
+    /// The gradient of each argument.
+    gradients: Vec<Vec<f64>>,
+    /// `H v`: of each argument.
+    products: Vec<Vec<f64>>,
+}
+
+impl Products {
+    /// Runs a case along a direction.
+    fn new(
+        case: &Case,
+        arguments: &[Argument],
+        run: &mut SecondOrder<f64>,
+        direction: &[Vec<f64>],
+    ) -> Result<Self, RunError> {
+        for (argument, data) in arguments.iter().zip(direction) {
+            let to = match argument.role {
+                Role::State => Some(run.initial_tangent_mut(argument.port)),
+                Role::Input => run.input_tangent_mut(argument.port),
+                Role::Param | Role::Residual => None,
+            };
+            if let Some(to) = to {
+                to.copy_from_slice(data);
+            }
+        }
+        run.backward(&case.params(arguments), &params(direction, arguments))?;
+        let outputs = (0..run.interface().outputs.len()).map(|i| run.output_tangent(i).to_vec());
+        let finals = (0..run.interface().states.len()).map(|i| run.final_tangent(i).to_vec());
+        let gradient = |a: &Argument| match a.role {
+            Role::Param => run.param_gradient(a.port),
+            Role::State => run.initial_gradient(a.port),
+            Role::Input | Role::Residual => run.input_gradient(a.port).unwrap_or_default(),
+        };
+        let product = |a: &Argument| match a.role {
+            Role::Param => run.param_product(a.port),
+            Role::State => run.initial_product(a.port),
+            Role::Input | Role::Residual => run.input_product(a.port).unwrap_or_default(),
+        };
+        Ok(Self {
+            tangents: outputs.chain(finals).collect(),
+            gradients: arguments.iter().map(|a| gradient(a).to_vec()).collect(),
+            products: arguments.iter().map(|a| product(a).to_vec()).collect(),
+        })
+    }
+}
+
+/// Values moved by `step` along a direction.
+fn moved(values: &[Vec<f64>], direction: &[Vec<f64>], step: f64) -> Vec<Vec<f64>> {
+    let add = |(x, d): (&f64, &f64)| x + step * d;
+    let pairs = values.iter().zip(direction);
+    pairs.map(|(x, d)| x.iter().zip(d).map(add).collect()).collect()
+}
+
+/// For each row the entry with the largest error, and how many entries there are.
+struct Found {
+    rows: Vec<(Worst, usize)>,
+    results: Vec<(Worst, usize)>,
+}
+
+impl Found {
+    /// Whether an error exceeds a tolerance.
+    fn exceeds(&self, tolerance: f64) -> bool {
+        let mut worst = self.rows.iter().chain(&self.results);
+        worst.any(|(worst, _)| worst.relative_error > tolerance)
+    }
+}
+
+/// For each row the entry with the largest error, and how many entries there are.
+fn worst(
+    rows: &[Row],
+    (case, extent): (usize, Extent),
+    analytic: &[Vec<f64>],
+    numeric: &[Vec<f64>],
+    base: &[Vec<f64>],
+) -> Vec<(Worst, usize)> {
+    let of_row = |(i, row): (usize, &Row)| {
+        let (analytic, numeric, base) = (&analytic[i], &numeric[i], &base[i]);
+        let scale = SCALE * rms(numeric).max(rms(base));
+        let error = |entry: usize| relative_error(analytic[entry], numeric[entry], scale);
+        // A value has at least one element.
+        let entry = (0..analytic.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
+        let entry = entry.unwrap_or_default();
+        let worst = Worst {
+            case,
+            extent,
+            place: entry_at(entry, row.subject, &row.ty, extent),
+            analytic: analytic[entry],
+            numeric: numeric[entry],
+            relative_error: error(entry),
+        };
+        (worst, analytic.len())
+    };
+    rows.iter().enumerate().map(of_row).collect()
+}
+
+impl Identity {
+    fn new(name: &'static str) -> Self {
+        Self { name, compared: 0, max_relative_error: 0.0, tolerance: ROUNDING }
+    }
+
+    /// Compares two products of arrays, in relation to the size of their terms.
+    fn note(&mut self, a: &[Vec<f64>], b: &[Vec<f64>], c: &[Vec<f64>], d: &[Vec<f64>]) {
+        let terms = |a: &[Vec<f64>], b: &[Vec<f64>]| -> [f64; 2] {
+            let terms = a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| a * b);
+            terms.fold([0.0; 2], |[sum, size], term| [sum + term, size + term.abs()])
+        };
+        let ([left, left_size], [right, right_size]) = (terms(a, b), terms(c, d));
+        let error = relative_error(left, right, left_size.max(right_size));
+        self.max_relative_error = self.max_relative_error.max(error);
+        self.compared += 1;
+    }
+}
