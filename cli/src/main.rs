@@ -13,6 +13,7 @@ mod describe;
 mod dims;
 mod failure;
 mod formula;
+mod hypers;
 mod load;
 mod memory;
 mod models;

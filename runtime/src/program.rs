@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate};
+use cellc_compiler::cell::{Cell, Initial};
 use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::verify::{VerifyError, verify};
@@ -15,7 +16,7 @@ use thiserror::Error;
 use crate::interpreter::InterpretedSequence;
 use crate::kernels::{Wide, Width};
 use crate::native::{NativeCode, NativeSequence, NativeStep, Routine};
-use crate::segmented::{Segmented, Segments};
+use crate::segmented::{Segmented, Segments, fill};
 use crate::sequence::{Interface, RunError, Sequence};
 use crate::step::{SequenceStep, Step};
 
@@ -69,6 +70,8 @@ impl Default for Settings<'_> {
 /// A cell and its gradient, ready to run on an engine in one precision.
 pub struct Program<T> {
     interface: Interface,
+    /// Where each state begins.
+    initial: Vec<Initial>,
     ready: Ready,
     precision: PhantomData<T>,
 }
@@ -79,7 +82,16 @@ enum Ready {
 }
 
 impl<T: Wide> Program<T> {
-    /// Differentiates and, for native code, compiles a graph.
+    /// Differentiates and, for native code, compiles a cell, whose states begin where it says.
+    ///
+    /// # Errors
+    /// As for [`Program::new`].
+    pub fn of(cell: &Cell, engine: Engine) -> Result<Self, ProgramError> {
+        let program = Self::new(&cell.graph, engine)?;
+        Ok(Self { initial: cell.initial.clone(), ..program })
+    }
+
+    /// Differentiates and, for native code, compiles a graph. Its states begin at 0.
     ///
     /// The interpreter is given the graph as it is, native code what the passes make of it.
     ///
@@ -124,7 +136,9 @@ impl<T: Wide> Program<T> {
                 }))
             }
         };
-        Ok(Self { interface: Interface::of(graph), ready, precision: PhantomData })
+        let interface = Interface::of(graph);
+        let initial = vec![Initial::ZERO; interface.states.len()];
+        Ok(Self { interface, initial, ready, precision: PhantomData })
     }
 
     /// What the cell takes and gives.
@@ -134,6 +148,15 @@ impl<T: Wide> Program<T> {
 
     /// Memory for runs of this program, each on as many threads as given.
     pub fn sequence(&self, threads: usize) -> Box<dyn Sequence<T>> {
+        if self.initial.iter().all(|initial| *initial == Initial::ZERO) {
+            return self.plain(threads);
+        }
+        // Without a limit, everything fits.
+        Box::new(self.segmented(threads, Segments::Within(usize::MAX)))
+    }
+
+    /// Memory for runs whose states begin at 0.
+    fn plain(&self, threads: usize) -> Box<dyn Sequence<T>> {
         match &self.ready {
             Ready::Native(code) => {
                 Box::new(NativeSequence::new(code.clone(), self.interface.clone(), threads))
@@ -155,7 +178,7 @@ impl<T: Wide> Program<T> {
 
     /// Memory for runs of this program in segments, each on as many threads as given.
     pub fn segmented(&self, threads: usize, segments: Segments) -> Segmented<T> {
-        Segmented::new(self.sequence(threads), segments)
+        Segmented::beginning(self.plain(threads), segments, self.initial.clone())
     }
 
     /// The cell one time step at a time, for `batch` streams side by side, with these params.
@@ -166,11 +189,15 @@ impl<T: Wide> Program<T> {
     /// # Panics
     /// If the batch has more than 2^28 examples.
     pub fn step(&self, params: &[Vec<T>], batch: usize) -> Result<Box<dyn Step<T>>, RunError> {
-        Ok(match &self.ready {
+        let mut step: Box<dyn Step<T>> = match &self.ready {
             Ready::Native(code) => {
                 Box::new(NativeStep::new(code.clone(), self.interface.clone(), params, batch)?)
             }
-            Ready::Interpreted(..) => Box::new(SequenceStep::new(self.sequence(1), params, batch)?),
-        })
+            Ready::Interpreted(..) => Box::new(SequenceStep::new(self.plain(1), params, batch)?),
+        };
+        for (state, &initial) in self.initial.iter().enumerate() {
+            fill(step.state_mut(state), initial, params);
+        }
+        Ok(step)
     }
 }

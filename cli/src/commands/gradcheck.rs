@@ -12,6 +12,7 @@ use super::run::EngineArg;
 use crate::describe::dims_json;
 use crate::dims::{Dims, written};
 use crate::failure::Failure;
+use crate::hypers::Hypers;
 use crate::load::{Loaded, Missing, load};
 use crate::output::{print, print_json};
 use crate::table::{Align, columns};
@@ -38,6 +39,9 @@ pub(crate) struct Args {
     /// The sizes of the cell's dimensions; chosen for you if left out
     #[arg(long, value_name = "I=3,H=4")]
     dims: Option<Dims>,
+    /// The values of the cell's hyper-parameters; as the cell says if left out
+    #[arg(long, value_name = "NAME=0.1")]
+    set: Option<Hypers>,
     /// How many random cases
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -65,8 +69,8 @@ fn tolerance(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = load(&args.cell, args.dims.as_ref(), Missing::Choose)?;
-    let program = Program::<f64>::new(&loaded.cell.graph, Engine::from(args.engine))
+    let loaded = load(&args.cell, args.dims.as_ref(), args.set.as_ref(), Missing::Choose)?;
+    let program = Program::<f64>::of(&loaded.cell, Engine::from(args.engine))
         .map_err(|error| Failure::new(error.to_string()))?;
     let options = Options {
         cases: args.cases as usize,

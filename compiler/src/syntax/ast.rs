@@ -1,4 +1,4 @@
-//! The text of a cell as a tree, every part with the place it came from.
+//! The text of a file as a tree, every part with the place it came from.
 //!
 //! A part that could not be parsed never gets this far: `parse` hands out a tree only if the whole
 //! text is well-formed. [`ExprKind::Error`] exists for the parser's own recovery.
@@ -16,15 +16,106 @@ pub struct Name {
     pub span: Span,
 }
 
+/// The text of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct File {
+    /// What it imports, in order.
+    pub uses: Vec<Use>,
+    /// Its constants, in order.
+    pub constants: Vec<Constant>,
+    /// Its functions, in order.
+    pub functions: Vec<Function>,
+    /// Its cell; a library has none.
+    pub cell: Option<Cell>,
+}
+
+/// `use NAME, ... from PLACE`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Use {
+    /// What is imported.
+    pub names: Vec<Name>,
+    /// Where from.
+    pub place: Place,
+    /// Where the place is written.
+    pub span: Span,
+}
+
+/// Where something is imported from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `from norms`: a library of the catalogue.
+    Catalogue(String),
+    /// `from "norms.cell"`: a file, relative to the one that imports.
+    File(String),
+}
+
+impl fmt::Display for Place {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalogue(name) => f.write_str(name),
+            Self::File(path) => write!(f, "\"{path}\""),
+        }
+    }
+}
+
+/// `const NAME = expr`, or one of `hyper NAME = expr, ..`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// Its name.
+    pub name: Name,
+    /// Its value, a constant expression.
+    pub value: Expr,
+}
+
+/// `fn NAME(PARAMETER, ...) = expr`, or with `{ .. return expr }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    /// Its name.
+    pub name: Name,
+    /// Its parameters, in order.
+    pub parameters: Vec<Parameter>,
+    /// The names that it defines, each with its value, in order.
+    pub definitions: Vec<(Name, Expr)>,
+    /// What it gives.
+    pub result: Expr,
+}
+
+impl fmt::Display for Function {
+    /// How it is called: `layer_norm(v, gain, bias)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.parameters.iter().map(|p| p.name.text.as_str()).collect();
+        write!(f, "{}({})", self.name.text, names.join(", "))
+    }
+}
+
+/// A parameter of a function: `v` or `v: [N]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Name,
+    /// What it fits: a type whose dimensions are bound by the argument.
+    pub pattern: Option<TypeExpr>,
+}
+
 /// `cell NAME(DIM, ...) { .. }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     /// The cell's name.
     pub name: Name,
     /// Its dimensions, in order.
-    pub dims: Vec<Name>,
+    pub dims: Vec<Dim>,
     /// Its declarations and statements, in order.
     pub items: Vec<Item>,
+}
+
+/// A dimension of a cell: `H` or `P = H / 2`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dim {
+    /// Its name.
+    pub name: Name,
+    /// Its size where none is given: a dimension expression of those before it.
+    pub default: Option<Expr>,
 }
 
 /// A declaration or a statement.
@@ -32,6 +123,8 @@ pub struct Cell {
 pub enum Item {
     /// `input x: [I]`, `state h: [H]`, `param W: [H, I] ~ uniform(1)`: names of one type.
     Declaration(Declaration),
+    /// `hyper NAME = expr`: a number that the command may change.
+    Hyper(Constant),
     /// `NAME = expr`
     Definition {
         /// What is defined.
@@ -55,6 +148,16 @@ pub enum Item {
         /// Its value, if it is not that of the value of its name.
         value: Option<Expr>,
     },
+}
+
+impl Item {
+    /// What it defines and its value, if it is a definition.
+    pub(crate) fn into_definition(self) -> Option<(Name, Expr)> {
+        match self {
+            Self::Definition { name, value } => Some((name, value)),
+            Self::Declaration(_) | Self::Hyper(_) | Self::Next { .. } | Self::Output { .. } => None,
+        }
+    }
 }
 
 /// What a declared name is bound to.
@@ -88,7 +191,7 @@ pub struct Declaration {
     pub names: Vec<Name>,
     /// Their type.
     pub ty: TypeExpr,
-    /// How they are first drawn: parameters only.
+    /// How parameters are first drawn, or where states begin.
     pub initializer: Option<Initializer>,
 }
 
@@ -110,12 +213,12 @@ pub enum TypeKind {
     Index(Box<Expr>),
 }
 
-/// How a parameter is first drawn.
+/// How a parameter is first drawn, or where a state begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Initializer {
-    /// `= expr`: one number for every element.
+    /// `= expr`: one number for every element; of a state, also the name of a parameter.
     Constant(Expr),
-    /// `~ NAME(arguments)`: from a distribution.
+    /// `~ NAME(arguments)`: from a distribution; parameters only.
     Draw {
         /// The distribution.
         name: Name,
@@ -277,6 +380,31 @@ impl Expr {
             }
         };
         Self { kind, span, height: below.saturating_add(1) }
+    }
+
+    /// The expressions that it is directly made of, in the order of the text.
+    pub fn parts(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::Number { .. } | ExprKind::Name(_) | ExprKind::Next(_) | ExprKind::Error => {
+                Vec::new()
+            }
+            ExprKind::Neg(inner) => vec![inner],
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::Call { arguments, .. } => arguments.iter().collect(),
+            ExprKind::Index { base, index } => vec![base, index],
+            ExprKind::Slice { base, start, end } => {
+                let ends = [start, end].into_iter().flatten().map(|end| &**end);
+                std::iter::once(&**base).chain(ends).collect()
+            }
+        }
+    }
+
+    /// Whether it stands in parentheses, which the tree does not hold.
+    pub fn is_parenthesized(&self) -> bool {
+        match &self.kind {
+            ExprKind::Binary { left, .. } => self.span.start < left.span.start,
+            _ => false,
+        }
     }
 
     /// The name it consists of, if it is just a name.

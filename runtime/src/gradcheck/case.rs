@@ -1,5 +1,6 @@
 //! A random case: what a cell is run on, and where its derivatives are taken.
 
+use cellc_compiler::cell::Initial;
 use cellc_compiler::ir::op::{Element, Role, Type};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -139,6 +140,8 @@ const ATTEMPTS: usize = 20;
 /// What a cell is run on.
 pub(super) struct Case {
     pub(super) extent: Extent,
+    /// Whether the states of which the cell says where they begin do begin there.
+    fresh: bool,
     /// The numbers of each argument.
     pub(super) values: Vec<Vec<f64>>,
     /// The cotangents of all outputs, then of all final states.
@@ -151,6 +154,7 @@ impl Case {
         arguments: &[Argument],
         sequence: &mut dyn Sequence<f64>,
         options: &Options,
+        fresh: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, GradcheckError> {
         let steps = rng.random_range(1..=options.max_steps.max(1));
@@ -170,7 +174,7 @@ impl Case {
             let positive = attempt >= ATTEMPTS / 2;
             let draw = |argument: &Argument| argument.draw(extent, positive, rng);
             let values: Vec<_> = arguments.iter().map(draw).collect();
-            let case = Self { extent, values, cotangents: Vec::new() };
+            let case = Self { extent, fresh, values, cotangents: Vec::new() };
             case.set(arguments, sequence);
             sequence.forward(&case.params(arguments))?;
             let results = results(sequence);
@@ -184,8 +188,18 @@ impl Case {
 
     fn set(&self, arguments: &[Argument], sequence: &mut dyn Sequence<f64>) {
         for (argument, data) in arguments.iter().zip(&self.values) {
-            set(argument, data, sequence);
+            if self.gives(argument, sequence) {
+                set(argument, data, sequence);
+            } else {
+                sequence.begin(argument.port);
+            }
         }
+    }
+
+    /// Whether an argument is given, rather than begun by the cell.
+    pub(super) fn gives(&self, argument: &Argument, sequence: &dyn Sequence<f64>) -> bool {
+        let says = || sequence.initial(argument.port) != Initial::ZERO;
+        !(self.fresh && argument.role == Role::State && says())
     }
 
     /// The params in the order of the cell's interface.
