@@ -2,7 +2,7 @@
 //!
 //! Each stage is a module with a type of its own, in the order in which a cell goes through them:
 //!
-//! 1. [`syntax`] parses text, [`unit`] brings together a file and what it imports, and [`check`]
+//! 1. [`syntax`] parses text, [`mod@unit`] brings together a file and what it imports, and [`check`]
 //!    makes a graph of them ([`cell::Cell`], [`ir`]);
 //! 2. [`opt`] simplifies graphs, [`autodiff`] differentiates them, graph to graph, and [`recompute`]
 //!    chooses what the tape keeps;

@@ -61,8 +61,10 @@ fn beginnings() -> Vec<Vec<f64>> {
     rows.map(|row| row.repeat(EXTENT.batch)).to_vec()
 }
 
+type Arrays = Vec<Vec<f64>>;
+
 /// Outputs and final states, then gradients of params and of the states before the first step.
-fn run(sequence: &mut dyn Sequence<f64>) -> (Vec<Vec<f64>>, Vec<Vec<f64>>, Vec<Vec<f64>>) {
+fn run(sequence: &mut dyn Sequence<f64>) -> (Arrays, Arrays, Arrays) {
     let params = params();
     let states = sequence.interface().states.len();
     sequence.forward(&params).expect("it runs");

@@ -7,6 +7,7 @@ use cellc_compiler::check::{Bindings, check_unit};
 use cellc_compiler::diagnostic::{Source, render};
 use cellc_compiler::suggest::closest;
 use cellc_compiler::syntax::ast::{self, Item};
+use cellc_compiler::syntax::parse;
 use cellc_compiler::unit::{Faults, Unit};
 
 use cellc_runtime::sequence::Interface;
@@ -20,7 +21,7 @@ use crate::load::resolve;
 use crate::output::{print, print_json};
 use crate::table::{Align, columns};
 
-/// List the catalogue of cells
+/// List the catalogue of cells, and its libraries of functions
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -135,7 +136,20 @@ fn text(cells: &[Listed]) -> String {
             cell.entry.summary.to_owned(),
         ]);
     }
-    columns(0, &[Align::Left; 5], &rows)
+    format!("{}\n{}", columns(0, &[Align::Left; 5], &rows), libraries())
+}
+
+/// The libraries that cells import from, each with its functions.
+fn libraries() -> String {
+    let heads = ["library", "functions", "what it is"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    for library in cellc_cells::libraries() {
+        let file = parse(&Source::new(library.name, library.source)).unwrap_or_default();
+        let functions: Vec<_> = file.functions.iter().map(ToString::to_string).collect();
+        let row = [library.name, &functions.join(", "), library.summary];
+        rows.push(row.map(str::to_owned).to_vec());
+    }
+    columns(0, &[Align::Left; 3], &rows)
 }
 
 fn json(cell: &Listed) -> Value {

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             let cell = describe::json(&loaded);
             let warnings = loaded.warnings.iter();
             let warnings: Value = warnings.map(|w| diagnostic(w, &loaded.unit.sources)).collect();
-            let ok = !(args.deny_warnings && !loaded.warnings.is_empty());
+            let ok = !is_denied(args, &loaded);
             print_json(&json!({ "ok": ok, "cell": cell, "diagnostics": warnings }))?;
             Ok(status(args, &loaded))
         }
@@ -66,8 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn status(args: &Args, loaded: &Loaded) -> ExitCode {
-    let denied = args.deny_warnings && !loaded.warnings.is_empty();
-    if denied { ExitCode::from(1) } else { ExitCode::SUCCESS }
+    if is_denied(args, loaded) { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+fn is_denied(args: &Args, loaded: &Loaded) -> bool {
+    args.deny_warnings && !loaded.warnings.is_empty()
 }
 
 fn diagnostic(fault: &Diagnostic, sources: &[Source]) -> Value {

@@ -183,10 +183,10 @@ fn share(text: &str) -> Result<f64, String> {
     number(text, |x| (0.0..1.0).contains(&x), "a share from 0 up and below 1, such as 0.1")
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let task_name = task_name(&args)?;
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let task_name = task_name(args)?;
     let defaults = Defaults::of(task_name);
-    let task = task_config(&args, task_name, &defaults)?;
+    let task = task_config(args, task_name, &defaults)?;
     let unit = unit(&args.cell)?;
     let blueprint = Blueprint {
         cell: unit.sources[0].name.clone(),
@@ -206,17 +206,17 @@ pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
     }
     let LoadedTask { mut task, words, summary } = {
         let loaded = task.load(args.seed);
-        loaded.map_err(|error| too_little(Failure::from(error), &args))?
+        loaded.map_err(|error| too_little(Failure::from(error), args))?
     };
     let config = Config {
         format: FORMAT,
-        task: task_config(&args, task_name, &defaults)?,
+        task: task_config(args, task_name, &defaults)?,
         model: blueprint,
-        training: settings(&args, &defaults, task.batches_per_epoch()),
+        training: settings(args, &defaults, task.batches_per_epoch()),
     };
     let readout = config.task.readout();
     let mut model = build(&config.model, &words, readout, args.seed)?;
-    let folder = create_folder(&args, &config, &words)?;
+    let folder = create_folder(args, &config, &words)?;
     let path = folder.path().to_owned();
     if !args.quiet {
         let Blueprint { cell, layers, hidden, .. } = &config.model;

@@ -132,7 +132,7 @@ impl<'a> Body<'_, 'a> {
             ExprKind::Name(name) => self.name(name, expr.span, function),
             ExprKind::Next(state) => self.faults.push(errors::next_in_function(state, expr.span)),
             ExprKind::Call { function: called, arguments } => {
-                self.call(called, arguments, expr.span)
+                self.call(called, arguments, expr.span);
             }
             ExprKind::Neg(_)
             | ExprKind::Binary { .. }

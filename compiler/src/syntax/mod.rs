@@ -1,16 +1,18 @@
 //! The text of a file, parsed into a tree.
 //!
-//! `lexer` makes tokens of text; `parser` (cells and statements), `items` (functions, constants and
-//! imports), `declarations` and `expressions` make a tree of tokens, by recursive descent with two
-//! tokens of lookahead. The grammar is in `docs/language.md`.
+//! `lexer` makes tokens of text; `parser` (files and cells), `items` (functions, constants and
+//! imports), `statements`, `declarations` and `expressions` make a tree of tokens, by recursive
+//! descent with two tokens of lookahead. The grammar is in `docs/language.md`.
 
 pub mod ast;
 mod declarations;
 mod errors;
+mod expr;
 mod expressions;
 mod items;
 mod lexer;
 mod parser;
+mod statements;
 
 use crate::diagnostic::{Diagnostic, Source};
 
