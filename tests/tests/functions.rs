@@ -50,6 +50,31 @@ fn a_cell_with_an_imported_function_is_the_one_written_out() {
     agree(&cell(LAYER_NORM_LSTM, &dims, &[]).graph, &architecture("layernorm_lstm", &dims));
 }
 
+#[test]
+fn norms_are_what_they_say() {
+    let found = "
+        use epsilon, l2_norm, rms_norm from norms
+        cell f(N) {
+            input x: [N]
+            state h: [N]
+            param gain: [N]
+            next h = rms_norm(h + x, gain) + l2_norm(h - 2 * x) + epsilon
+            output h
+        }";
+    let written_out = "
+        cell f(N) {
+            input x: [N]
+            state h: [N]
+            param gain: [N]
+            a = h + x
+            b = h - 2 * x
+            rms = gain * a / sqrt(sum(a * a) / N + 1e-5)
+            next h = rms + b / sqrt(sum(b * b) + 1e-5) + 1e-5
+            output h
+        }";
+    agree(&graph(found, &[("N", 5)]), &graph(written_out, &[("N", 5)]));
+}
+
 /// Calls in any order, within each other, of several shapes; locals that are named like others; a
 /// dimension of a pattern as a number, as an end of a slice and of an index.
 const FUNCTIONS: &str = "

@@ -149,6 +149,12 @@ fn warnings_are_shown_and_can_be_denied() {
     let other = folder.cellc("gradcheck a.cell --cases 1").exits(0);
     assert!(!other.stderr.contains("warning"), "{other}");
     cellc("check lstm --deny-warnings").exits(0);
+    // Before a training takes its time; unless nothing is to be shown.
+    folder.file("b.cell", DOUBTFUL.replace("a(N)", "a(I, H)").replace("[N]", "[I]"));
+    let words = "train --cell b.cell --hidden 3 --embedding 3 --steps 1 --batch 2 --examples 20";
+    folder.cellc(words).exits(0).says(&["dimension `H` is never used", parts[0]]);
+    let quiet = folder.cellc(&format!("{words} --quiet")).exits(0);
+    assert!(!quiet.stderr.contains("warning"), "{quiet}");
 }
 
 #[test]
