@@ -1,5 +1,5 @@
-//! The catalogue of cells: for each its name, its text and what it is for. The texts stand in
-//! `cells/*.cell`, each with its paper and its conventions in a comment.
+//! The catalogue of cells, for each its name, its text and what it is for, and of libraries of
+//! functions. The texts stand in `cells/*.cell`, each with its paper and its conventions in a comment.
 //!
 //! The compiler knows none of them: a cell of the catalogue is compiled as a user's own. This
 //! crate depends on nothing, and does not parse what it holds.
@@ -34,6 +34,17 @@ pub struct Entry {
     pub summary: &'static str,
 }
 
+/// A library of the catalogue: functions that cells import, `use NAME from LIBRARY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// The library's name.
+    pub name: &'static str,
+    /// Its text.
+    pub source: &'static str,
+    /// The first line of its comment.
+    pub summary: &'static str,
+}
+
 macro_rules! entries {
     ($($name:literal $kind:ident,)*) => {
         [$({
@@ -53,6 +64,21 @@ static ENTRIES: [Entry; 8] = entries! {
     "cross_entropy" Loss,
     "squared_error" Loss,
 };
+
+static LIBRARIES: [Library; 1] = [{
+    let source = include_str!("../norms.cell");
+    Library { name: "norms", source, summary: first_comment_line(source) }
+}];
+
+/// Every library of the catalogue.
+pub fn libraries() -> &'static [Library] {
+    &LIBRARIES
+}
+
+/// The library of a name.
+pub fn find_library(name: &str) -> Option<&'static Library> {
+    LIBRARIES.iter().find(|library| library.name == name)
+}
 
 /// Every cell of the catalogue: the recurrent cells first, then the layers and the losses.
 pub fn all() -> &'static [Entry] {
@@ -77,6 +103,16 @@ const fn first_comment_line(source: &'static str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libraries_are_found_and_are_no_cells() {
+        for library in libraries() {
+            assert!(library.summary.ends_with('.'), "{}: {}", library.name, library.summary);
+            assert!(!library.source.contains("\ncell "), "{}", library.name);
+            assert_eq!(find_library(library.name), Some(library));
+            assert_eq!(find(library.name), None);
+        }
+    }
 
     #[test]
     fn every_entry_has_a_summary_and_the_name_of_its_cell() {

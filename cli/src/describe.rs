@@ -1,6 +1,6 @@
 //! What a checked cell is: its interface, for people and for machines.
 
-use cellc_compiler::cell::Initializer;
+use cellc_compiler::cell::{Initial, Initializer};
 use cellc_compiler::syntax::ast::{Item, Kind, TypeKind};
 use cellc_runtime::sequence::{Interface, Port};
 use serde_json::{Value, json};
@@ -28,8 +28,9 @@ pub(crate) fn text(loaded: &Loaded) -> String {
     for port in inputs {
         row("input", port, declared(loaded, Kind::Input, &port.name), none());
     }
-    for port in states {
-        row("state", port, declared(loaded, Kind::State, &port.name), none());
+    for (port, initial) in states.iter().zip(&loaded.cell.initial) {
+        let more = [String::new(), begins(initial, params)];
+        row("state", port, declared(loaded, Kind::State, &port.name), more);
     }
     for (port, initializer) in params.iter().zip(&loaded.cell.initializers) {
         let more = [port.ty.size().to_string(), initial(initializer)];
@@ -37,6 +38,10 @@ pub(crate) fn text(loaded: &Loaded) -> String {
     }
     for port in outputs {
         row("output", port, String::new(), none());
+    }
+    for (name, value) in &loaded.cell.hypers {
+        let start = ["hyper", name.as_str(), "", "", "", &value.to_string()];
+        rows.push(start.map(str::to_owned).to_vec());
     }
     use Align::{Left, Right};
     let table = columns(2, &[Left, Left, Left, Left, Right, Left], &rows);
@@ -72,6 +77,15 @@ fn declared(loaded: &Loaded, kind: Kind, name: &str) -> String {
     })
 }
 
+/// Where a state begins, if not at 0.
+fn begins(initial: &Initial, params: &[Port]) -> String {
+    match initial {
+        Initial::Constant(0.0) => String::new(),
+        Initial::Constant(number) => format!("begins at {number}"),
+        Initial::Param(param) => format!("begins at {}", params[*param].name),
+    }
+}
+
 fn initial(initializer: &Initializer) -> String {
     match initializer {
         Initializer::Constant(value) => format!("all {value}"),
@@ -89,6 +103,7 @@ pub(crate) fn json(loaded: &Loaded) -> Value {
     json!({
         "name": loaded.tree.name.text,
         "dims": dims_json(&loaded.cell.dims),
+        "hypers": hypers_json(&loaded.cell.hypers),
         "inputs": ports(&interface.inputs),
         "states": ports(&interface.states),
         "params": ports(&interface.params),
@@ -101,6 +116,11 @@ pub(crate) fn json(loaded: &Loaded) -> Value {
 /// Sizes of dimensions as a JSON object.
 pub(crate) fn dims_json(dims: &[(String, usize)]) -> Value {
     Value::Object(dims.iter().map(|(name, size)| (name.clone(), json!(size))).collect())
+}
+
+/// Values of hyper-parameters as a JSON object.
+fn hypers_json(hypers: &[(String, f64)]) -> Value {
+    Value::Object(hypers.iter().map(|(name, value)| (name.clone(), json!(value))).collect())
 }
 
 fn port(port: &Port) -> Value {

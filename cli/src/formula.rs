@@ -92,7 +92,7 @@ impl Polynomial {
 /// The number of elements of all params of a cell, such as `4*I*H + 4*H^2 + 4*H`. `None` if a
 /// shape is no polynomial of the dimensions.
 pub(crate) fn param_count(cell: &Cell) -> Option<String> {
-    let dims: Vec<&str> = cell.dims.iter().map(|dim| dim.text.as_str()).collect();
+    let dims: Vec<&str> = cell.dims.iter().map(|dim| dim.name.text.as_str()).collect();
     let mut total = Polynomial::default();
     for item in &cell.items {
         let Item::Declaration(declaration) = item else { continue };

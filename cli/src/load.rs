@@ -1,27 +1,39 @@
-//! From a catalogue name or a file to a checked cell.
+//! From a catalogue name or a file, with what it imports, to a checked cell.
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use cellc_compiler::cell::Cell;
-use cellc_compiler::check::{check, default_dims};
+use cellc_compiler::check::{Bindings, check_unit, default_dims};
 use cellc_compiler::diagnostic::{Diagnostic, Source, render};
 use cellc_compiler::suggest::closest;
-use cellc_compiler::syntax::{ast, parse};
+use cellc_compiler::syntax::ast::{self, Place};
+use cellc_compiler::unit::{Faults, Unit};
 
 use crate::dims::{Dims, written};
 use crate::failure::Failure;
+use crate::hypers::Hypers;
 use crate::output::{colors, note};
 
 /// The largest file that is taken for a cell, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A cell: its text, the tree of it, and what checking made of it.
+/// A cell: the tree of its text, and what checking made of it.
 pub(crate) struct Loaded {
-    pub(crate) source: Source,
     pub(crate) tree: ast::Cell,
     pub(crate) cell: Cell,
+    /// Its file with those it imports.
+    pub(crate) unit: Unit,
+    /// What has a meaning, but perhaps not the intended one.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// The file that the cell is in.
+    pub(crate) fn source(&self) -> &Source {
+        &self.unit.sources[self.tree.name.span.file]
+    }
 }
 
 /// What to do about dimensions that the user gave no size for.
@@ -35,23 +47,35 @@ pub(crate) enum Missing {
     Report,
 }
 
-/// Loads a cell; faults of its text are drawn.
-pub(crate) fn load(name: &str, dims: Option<&Dims>, missing: Missing) -> Result<Loaded, Failure> {
-    let source = source(name)?;
-    let loaded = compile(&source, dims, missing);
-    loaded.map_err(|faults| Failure::Diagnostics(drawn(&faults, &source)))
+/// A file with what it imports; faults of form are drawn.
+pub(crate) fn unit(name: &str) -> Result<Unit, Failure> {
+    Unit::load(source(name)?, &mut resolve)
+        .map_err(|faults| Failure::Diagnostics(drawn(&faults.diagnostics, &faults.sources)))
 }
 
-/// Parses and checks a cell.
-pub(crate) fn compile(
-    source: &Source,
+/// Loads a cell; faults of its text are drawn.
+pub(crate) fn load(
+    name: &str,
     dims: Option<&Dims>,
+    hypers: Option<&Hypers>,
     missing: Missing,
-) -> Result<Loaded, Vec<Diagnostic>> {
-    let tree = parse(source)?;
+) -> Result<Loaded, Failure> {
+    let loaded = compile(source(name)?, dims, hypers, missing);
+    loaded.map_err(|faults| Failure::Diagnostics(drawn(&faults.diagnostics, &faults.sources)))
+}
+
+/// Parses and checks a cell and what it imports.
+pub(crate) fn compile(
+    source: Source,
+    dims: Option<&Dims>,
+    hypers: Option<&Hypers>,
+    missing: Missing,
+) -> Result<Loaded, Faults> {
+    let unit = Unit::load(source, &mut resolve)?;
+    let file = unit.root();
     let Dims(mut dims) = dims.cloned().unwrap_or_default();
     if missing == Missing::Choose {
-        let chosen: Vec<_> = (default_dims(&tree).into_iter())
+        let chosen: Vec<_> = (default_dims(file).into_iter())
             .filter(|(name, _)| !dims.iter().any(|(given, _)| given == name))
             .collect();
         if !chosen.is_empty() {
@@ -59,15 +83,59 @@ pub(crate) fn compile(
         }
         dims.extend(chosen);
     }
-    if let Missing::Take(sizes) = missing {
+    if let (Missing::Take(sizes), Some(cell)) = (missing, &file.cell) {
         let taken = sizes.iter().filter(|(name, _)| {
-            let is_of_cell = tree.dims.iter().any(|dim| dim.text == *name);
+            let is_of_cell = cell.dims.iter().any(|dim| dim.name.text == *name);
             is_of_cell && !dims.iter().any(|(given, _)| given == name)
         });
         dims.extend(taken.map(|&(name, size)| (name.to_owned(), size)).collect::<Vec<_>>());
     }
-    let cell = check(&tree, &dims)?;
-    Ok(Loaded { source: source.clone(), tree, cell })
+    let Hypers(hypers) = hypers.cloned().unwrap_or_default();
+    match (check_unit(&unit, &Bindings { dims, hypers }), file.cell.clone()) {
+        (Ok(checked), Some(tree)) => {
+            Ok(Loaded { tree, cell: checked.cell, warnings: checked.warnings, unit })
+        }
+        (Ok(_), None) => unreachable!("only a file with a cell has one that checks"),
+        (Err(diagnostics), _) => Err(Faults { diagnostics, sources: unit.sources }),
+    }
+}
+
+/// What a library of the catalogue is called where it is imported.
+const CATALOGUE: &str = "catalogue:";
+
+/// The text that an import names: of the catalogue, or a file beside the one that imports it.
+pub(crate) fn resolve(by: &Source, place: &Place) -> Result<Source, String> {
+    match place {
+        Place::Catalogue(name) => match cellc_cells::find_library(name) {
+            Some(library) => Ok(Source::new(format!("{CATALOGUE}{name}"), library.source)),
+            None => {
+                let known: Vec<_> = cellc_cells::libraries().iter().map(|l| l.name).collect();
+                Err(format!("the catalogue has no such library; it has {}", known.join(", ")))
+            }
+        },
+        Place::File(_) if by.name.starts_with(CATALOGUE) => {
+            Err("the catalogue imports no files".to_owned())
+        }
+        Place::File(path) => {
+            let folder = Path::new(&by.name).parent().unwrap_or(Path::new(""));
+            let path = plain(&folder.join(path));
+            read(&path).map(|text| Source::new(path.display().to_string(), text))
+        }
+    }
+}
+
+/// A path without detours, so that a file has one name however it is reached.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        let last = plain.components().next_back();
+        match (component, last) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(plain.pop()),
+            _ => plain.push(component),
+        }
+    }
+    plain
 }
 
 /// The text of a cell.
@@ -123,10 +191,19 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 /// Diagnostics with the lines of text they point at, and how many there are.
-fn drawn(faults: &[Diagnostic], source: &Source) -> String {
-    let drawn = render(faults, source, colors());
-    match faults.iter().filter(|fault| fault.is_error()).count() {
+pub(crate) fn drawn(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
+    let drawn = render(diagnostics, sources, colors());
+    let name = &sources[0].name;
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+    match errors {
         0 | 1 => drawn,
-        errors => format!("{drawn}\n{errors} errors in {}", source.name),
+        errors => format!("{drawn}\n{errors} errors in {name}"),
+    }
+}
+
+/// Shows warnings on standard error.
+pub(crate) fn warn(warnings: &[Diagnostic], sources: &[Source]) {
+    if !warnings.is_empty() {
+        note(drawn(warnings, sources).trim_end());
     }
 }

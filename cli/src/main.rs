@@ -13,6 +13,7 @@ mod describe;
 mod dims;
 mod failure;
 mod formula;
+mod hypers;
 mod load;
 mod memory;
 mod models;
@@ -53,7 +54,7 @@ enum Command {
     Gradcheck(gradcheck::Args),
     Run(run::Args),
     Bench(bench::Args),
-    Train(train::Args),
+    Train(Box<train::Args>),
     Eval(eval::Args),
     Sample(sample::Args),
 }
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Train(args) => train::run(args),
+        Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Sample(args) => sample::run(&args),
     };

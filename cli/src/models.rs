@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use cellc_compiler::diagnostic::render;
 use cellc_runtime::blueprint::{Blueprint, BlueprintError};
 use cellc_runtime::checkpoint::CheckpointError;
 use cellc_runtime::model::{Model, ModelError, Readout};
@@ -14,7 +13,7 @@ use cellc_runtime::task::config::Words;
 use cellc_runtime::trainer::TrainError;
 
 use crate::failure::Failure;
-use crate::output::colors;
+use crate::load::drawn;
 
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
@@ -51,8 +50,8 @@ impl From<ModelError> for Failure {
 impl From<BlueprintError> for Failure {
     fn from(error: BlueprintError) -> Self {
         match error {
-            BlueprintError::Faults { faults, source_text } => {
-                Self::Diagnostics(render(&faults, &source_text, colors()))
+            BlueprintError::Faults(faults) => {
+                Self::Diagnostics(drawn(&faults.diagnostics, &faults.sources))
             }
             error => Self::new(error.to_string()),
         }

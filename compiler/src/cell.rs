@@ -31,6 +31,21 @@ pub enum Initializer {
     },
 }
 
+/// Where a state is at the start of a sequence, for every example.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Initial {
+    /// Every element is this number.
+    Constant(f64),
+    /// As the parameter of this number among the graph's parameters, which is of the state's shape.
+    /// What the gradient by the state is there, summed over the batch, belongs to the parameter.
+    Param(usize),
+}
+
+impl Initial {
+    /// Where a state begins of which nothing is said.
+    pub const ZERO: Self = Self::Constant(0.0);
+}
+
 /// A cell with its dimensions bound: what checking makes of a cell's text.
 #[derive(Clone, Debug)]
 pub struct Cell {
@@ -38,6 +53,11 @@ pub struct Cell {
     pub graph: Graph,
     /// The dimensions in the order of their declaration, each with what it is bound to.
     pub dims: Vec<(String, usize)>,
+    /// The hyper-parameters in the order of their declaration, each with its value. In the graph they
+    /// are constants.
+    pub hypers: Vec<(String, f64)>,
     /// How each parameter is first drawn, in the order of the graph's parameters.
     pub initializers: Vec<Initializer>,
+    /// Where each state begins, in the order of the graph's states.
+    pub initial: Vec<Initial>,
 }

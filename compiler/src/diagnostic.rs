@@ -1,6 +1,7 @@
 //! What is wrong with a cell's text, where, and how to mend it; and how that is drawn.
 
 use std::ops::Range;
+use std::{iter, slice};
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
@@ -29,9 +30,18 @@ impl Source {
     }
 }
 
+/// A text on its own is a list of one: it is number 0.
+impl AsRef<[Self]> for Source {
+    fn as_ref(&self) -> &[Self] {
+        slice::from_ref(self)
+    }
+}
+
 /// A range of bytes of a [`Source`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
+    /// The number of the source, among those of one cell: 0 is the file that the cell stands in.
+    pub file: usize,
     /// The first byte.
     pub start: usize,
     /// One past the last byte.
@@ -39,15 +49,27 @@ pub struct Span {
 }
 
 impl Span {
-    /// The bytes from `start` up to `end`.
-    pub fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
+    /// The bytes of a source from `start` up to `end`.
+    pub fn new(file: usize, start: usize, end: usize) -> Self {
+        Self { file, start, end }
     }
 
     /// From the start of this span to the end of another.
     #[must_use]
     pub fn to(self, end: Self) -> Self {
-        Self::new(self.start, end.end)
+        Self { end: end.end, ..self }
+    }
+
+    /// The place before its first byte.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self { end: self.start, ..self }
+    }
+
+    /// The place after its last byte.
+    #[must_use]
+    pub fn after(self) -> Self {
+        Self { start: self.end, ..self }
     }
 }
 
@@ -91,7 +113,7 @@ pub struct Diagnostic {
     pub secondary: Vec<Label>,
     /// What to do about it.
     pub help: Option<String>,
-    /// The mend as a change of the text; its title is `help`.
+    /// The mend as a change of one text; its title is `help`.
     pub edits: Vec<Edit>,
 }
 
@@ -151,8 +173,16 @@ impl Diagnostic {
     }
 }
 
-/// Draws diagnostics with the lines of text they point at, in colour for a terminal.
-pub fn render(diagnostics: &[Diagnostic], source: &Source, color: bool) -> String {
+/// Draws diagnostics with the lines of text they point at, in colour for a terminal. The sources are
+/// those that the diagnostics' spans are of, by number: a [`Source`], or a list of them.
+///
+/// # Panics
+/// If a span is of none of the sources.
+pub fn render(
+    diagnostics: &[Diagnostic],
+    sources: &(impl AsRef<[Source]> + ?Sized),
+    color: bool,
+) -> String {
     let renderer = if color {
         Renderer::styled().decor_style(DecorStyle::Unicode)
     } else {
@@ -163,36 +193,50 @@ pub fn render(diagnostics: &[Diagnostic], source: &Source, color: bool) -> Strin
         if i > 0 {
             drawn.push('\n');
         }
-        drawn.push_str(&renderer.render(&groups(diagnostic, source)));
+        drawn.push_str(&renderer.render(&groups(diagnostic, sources.as_ref())));
         drawn.push('\n');
     }
     drawn
 }
 
-fn groups<'a>(diagnostic: &'a Diagnostic, source: &'a Source) -> Vec<Group<'a>> {
+fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let label = |text: &'a str| (!text.is_empty()).then_some(text);
-    let primary = &diagnostic.primary;
-    let at = |kind: AnnotationKind, span| kind.span(range(source, span));
-    let snippet = Snippet::source(source.text.as_str())
-        .path(source.name.as_str())
-        .annotation(at(AnnotationKind::Primary, primary.span).label(label(&primary.text)))
-        .annotations(diagnostic.secondary.iter().map(|secondary| {
-            at(AnnotationKind::Context, secondary.span).label(label(&secondary.text))
-        }));
-    let group = level.primary_title(diagnostic.message.as_str()).element(snippet);
+    let labels = || {
+        let primary = (AnnotationKind::Primary, &diagnostic.primary);
+        let secondary = diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label));
+        iter::once(primary).chain(secondary)
+    };
+    let snippet = |(file, source): (usize, &'a Source)| {
+        let labels = labels().filter(|(_, label)| label.span.file == file);
+        let annotations: Vec<_> = labels
+            .map(|(kind, Label { span, text })| {
+                kind.span(range(source, *span)).label((!text.is_empty()).then_some(text.as_str()))
+            })
+            .collect();
+        let snippet = Snippet::source(source.text.as_str()).path(source.name.as_str());
+        (!annotations.is_empty()).then(|| snippet.annotations(annotations))
+    };
+    let snippets = in_order(sources, diagnostic.primary.span.file).filter_map(snippet);
+    let group = level.primary_title(diagnostic.message.as_str()).elements(snippets);
     let Some(help) = diagnostic.help.as_deref() else { return vec![group] };
-    if diagnostic.edits.is_empty() {
+    let Some(first) = diagnostic.edits.first() else {
         return vec![group.element(Level::HELP.message(help))];
-    }
+    };
+    let source = &sources[first.span.file];
     let patched = Snippet::source(source.text.as_str()).path(source.name.as_str()).patches(
         (diagnostic.edits.iter())
             .map(|edit| Patch::new(range(source, edit.span), edit.replacement.as_str())),
     );
     vec![group, Level::HELP.secondary_title(help).element(patched)]
+}
+
+/// The sources with their numbers, one of them first.
+fn in_order(sources: &[Source], first: usize) -> impl Iterator<Item = (usize, &Source)> {
+    let others = sources.iter().enumerate().filter(move |(file, _)| *file != first);
+    iter::once((first, &sources[first])).chain(others)
 }
 
 /// The bytes of a span, moved to the nearest places that the text can be cut at.

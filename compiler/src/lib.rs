@@ -2,7 +2,8 @@
 //!
 //! Each stage is a module with a type of its own, in the order in which a cell goes through them:
 //!
-//! 1. [`syntax`] parses text, and [`check`] makes a graph of it ([`cell::Cell`], [`ir`]);
+//! 1. [`syntax`] parses text, [`mod@unit`] brings together a file and what it imports, and [`check`]
+//!    makes a graph of them ([`cell::Cell`], [`ir`]);
 //! 2. [`opt`] simplifies graphs, [`autodiff`] differentiates them, graph to graph, and [`recompute`]
 //!    chooses what the tape keeps;
 //! 3. [`phases`] finds what leaves the loop over time, [`fuse`] makes kernels, [`plan`] lays out
@@ -52,3 +53,4 @@ pub mod plan;
 pub mod recompute;
 pub mod suggest;
 pub mod syntax;
+pub mod unit;

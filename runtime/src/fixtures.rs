@@ -1,6 +1,6 @@
 //! Small cells for the tests of this crate, in the graph's own text.
 
-use cellc_compiler::cell::{Cell, Initializer};
+use cellc_compiler::cell::{Cell, Initial, Initializer};
 use cellc_compiler::ir::op::Role;
 use cellc_compiler::ir::text::parse;
 
@@ -11,7 +11,8 @@ pub(crate) fn cell(text: &str) -> Cell {
     let graph = parse(text).unwrap();
     let uniform = Initializer::Uniform { low: -0.5, high: 0.5 };
     let initializers = graph.arguments_of(Role::Param).map(|_| uniform).collect();
-    Cell { graph, dims: Vec::new(), initializers }
+    let initial = graph.arguments_of(Role::State).map(|_| Initial::ZERO).collect();
+    Cell { graph, dims: Vec::new(), hypers: Vec::new(), initializers, initial }
 }
 
 /// `y = table[x]`

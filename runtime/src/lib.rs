@@ -41,7 +41,7 @@
 //! let cell = parse(&source)
 //!     .and_then(|tree| check(&tree, &[("I".into(), 3), ("H".into(), 4)]))
 //!     .expect("a cell without faults");
-//! let program = Program::<f32>::new(&cell.graph, Engine::Jit)?;
+//! let program = Program::<f32>::of(&cell, Engine::Jit)?;
 //!
 //! let mut run = program.sequence(2); // on up to 2 threads
 //! run.reshape(Extent { steps: 50, batch: 8 });

@@ -132,7 +132,7 @@ impl<T: Wide> Model<T> {
         feed: Feed,
         engine: Engine,
     ) -> Result<usize, ModelError> {
-        let program = Program::new(&cell.graph, engine)?;
+        let program = Program::of(cell, engine)?;
         let interface = program.interface();
         let fitted = feed.fit(&interface.inputs, &interface.outputs);
         let (input, second, width) = fitted.map_err(|fault| ModelError::Ports {

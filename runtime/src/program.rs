@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate, jvp};
+use cellc_compiler::cell::{Cell, Initial};
 use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::verify::{VerifyError, verify};
@@ -15,7 +16,7 @@ use thiserror::Error;
 use crate::interpreter::InterpretedSequence;
 use crate::kernels::{Wide, Width};
 use crate::native::{NativeCode, NativeSequence, NativeStep, Routine};
-use crate::segmented::{Segmented, Segments};
+use crate::segmented::{Segmented, Segments, fill};
 use crate::sequence::{Interface, RunError, Sequence};
 use crate::step::{SequenceStep, Step};
 
@@ -69,6 +70,8 @@ impl Default for Settings<'_> {
 /// A cell and its gradient, ready to run on an engine in one precision.
 pub struct Program<T> {
     interface: Interface,
+    /// Where each state begins.
+    initial: Vec<Initial>,
     ready: Ready,
     precision: PhantomData<T>,
 }
@@ -79,7 +82,24 @@ enum Ready {
 }
 
 impl<T: Wide> Program<T> {
-    /// Differentiates and, for native code, compiles a graph.
+    /// Differentiates and, for native code, compiles a cell, whose states begin where it says.
+    ///
+    /// # Errors
+    /// As for [`Program::new`].
+    pub fn of(cell: &Cell, engine: Engine) -> Result<Self, ProgramError> {
+        Ok(Self::new(&cell.graph, engine)?.beginning_at(&cell.initial))
+    }
+
+    /// The same with states that begin elsewhere: one place for each.
+    ///
+    /// # Panics
+    /// If there are more or fewer places than states.
+    pub fn beginning_at(self, initial: &[Initial]) -> Self {
+        assert_eq!(initial.len(), self.initial.len(), "a place for each state");
+        Self { initial: initial.to_vec(), ..self }
+    }
+
+    /// Differentiates and, for native code, compiles a graph. Its states begin at 0.
     ///
     /// The interpreter is given the graph as it is, native code what the passes make of it.
     ///
@@ -151,7 +171,8 @@ impl<T: Wide> Program<T> {
                 }))
             }
         };
-        Ok(Self { interface, ready, precision: PhantomData })
+        let initial = vec![Initial::ZERO; interface.states.len()];
+        Ok(Self { interface, initial, ready, precision: PhantomData })
     }
 
     /// What the cell takes and gives.
@@ -161,6 +182,15 @@ impl<T: Wide> Program<T> {
 
     /// Memory for runs of this program, each on as many threads as given.
     pub fn sequence(&self, threads: usize) -> Box<dyn Sequence<T>> {
+        if self.initial.iter().all(|initial| *initial == Initial::ZERO) {
+            return self.plain(threads);
+        }
+        // Without a limit, everything fits.
+        Box::new(self.segmented(threads, Segments::Within(usize::MAX)))
+    }
+
+    /// Memory for runs whose states begin at 0.
+    fn plain(&self, threads: usize) -> Box<dyn Sequence<T>> {
         match &self.ready {
             Ready::Native(code) => {
                 Box::new(NativeSequence::new(code.clone(), self.interface.clone(), threads))
@@ -182,7 +212,7 @@ impl<T: Wide> Program<T> {
 
     /// Memory for runs of this program in segments, each on as many threads as given.
     pub fn segmented(&self, threads: usize, segments: Segments) -> Segmented<T> {
-        Segmented::new(self.sequence(threads), segments)
+        Segmented::beginning(self.plain(threads), segments, self.initial.clone())
     }
 
     /// The cell one time step at a time, for `batch` streams side by side, with these params.
@@ -193,11 +223,15 @@ impl<T: Wide> Program<T> {
     /// # Panics
     /// If the batch has more than 2^28 examples.
     pub fn step(&self, params: &[Vec<T>], batch: usize) -> Result<Box<dyn Step<T>>, RunError> {
-        Ok(match &self.ready {
+        let mut step: Box<dyn Step<T>> = match &self.ready {
             Ready::Native(code) => {
                 Box::new(NativeStep::new(code.clone(), self.interface.clone(), params, batch)?)
             }
-            Ready::Interpreted(..) => Box::new(SequenceStep::new(self.sequence(1), params, batch)?),
-        })
+            Ready::Interpreted(..) => Box::new(SequenceStep::new(self.plain(1), params, batch)?),
+        };
+        for (state, &initial) in self.initial.iter().enumerate() {
+            fill(step.state_mut(state), initial, params);
+        }
+        Ok(step)
     }
 }

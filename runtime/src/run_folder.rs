@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `config.json` | the task, the model with its cell's text, the settings |
+//! | `config.json` | the task, the model with its cell's text and what that imports, the settings |
 //! | `vocabulary.json` | the symbols and, of a classifier, the labels |
 //! | `model.safetensors` | the parameters and the optimiser's memory ([`checkpoint`]) |
 //! | `metrics.jsonl` | the course of the training, one JSON object a line |
@@ -209,6 +209,7 @@ mod tests {
                 layers: 1,
                 hidden: 4,
                 embedding: 3,
+                ..Blueprint::default()
             },
             training: Settings {
                 optimizer: Method::ADAM,

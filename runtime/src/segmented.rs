@@ -10,14 +10,19 @@
 //!
 //! The arrays of the interface, `[T, B, ..]`, are there as a whole in any case.
 
+mod begin;
 mod whole;
 
 use std::num::NonZero;
 
+use cellc_compiler::cell::Initial;
+
 use crate::kernels::Wide;
 
+use self::begin::Beginning;
+pub(crate) use self::begin::fill;
 use self::whole::Whole;
-use crate::sequence::{Extent, InputMut, Interface, RunError, Sequence};
+use crate::sequence::{Extent, InputMut, Interface, RunError, Sequence, check_params};
 
 /// How a sequence is cut into segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +51,8 @@ pub(crate) struct Needs {
     pub(crate) least: usize,
 }
 
-/// A sequence that is run in segments, if it has to be, on any engine.
+/// A sequence that is run in segments, if it has to be, and whose states begin where the cell says,
+/// on any engine.
 ///
 /// Results are those of the sequence that it wraps. Gradients of params are sums over steps, which
 /// are added up segment by segment: they differ by rounding.
@@ -59,14 +65,26 @@ pub struct Segmented<T> {
     kept: Extent,
     /// The arrays of the whole run, if it has several segments.
     whole: Option<Whole<T>>,
+    beginning: Beginning<T>,
 }
 
 impl<T: Wide> Segmented<T> {
-    /// Wraps a sequence.
-    pub fn new(mut inner: Box<dyn Sequence<T>>, segments: Segments) -> Self {
+    /// Wraps a sequence whose states begin at 0.
+    pub fn new(inner: Box<dyn Sequence<T>>, segments: Segments) -> Self {
+        let initial = vec![Initial::ZERO; inner.interface().states.len()];
+        Self::beginning(inner, segments, initial)
+    }
+
+    /// Wraps a sequence, each of whose states begins where it is said here.
+    pub(crate) fn beginning(
+        mut inner: Box<dyn Sequence<T>>,
+        segments: Segments,
+        initial: Vec<Initial>,
+    ) -> Self {
         inner.release();
         Self {
             interface: inner.interface().clone(),
+            beginning: Beginning::new(inner.interface(), initial),
             inner,
             segments,
             extent: Extent::default(),
@@ -101,6 +119,23 @@ impl<T: Wide> Segmented<T> {
     fn cut_bytes(&self, extent: Extent, steps: usize) -> usize {
         let segment = self.inner.bytes(Extent { steps, ..extent });
         segment.saturating_add(Whole::<T>::bytes(&self.interface, extent, steps))
+    }
+
+    /// The array of a state before the first step, given or not.
+    fn first_states(&mut self, state: usize) -> &mut [T] {
+        match &mut self.whole {
+            Some(whole) => whole.initial_mut(state),
+            None => self.inner.initial_mut(state),
+        }
+    }
+
+    /// Has the states begin that are given nothing.
+    fn begin_states(&mut self, params: &[Vec<T>]) -> Result<(), RunError> {
+        check_params(&self.interface, params)?;
+        for (state, begin) in self.beginning.fresh() {
+            fill(self.first_states(state), begin, params);
+        }
+        Ok(())
     }
 
     /// The steps of the segments of a run; `None` for one segment.
@@ -193,6 +228,7 @@ impl<T: Wide> Sequence<T> for Segmented<T> {
             }
         }
         self.extent = extent;
+        self.beginning.reset();
         Ok(())
     }
 
@@ -206,6 +242,7 @@ impl<T: Wide> Sequence<T> for Segmented<T> {
 
     fn release(&mut self) {
         self.whole = None;
+        self.beginning.reset();
         self.inner.release();
         (self.extent, self.kept) = (Extent::default(), Extent::default());
     }
@@ -221,13 +258,26 @@ impl<T: Wide> Sequence<T> for Segmented<T> {
     }
 
     fn initial_mut(&mut self, state: usize) -> &mut [T] {
-        match &mut self.whole {
-            Some(whole) => whole.initial_mut(state),
-            None => self.inner.initial_mut(state),
+        let given = self.beginning.give(state, true);
+        let states = self.first_states(state);
+        if !given {
+            states.fill(T::default());
         }
+        states
+    }
+
+    fn begin(&mut self, state: usize) {
+        self.beginning.give(state, false);
+        // The tape is void from here on.
+        self.first_states(state);
+    }
+
+    fn initial(&self, state: usize) -> Initial {
+        self.beginning.initial(state)
     }
 
     fn forward(&mut self, params: &[Vec<T>]) -> Result<(), RunError> {
+        self.begin_states(params)?;
         match &mut self.whole {
             Some(whole) => whole.forward(&mut *self.inner, params, false),
             None => self.inner.forward(params),
@@ -235,6 +285,7 @@ impl<T: Wide> Sequence<T> for Segmented<T> {
     }
 
     fn forward_with_tape(&mut self, params: &[Vec<T>]) -> Result<(), RunError> {
+        self.begin_states(params)?;
         match &mut self.whole {
             Some(whole) => whole.forward(&mut *self.inner, params, true),
             None => self.inner.forward_with_tape(params),
@@ -278,12 +329,25 @@ impl<T: Wide> Sequence<T> for Segmented<T> {
 
     fn backward(&mut self, params: &[Vec<T>]) -> Result<(), RunError> {
         match &mut self.whole {
-            Some(whole) => whole.backward(&mut *self.inner, params),
-            None => self.inner.backward(params),
+            Some(whole) => whole.backward(&mut *self.inner, params)?,
+            None => self.inner.backward(params)?,
         }
+        let Self { inner, whole, beginning, .. } = self;
+        match whole {
+            Some(whole) => {
+                beginning.set_gradients(|i| &whole.param_gradients[i], |i| &whole.carried[i]);
+            }
+            None => {
+                beginning.set_gradients(|i| inner.param_gradient(i), |i| inner.initial_gradient(i));
+            }
+        }
+        Ok(())
     }
 
     fn param_gradient(&self, param: usize) -> &[T] {
+        if let Some(gradient) = self.beginning.gradient(param) {
+            return gradient;
+        }
         match &self.whole {
             Some(whole) => &whole.param_gradients[param],
             None => self.inner.param_gradient(param),

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use cellc_compiler::cell::Initial;
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::{Graph, OutputRole};
 use cellc_compiler::ir::op::{Element, Role, Type};
@@ -286,8 +287,18 @@ pub trait Sequence<T: Real>: Send {
     fn release(&mut self);
     /// An input, `[T, B, ..]`. A tape that refers to it is void.
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T>;
-    /// A state before the first step, `[B, ..]`. A tape that refers to it is void.
+    /// A state before the first step, `[B, ..]`, to be given: it is 0 unless it was given before. A
+    /// tape that refers to it is void.
     fn initial_mut(&mut self, state: usize) -> &mut [T];
+    /// Takes back what a state was given, so that it begins where the cell says: a sequence that is
+    /// fresh does so. A tape that refers to it is void.
+    fn begin(&mut self, state: usize) {
+        self.initial_mut(state).fill(T::default());
+    }
+    /// Where a state begins that is given nothing.
+    fn initial(&self, _state: usize) -> Initial {
+        Initial::ZERO
+    }
     /// Runs over all steps, keeping no more than the results.
     ///
     /// # Errors
@@ -315,7 +326,8 @@ pub trait Sequence<T: Real>: Send {
     /// # Errors
     /// If params do not fit the cell, or there is no tape.
     fn backward(&mut self, params: &[Vec<T>]) -> Result<(), RunError>;
-    /// The gradient of a param, summed over steps and examples, in the param's own shape.
+    /// The gradient of a param, summed over steps and examples, in the param's own shape. Of a param
+    /// that states began at, the cotangents of these before the first step are among the terms.
     fn param_gradient(&self, param: usize) -> &[T];
     /// The cotangent of an input, `[T, B, ..]`; `None` for an index.
     fn input_gradient(&self, input: usize) -> Option<&[T]>;

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use cellc_compiler::check::check;
+use cellc_compiler::cell::Cell;
+use cellc_compiler::check::{Bindings, check_unit};
 use cellc_compiler::diagnostic::{Source, render};
 use cellc_compiler::ir::graph::Graph;
-use cellc_compiler::syntax::parse;
+use cellc_compiler::syntax::ast::Place;
+use cellc_compiler::unit::{Faults, Unit};
 
 /// The cells of `architectures/`, with sizes of their dimensions that tell them apart.
 pub const ARCHITECTURES: [(&str, &[(&str, usize)]); 7] = [
@@ -23,10 +25,27 @@ pub const RECURRENT: [&str; 4] = ["rnn", "lstm", "gru", "gru_cho"];
 
 /// The graph of a cell's text, which must be right.
 pub fn graph(text: &str, dims: &[(&str, usize)]) -> Graph {
-    let source = Source::new("test.cell", text);
-    let dims: Vec<_> = dims.iter().map(|(dim, size)| ((*dim).to_owned(), *size)).collect();
-    let cell = parse(&source).and_then(|cell| check(&cell, &dims));
-    cell.unwrap_or_else(|faults| panic!("{}", render(&faults, &source, false))).graph
+    cell(text, dims, &[]).graph
+}
+
+/// A cell's text, which must be right and may import from the catalogue, under settings of its
+/// hyper-parameters.
+pub fn cell(text: &str, dims: &[(&str, usize)], hypers: &[(&str, f64)]) -> Cell {
+    let mut resolve = |_: &Source, place: &Place| match place {
+        Place::Catalogue(name) => match cellc_cells::find_library(name) {
+            Some(library) => Ok(Source::new(name, library.source)),
+            None => Err("the catalogue has no such library".to_owned()),
+        },
+        Place::File(_) => Err("there are no files".to_owned()),
+    };
+    let unit = Unit::load(Source::new("test.cell", text), &mut resolve);
+    let unit = unit.unwrap_or_else(|Faults { diagnostics, sources }| {
+        panic!("{}", render(&diagnostics, &sources, false))
+    });
+    let dims = dims.iter().map(|(dim, size)| ((*dim).to_owned(), *size)).collect();
+    let hypers = hypers.iter().map(|(hyper, value)| ((*hyper).to_owned(), *value)).collect();
+    let checked = check_unit(&unit, &Bindings { dims, hypers });
+    checked.unwrap_or_else(|faults| panic!("{}", render(&faults, &unit.sources, false))).cell
 }
 
 /// The graph of a cell of the catalogue.

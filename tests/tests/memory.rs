@@ -119,7 +119,7 @@ fn a_model_shares_its_limit() {
     let entry = cellc_cells::find("gru").expect("a cell of the catalogue");
     let (layers, hidden, embedding) = (2, 24, 8);
     let (cell, text) = ("gru".to_owned(), entry.source.to_owned());
-    let blueprint = Blueprint { cell, text, layers, hidden, embedding };
+    let blueprint = Blueprint { cell, text, layers, hidden, embedding, ..Blueprint::default() };
     for readout in [Readout::Each, Readout::Last] {
         let architecture = blueprint.architecture(30, 30, readout).expect("it makes a model");
         let model = Model::<f32>::new(&architecture, Engine::Jit, 1).expect("it can be compiled");

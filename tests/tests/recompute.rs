@@ -229,7 +229,8 @@ fn catalogue(name: &str) -> Graph {
     let tree = syntax::parse(&Source::new(name, entry.source)).expect("the cell parses");
     let sizes = [("I", 5), ("H", 7), ("V", 6), ("E", 3), ("O", 2), ("C", 4), ("N", 4)];
     let of_cell = |dim: &str| sizes.iter().find(|(name, _)| *name == dim).expect("a known dim").1;
-    let dims: Vec<_> = tree.dims.iter().map(|dim| (dim.text.clone(), of_cell(&dim.text))).collect();
+    let dims = tree.cell.iter().flat_map(|cell| &cell.dims).map(|dim| dim.name.text.clone());
+    let dims: Vec<_> = dims.map(|dim| (dim.clone(), of_cell(&dim))).collect();
     check(&tree, &dims).expect("the cell checks").graph
 }
 

@@ -4,9 +4,7 @@ use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use cellc_compiler::check::check;
-use cellc_compiler::diagnostic::Source;
-use cellc_compiler::syntax::parse;
+use cellc_compiler::check::{Bindings, check_unit};
 use cellc_runtime::kernels::{Wide, peak_flops};
 use cellc_runtime::measure::{Sampling, Workload, matmul_params, median, time_step};
 use cellc_runtime::program::{Engine, Program};
@@ -17,7 +15,8 @@ use super::run::Dtype;
 use crate::describe::dims_json;
 use crate::dims::{Dims, written};
 use crate::failure::Failure;
-use crate::load::{Loaded, Missing, load, source};
+use crate::hypers::Hypers;
+use crate::load::{Loaded, Missing, drawn, load};
 use crate::output::{print, print_json};
 use crate::table::{Align, columns};
 
@@ -61,6 +60,9 @@ pub(crate) struct Args {
     /// The sizes of the cell's other dimensions
     #[arg(long, value_name = "K=3,N=4")]
     dims: Option<Dims>,
+    /// The values of the cell's hyper-parameters; as the cell says if left out
+    #[arg(long, value_name = "NAME=0.1")]
+    set: Option<Hypers>,
     /// How many threads
     #[arg(long, value_name = "N", default_value_t = NonZero::<usize>::MIN)]
     threads: NonZero<usize>,
@@ -117,12 +119,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         )));
     }
     let dims = dims(args)?;
-    let loaded = load(&args.cell, Some(&dims), Missing::Take(DEFAULT_DIMS))?;
-    // As it was read just now, for compiling it again.
-    let source = source(&args.cell)?;
+    let missing = Missing::Take(DEFAULT_DIMS);
+    let loaded = load(&args.cell, Some(&dims), args.set.as_ref(), missing)?;
     let figures = match args.dtype {
-        Dtype::F32 => measure::<f32>(args, &loaded, &source, extent)?,
-        Dtype::F64 => measure::<f64>(args, &loaded, &source, extent)?,
+        Dtype::F32 => measure::<f32>(args, &loaded, extent)?,
+        Dtype::F64 => measure::<f64>(args, &loaded, extent)?,
     };
     if args.json {
         print_json(&json(args, &loaded, &figures))?;
@@ -147,16 +148,11 @@ fn dims(args: &Args) -> Result<Dims, Failure> {
     Ok(dims)
 }
 
-fn measure<T: Wide>(
-    args: &Args,
-    loaded: &Loaded,
-    source: &Source,
-    extent: Extent,
-) -> Result<Figures, Failure> {
+fn measure<T: Wide>(args: &Args, loaded: &Loaded, extent: Extent) -> Result<Figures, Failure> {
     let Loaded { cell, .. } = loaded;
     let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
-    let program = Program::<T>::new(&cell.graph, Engine::Jit).map_err(|error| failed(&error))?;
-    let compile = time_compilation::<T>(loaded, source)?;
+    let program = Program::<T>::of(cell, Engine::Jit).map_err(|error| failed(&error))?;
+    let compile = time_compilation::<T>(loaded)?;
     let sampling = Sampling { samples: SAMPLES, seconds: args.seconds };
     let threads = args.threads.get();
     // Before and after, since the machine may slow down in between: the larger is the peak.
@@ -180,19 +176,20 @@ fn measure<T: Wide>(
 }
 
 /// The median time from text to machine code, forward and backward.
-fn time_compilation<T: Wide>(loaded: &Loaded, source: &Source) -> Result<f64, Failure> {
+fn time_compilation<T: Wide>(loaded: &Loaded) -> Result<f64, Failure> {
+    let Loaded { cell, unit, .. } = loaded;
+    let bindings = Bindings { dims: cell.dims.clone(), hypers: cell.hypers.clone() };
     let mut times = Vec::new();
     for _ in 0..COMPILATIONS {
         let start = Instant::now();
-        let tree = parse(source);
-        let cell = tree.and_then(|tree| check(&tree, &loaded.cell.dims));
-        let program = cell.map(|cell| Program::<T>::new(&cell.graph, Engine::Jit));
+        // The texts as they were read just now: reading them is not measured.
+        let checked = unit.parsed_again().and_then(|unit| check_unit(&unit, &bindings));
+        let program = checked.map(|checked| Program::<T>::of(&checked.cell, Engine::Jit));
         let time = start.elapsed().as_secs_f64();
-        // It loaded before; only a file that changes while it is measured does not do so again.
         match program {
             Ok(Ok(_)) => times.push(time),
             Ok(Err(error)) => return Err(Failure::new(error.to_string())),
-            Err(_) => return Err(Failure::new(format!("`{}` has changed", source.name))),
+            Err(faults) => return Err(Failure::Diagnostics(drawn(&faults, &unit.sources))),
         }
     }
     Ok(median(times))

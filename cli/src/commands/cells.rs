@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use cellc_cells::{Entry, Kind};
-use cellc_compiler::check::check;
+use cellc_compiler::check::{Bindings, check_unit};
 use cellc_compiler::diagnostic::{Source, render};
 use cellc_compiler::suggest::closest;
 use cellc_compiler::syntax::ast::{self, Item};
 use cellc_compiler::syntax::parse;
+use cellc_compiler::unit::{Faults, Unit};
 
 use cellc_runtime::sequence::Interface;
 use serde_json::{Value, json};
@@ -16,10 +17,11 @@ use crate::describe::param_elements;
 use crate::dims::Dims;
 use crate::failure::Failure;
 use crate::formula::param_count;
+use crate::load::resolve;
 use crate::output::{print, print_json};
 use crate::table::{Align, columns};
 
-/// List the catalogue of cells
+/// List the catalogue of cells, and its libraries of functions
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -58,15 +60,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 fn list(entry: &'static Entry, dims: &Dims) -> Result<Listed, Failure> {
     let source = Source::new(format!("{}.cell", entry.name), entry.source);
-    let faulty = |faults: Vec<_>| Failure::Diagnostics(render(&faults, &source, false));
-    let tree = parse(&source).map_err(faulty)?;
+    let faulty =
+        |faults: Faults| Failure::Diagnostics(render(&faults.diagnostics, &faults.sources, false));
+    let unit = Unit::load(source, &mut resolve).map_err(faulty)?;
+    let Some(tree) = unit.root().cell.clone() else {
+        return Err(Failure::new(format!("internal error: `{}` is no cell", entry.name)));
+    };
     let own: Vec<_> = (dims.0.iter())
-        .filter(|(name, _)| tree.dims.iter().any(|dim| dim.text == *name))
+        .filter(|(name, _)| tree.dims.iter().any(|dim| dim.name.text == *name))
         .cloned()
         .collect();
-    let elements = if own.len() == tree.dims.len() {
-        let cell = check(&tree, &own).map_err(faulty)?;
-        Some(param_elements(&Interface::of(&cell.graph)))
+    let known = |dim: &ast::Dim| {
+        dim.default.is_some() || own.iter().any(|(name, _)| *name == dim.name.text)
+    };
+    let elements = if tree.dims.iter().all(known) {
+        let checked = check_unit(&unit, &Bindings { dims: own, ..Bindings::default() });
+        let sources = unit.sources;
+        let checked = checked.map_err(|diagnostics| faulty(Faults { diagnostics, sources }))?;
+        Some(param_elements(&Interface::of(&checked.cell.graph)))
     } else {
         None
     };
@@ -75,7 +86,8 @@ fn list(entry: &'static Entry, dims: &Dims) -> Result<Listed, Failure> {
 
 /// Checks that each dimension is one of some cell's.
 fn known(dims: &Dims, cells: &[Listed]) -> Result<(), Failure> {
-    let all = || cells.iter().flat_map(|cell| cell.tree.dims.iter().map(|dim| dim.text.as_str()));
+    let all =
+        || cells.iter().flat_map(|cell| cell.tree.dims.iter().map(|dim| dim.name.text.as_str()));
     match dims.0.iter().find(|(name, _)| !all().any(|dim| dim == name)) {
         None => Ok(()),
         Some((name, _)) => {
@@ -96,8 +108,11 @@ fn kind(entry: &Entry) -> &'static str {
 
 /// The cell as its text declares it, such as `lstm(I, H)`.
 fn signature(cell: &Listed) -> String {
-    let dims: Vec<_> = cell.tree.dims.iter().map(|dim| dim.text.as_str()).collect();
-    format!("{}({})", cell.entry.name, dims.join(", "))
+    let dims = cell.tree.dims.iter().map(|dim| match &dim.default {
+        Some(default) => format!("{} = {default}", dim.name.text),
+        None => dim.name.text.clone(),
+    });
+    format!("{}({})", cell.entry.name, dims.collect::<Vec<_>>().join(", "))
 }
 
 fn states(cell: &Listed) -> Vec<&str> {
@@ -121,7 +136,20 @@ fn text(cells: &[Listed]) -> String {
             cell.entry.summary.to_owned(),
         ]);
     }
-    columns(0, &[Align::Left; 5], &rows)
+    format!("{}\n{}", columns(0, &[Align::Left; 5], &rows), libraries())
+}
+
+/// The libraries that cells import from, each with its functions.
+fn libraries() -> String {
+    let heads = ["library", "functions", "what it is"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    for library in cellc_cells::libraries() {
+        let file = parse(&Source::new(library.name, library.source)).unwrap_or_default();
+        let functions: Vec<_> = file.functions.iter().map(ToString::to_string).collect();
+        let row = [library.name, &functions.join(", "), library.summary];
+        rows.push(row.map(str::to_owned).to_vec());
+    }
+    columns(0, &[Align::Left; 3], &rows)
 }
 
 fn json(cell: &Listed) -> Value {
@@ -129,7 +157,7 @@ fn json(cell: &Listed) -> Value {
         "name": cell.entry.name,
         "kind": kind(cell.entry),
         "summary": cell.entry.summary,
-        "dims": cell.tree.dims.iter().map(|dim| dim.text.as_str()).collect::<Value>(),
+        "dims": cell.tree.dims.iter().map(|dim| dim.name.text.as_str()).collect::<Value>(),
         "states": states(cell),
         "param_formula": param_count(&cell.tree),
         "param_elements": cell.elements,

@@ -3,20 +3,25 @@
 use std::process::ExitCode;
 
 use cellc_compiler::diagnostic::{Diagnostic, Source, Span};
+use cellc_compiler::unit::Faults;
 use serde_json::{Value, json};
 
 use crate::describe;
 use crate::dims::Dims;
 use crate::failure::Failure;
-use crate::load::{Missing, compile, load, source};
+use crate::hypers::Hypers;
+use crate::load::{Loaded, Missing, compile, load, source, warn};
 use crate::output::{print, print_json};
 
 /// Check a cell, and say what it takes and gives
+///
+/// What has a meaning, but perhaps not the intended one, is a warning on standard error.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cellc check my.cell
   cellc check lstm --dims I=64,H=128
+  cellc check my.cell --deny-warnings
   cellc check my.cell --json | jq '.diagnostics[].message'")]
 pub(crate) struct Args {
     /// A name of the catalogue, or the path of a `.cell` file
@@ -24,50 +29,71 @@ pub(crate) struct Args {
     /// The sizes of the cell's dimensions; chosen for you if left out
     #[arg(long, value_name = "I=3,H=4")]
     dims: Option<Dims>,
+    /// The values of the cell's hyper-parameters; as the cell says if left out
+    #[arg(long, value_name = "NAME=0.1")]
+    set: Option<Hypers>,
+    /// Exit with status 1 if there are warnings
+    #[arg(long)]
+    deny_warnings: bool,
     /// Print one JSON object: `ok`, `cell`, and `diagnostics` with byte spans and positions
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let (dims, set) = (args.dims.as_ref(), args.set.as_ref());
     if !args.json {
-        let loaded = load(&args.cell, args.dims.as_ref(), Missing::Choose)?;
+        let loaded = load(&args.cell, dims, set, Missing::Choose)?;
         print(describe::text(&loaded))?;
-        return Ok(ExitCode::SUCCESS);
+        warn(&loaded.warnings, &loaded.unit.sources);
+        return Ok(status(args, &loaded));
     }
-    let source = source(&args.cell)?;
-    match compile(&source, args.dims.as_ref(), Missing::Choose) {
+    match compile(source(&args.cell)?, dims, set, Missing::Choose) {
         Ok(loaded) => {
             let cell = describe::json(&loaded);
-            print_json(&json!({ "ok": true, "cell": cell, "diagnostics": [] }))?;
-            Ok(ExitCode::SUCCESS)
+            let warnings = loaded.warnings.iter();
+            let warnings: Value = warnings.map(|w| diagnostic(w, &loaded.unit.sources)).collect();
+            let ok = !is_denied(args, &loaded);
+            print_json(&json!({ "ok": ok, "cell": cell, "diagnostics": warnings }))?;
+            Ok(status(args, &loaded))
         }
-        Err(faults) => {
-            let faults: Value = faults.iter().map(|fault| diagnostic(fault, &source)).collect();
+        Err(Faults { diagnostics, sources }) => {
+            let faults: Value = diagnostics.iter().map(|d| diagnostic(d, &sources)).collect();
             print_json(&json!({ "ok": false, "cell": null, "diagnostics": faults }))?;
             Ok(ExitCode::from(2))
         }
     }
 }
 
-fn diagnostic(fault: &Diagnostic, source: &Source) -> Value {
-    let label = |span, text: &str| json!({ "span": self::span(span, source), "text": text });
+fn status(args: &Args, loaded: &Loaded) -> ExitCode {
+    if is_denied(args, loaded) { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+fn is_denied(args: &Args, loaded: &Loaded) -> bool {
+    args.deny_warnings && !loaded.warnings.is_empty()
+}
+
+fn diagnostic(fault: &Diagnostic, sources: &[Source]) -> Value {
+    let name = |span: Span| &sources[span.file].name;
+    let label = |span: Span, text: &str| json!({ "file": name(span), "span": self::span(span, sources), "text": text });
     json!({
         "severity": if fault.is_error() { "error" } else { "warning" },
         "message": fault.message,
-        "file": source.name,
+        "file": name(fault.primary.span),
         "primary": label(fault.primary.span, &fault.primary.text),
         "secondary": fault.secondary.iter().map(|l| label(l.span, &l.text)).collect::<Value>(),
         "help": fault.help,
         "edits": fault.edits.iter().map(|edit| json!({
-            "span": span(edit.span, source),
+            "file": name(edit.span),
+            "span": span(edit.span, sources),
             "replacement": edit.replacement,
         })).collect::<Value>(),
     })
 }
 
 /// A span in bytes from 0, and in lines and columns (characters) from 1.
-fn span(span: Span, source: &Source) -> Value {
+fn span(span: Span, sources: &[Source]) -> Value {
+    let source = &sources[span.file];
     let position = |at: usize| {
         let (line, column) = source.position(at);
         json!({ "byte": at, "line": line, "column": column })

@@ -14,6 +14,7 @@ use clap::ValueEnum;
 
 use crate::dims::{Dims, written};
 use crate::failure::Failure;
+use crate::hypers::Hypers;
 use crate::load::{Loaded, Missing, load};
 use crate::memory::memory;
 use crate::output::print;
@@ -22,7 +23,7 @@ use crate::table::{Align, columns};
 /// Apply a cell to the arrays of a safetensors file
 ///
 /// IN holds tensors under the cell's own names: each param, each input as [T, B, ..], each initial
-/// state as [B, ..] (zero if absent), where T is the number of time steps, B the number of
+/// state as [B, ..] (where the cell says if absent), where T is the number of time steps, B the number of
 /// examples, and `..` the cell's own shape. Index inputs are whole numbers, [T, B]. For gradients
 /// it also holds `cotangent.out.NAME`, [T, B, ..], of outputs and `cotangent.final.NAME`, [B, ..],
 /// of states after the last step; those absent are zero.
@@ -36,9 +37,12 @@ Example:
 pub(crate) struct Args {
     /// A name of the catalogue, or the path of a `.cell` file
     cell: String,
-    /// The sizes of the cell's dimensions
+    /// The sizes of the cell's dimensions; those with a default may be left out
     #[arg(long, value_name = "I=3,H=4")]
     dims: Option<Dims>,
+    /// The values of the cell's hyper-parameters; as the cell says if left out
+    #[arg(long, value_name = "NAME=0.1")]
+    set: Option<Hypers>,
     /// The arrays to apply the cell to
     #[arg(long, value_name = "IN.safetensors")]
     arrays: PathBuf,
@@ -96,7 +100,7 @@ impl From<EngineArg> for Engine {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let loaded = load(&args.cell, args.dims.as_ref(), Missing::Report)?;
+    let loaded = load(&args.cell, args.dims.as_ref(), args.set.as_ref(), Missing::Report)?;
     let bytes = std::fs::read(&args.arrays).map_err(|error| {
         Failure::new(format!("cannot read `{}`: {error}", args.arrays.display()))
     })?;
@@ -136,7 +140,7 @@ fn apply<T: Wide>(
     let unwritable =
         |error| Failure::new(format!("cannot write `{}`: {error}", args.out.display()));
     let out = PendingFile::create(&args.out).map_err(unwritable)?;
-    let program = Program::<T>::new(&loaded.cell.graph, args.engine.into())
+    let program = Program::<T>::of(&loaded.cell, args.engine.into())
         .map_err(|error| Failure::new(error.to_string()))?;
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
     let mut sequence = program.sequence_within(threads.map_or(1, NonZero::get), args.memory);

@@ -17,6 +17,7 @@ use clap::ValueEnum;
 use super::run::Dtype;
 use crate::dims::Dims;
 use crate::failure::Failure;
+use crate::hypers::Hypers;
 use crate::load::{Missing, load, source};
 use crate::output::print;
 
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// The sizes of the cell's dimensions
     #[arg(long, value_name = "I=3,H=4")]
     dims: Option<Dims>,
+    /// The values of the cell's hyper-parameters; as the cell says if left out
+    #[arg(long, value_name = "NAME=0.1")]
+    set: Option<Hypers>,
     /// The precision of clif and asm
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     dtype: Dtype,
@@ -91,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         text
     } else {
-        let loaded = load(&args.cell, args.dims.as_ref(), Missing::Choose)?;
+        let loaded = load(&args.cell, args.dims.as_ref(), args.set.as_ref(), Missing::Choose)?;
         stage(args, &loaded.cell.graph).map_err(|error| Failure::new(error.to_string()))?
     };
     print(text)?;

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cellc_runtime::blueprint::Blueprint;
+use cellc_runtime::blueprint::{Blueprint, Import};
 use cellc_runtime::checkpoint::FORMAT;
 use cellc_runtime::model::{Model, Readout};
 use cellc_runtime::optimizer::{Method, Schedule};
@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 
 use crate::commands::sample;
 use crate::defaults::Defaults;
+use crate::dims::Dims;
 use crate::failure::Failure;
-use crate::load::source;
+use crate::hypers::Hypers;
+use crate::load::{unit, warn};
 use crate::memory::memory;
 use crate::models::{build, threads};
 use crate::output::{note, print, print_json};
@@ -55,9 +57,15 @@ pub(crate) struct Args {
     /// How many reviews are made to train on, for `reviews`
     #[arg(long, value_name = "N", value_parser = count::<10_000_000>)]
     examples: Option<NonZero<usize>>,
-    /// A cell of the catalogue, or the path of a `.cell` file with dimensions I and H
+    /// A cell of the catalogue, or the path of a `.cell` file, with dimensions I and H
     #[arg(long, value_name = "CELL", default_value = "lstm")]
     cell: String,
+    /// The sizes of the cell's dimensions beside I and H; those with a default may be left out
+    #[arg(long, value_name = "P=32")]
+    dims: Option<Dims>,
+    /// The values of the cell's hyper-parameters; as the cell says if left out
+    #[arg(long, value_name = "NAME=0.1")]
+    set: Option<Hypers>,
     /// How many layers of cells
     #[arg(long, value_name = "N", value_parser = count::<100>)]
     layers: Option<NonZero<usize>>,
@@ -175,33 +183,40 @@ fn share(text: &str) -> Result<f64, String> {
     number(text, |x| (0.0..1.0).contains(&x), "a share from 0 up and below 1, such as 0.1")
 }
 
-pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    let task_name = task_name(&args)?;
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let task_name = task_name(args)?;
     let defaults = Defaults::of(task_name);
-    let task = task_config(&args, task_name, &defaults)?;
-    let source = source(&args.cell)?;
+    let task = task_config(args, task_name, &defaults)?;
+    let unit = unit(&args.cell)?;
     let blueprint = Blueprint {
-        cell: source.name,
-        text: source.text,
+        cell: unit.sources[0].name.clone(),
+        text: unit.sources[0].text.clone(),
+        imports: Import::of(&unit),
+        dims: args.dims.clone().unwrap_or_default().0.into_iter().collect(),
+        hypers: args.set.clone().unwrap_or_default().0.into_iter().collect(),
         layers: args.layers.map_or(defaults.layers, NonZero::get),
         hidden: args.hidden.map_or(defaults.hidden, NonZero::get),
         embedding: args.embedding.map_or(defaults.embedding, NonZero::get),
     };
     // A fault of the cell is to be known before much data is read.
     blueprint.architecture(1, 2, task.readout())?;
+    if !args.quiet {
+        // A long run is the wrong time to find out what `cellc check` would have said.
+        warn(&blueprint.warnings()?, &unit.sources);
+    }
     let LoadedTask { mut task, words, summary } = {
         let loaded = task.load(args.seed);
-        loaded.map_err(|error| too_little(Failure::from(error), &args))?
+        loaded.map_err(|error| too_little(Failure::from(error), args))?
     };
     let config = Config {
         format: FORMAT,
-        task: task_config(&args, task_name, &defaults)?,
+        task: task_config(args, task_name, &defaults)?,
         model: blueprint,
-        training: settings(&args, &defaults, task.batches_per_epoch()),
+        training: settings(args, &defaults, task.batches_per_epoch()),
     };
     let readout = config.task.readout();
     let mut model = build(&config.model, &words, readout, args.seed)?;
-    let folder = create_folder(&args, &config, &words)?;
+    let folder = create_folder(args, &config, &words)?;
     let path = folder.path().to_owned();
     if !args.quiet {
         let Blueprint { cell, layers, hidden, .. } = &config.model;

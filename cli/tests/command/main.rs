@@ -6,6 +6,7 @@ mod bench;
 mod broken_arrays;
 mod broken_cells;
 mod inspect;
+mod language;
 mod run;
 mod support;
 mod train;

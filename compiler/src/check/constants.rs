@@ -4,6 +4,7 @@ use super::names::{Entry, Origin};
 use super::value::Extents;
 use super::{Checker, errors};
 use crate::cell::Initializer;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::eval::Real;
 use crate::ir::op::Unary;
 use crate::syntax::ast::{self, Expr, ExprKind, Name, Operator};
@@ -62,54 +63,83 @@ impl Checker<'_> {
     }
 
     /// A number known before the cell runs.
-    fn number(&mut self, expr: &Expr) -> Option<f64> {
-        let number = self.number_within(expr)?;
-        if number.is_finite() { Some(number) } else { self.fault(errors::not_finite(expr, number)) }
+    pub(super) fn number(&mut self, expr: &Expr) -> Option<f64> {
+        number(self, expr)
     }
+}
 
-    fn number_within(&mut self, expr: &Expr) -> Option<f64> {
-        match &expr.kind {
-            ExprKind::Number { value, .. } => Some(*value),
-            ExprKind::Name(name) => {
-                if let Some((_, size)) = self.dims.iter().find(|(dim, _)| dim == name) {
-                    #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
-                    return Some(*size as f64);
-                }
-                match self.scope.get(name) {
-                    Some(Entry { origin, .. }) if *origin != Origin::Dimension => {
-                        self.fault(errors::value_in_initializer(name, expr.span))
-                    }
-                    _ => self.dimension_of_name(name, expr.span).and(None),
-                }
+impl Numbers for Checker<'_> {
+    fn named(&mut self, name: &str, span: Span) -> Option<f64> {
+        if let Some((_, size)) = self.dims.iter().find(|(dim, _)| dim == name) {
+            #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+            return Some(*size as f64);
+        }
+        match self.lookup(name) {
+            // Poison, if its definition is at fault.
+            Some(Entry { origin: Origin::Constant | Origin::Hyper, number, .. }) => number,
+            Some(Entry { origin, .. }) if origin != Origin::Dimension => {
+                self.fault(errors::value_in_initializer(name, span))
             }
-            ExprKind::Neg(inner) => self.number_within(inner).map(|number| -number),
-            ExprKind::Binary { op, left, right, op_span } => {
-                let (a, b) = (self.number_within(left), self.number_within(right));
-                let (a, b) = (a?, b?);
-                match op {
-                    Operator::Add => Some(a + b),
-                    Operator::Sub => Some(a - b),
-                    Operator::Mul => Some(a * b),
-                    Operator::Div => Some(a / b),
-                    _ => self.fault(errors::not_an_initializer_operator(*op, *op_span)),
-                }
-            }
-            ExprKind::Call { function, arguments } => {
-                let numbers: Vec<_> = arguments.iter().map(|a| self.number_within(a)).collect();
-                let numbers = numbers.into_iter().collect::<Option<Vec<f64>>>()?;
-                let unary = Unary::ALL.into_iter().find(|op| op.name() == function.text);
-                match (function.text.as_str(), numbers.as_slice(), unary) {
-                    (_, &[x], Some(op)) if op != Unary::Neg => Some(f64::unary(op, x)),
-                    ("square", &[x], _) => Some(x * x),
-                    ("max", &[a, b], _) => Some(a.max(b)),
-                    ("min", &[a, b], _) => Some(a.min(b)),
-                    _ => self.fault(errors::not_an_initializer_function(function)),
-                }
-            }
-            ExprKind::Error => None,
-            _ => self.fault(errors::not_a_number(expr)),
+            _ => self.dimension_of_name(name, span).and(None),
         }
     }
+
+    fn report(&mut self, fault: Diagnostic) {
+        self.faults.push(fault);
+    }
+}
+
+/// Who knows the names in a constant expression.
+pub(super) trait Numbers {
+    /// The number that a name stands for; if none, that is reported.
+    fn named(&mut self, name: &str, span: Span) -> Option<f64>;
+    /// Reports a fault.
+    fn report(&mut self, fault: Diagnostic);
+}
+
+/// The value of a constant expression, which must be finite.
+pub(super) fn number(names: &mut impl Numbers, expr: &Expr) -> Option<f64> {
+    let found = number_within(names, expr)?;
+    if !found.is_finite() {
+        names.report(errors::not_finite(expr, found));
+        return None;
+    }
+    Some(found)
+}
+
+fn number_within(names: &mut impl Numbers, expr: &Expr) -> Option<f64> {
+    let fault = match &expr.kind {
+        ExprKind::Number { value, .. } => return Some(*value),
+        ExprKind::Name(name) => return names.named(name, expr.span),
+        ExprKind::Neg(inner) => return number_within(names, inner).map(|number| -number),
+        ExprKind::Binary { op, left, right, op_span } => {
+            let (a, b) = (number_within(names, left), number_within(names, right));
+            let (a, b) = (a?, b?);
+            match op {
+                Operator::Add => return Some(a + b),
+                Operator::Sub => return Some(a - b),
+                Operator::Mul => return Some(a * b),
+                Operator::Div => return Some(a / b),
+                _ => errors::not_an_initializer_operator(*op, *op_span),
+            }
+        }
+        ExprKind::Call { function, arguments } => {
+            let numbers: Vec<_> = arguments.iter().map(|a| number_within(names, a)).collect();
+            let numbers = numbers.into_iter().collect::<Option<Vec<f64>>>()?;
+            let unary = Unary::ALL.into_iter().find(|op| op.name() == function.text);
+            match (function.text.as_str(), numbers.as_slice(), unary) {
+                (_, &[x], Some(op)) if op != Unary::Neg => return Some(f64::unary(op, x)),
+                ("square", &[x], _) => return Some(x * x),
+                ("max", &[a, b], _) => return Some(a.max(b)),
+                ("min", &[a, b], _) => return Some(a.min(b)),
+                _ => errors::not_an_initializer_function(function),
+            }
+        }
+        ExprKind::Error => return None,
+        _ => errors::not_a_number(expr),
+    };
+    names.report(fault);
+    None
 }
 
 fn default_initializer(extents: &Extents) -> Initializer {

@@ -5,14 +5,14 @@ use super::value::{Extent, Extents};
 use super::{Checker, errors};
 use crate::diagnostic::Span;
 use crate::ir::op::MAX_ELEMENTS;
-use crate::syntax::ast::{Cell, Expr, ExprKind, Item, Operator, TypeKind};
+use crate::syntax::ast::{Cell, Dim, Expr, ExprKind, File, Item, Operator, TypeKind};
 
 impl Checker<'_> {
     /// Binds the cell's dimensions. Faulty bindings are reported, and replaced by defaults for the
     /// sake of what else there is to report.
     pub(super) fn bind_dims(&mut self, bindings: &[(String, usize)]) {
         let cell = self.cell;
-        let dims: Vec<&str> = cell.dims.iter().map(|dim| dim.text.as_str()).collect();
+        let dims: Vec<&str> = cell.dims.iter().map(|dim| dim.name.text.as_str()).collect();
         for (i, (name, _)) in bindings.iter().enumerate() {
             if !dims.contains(&name.as_str()) {
                 self.faults.push(errors::unknown_binding(name, &cell.name, &dims));
@@ -20,29 +20,33 @@ impl Checker<'_> {
                 self.faults.push(errors::second_binding(name, &cell.name));
             }
         }
-        let defaults = default_dims(cell);
+        let chosen = chosen_dims(cell);
         let size_in = |list: &[(String, usize)], dim: &str| {
             list.iter().find(|(other, _)| other == dim).map(|(_, size)| *size)
         };
-        for name in &cell.dims {
+        for Dim { name, default } in &cell.dims {
             let dim = name.text.clone();
-            if let Some(Entry { span, .. }) = self.scope.get(&dim) {
-                self.faults.push(errors::second_dimension(name, *span));
+            if let Some(first) = &self.lookup(&dim) {
+                let fault = errors::second_dimension(name, first);
+                self.faults.push(fault);
                 continue;
             }
-            let default = size_in(&defaults, &dim).unwrap_or(1);
-            let size = match size_in(bindings, &dim) {
-                Some(size) if (1..=MAX_ELEMENTS).contains(&size) => size,
-                Some(size) => {
+            let otherwise = size_in(&chosen, &dim).unwrap_or(1);
+            let size = match (size_in(bindings, &dim), default) {
+                (Some(size), _) if (1..=MAX_ELEMENTS).contains(&size) => size,
+                (Some(size), _) => {
                     self.faults.push(errors::binding_out_of_range(name, size, MAX_ELEMENTS));
-                    default
+                    otherwise
                 }
-                None => {
+                (None, Some(default)) => {
+                    self.extent(default).map_or(otherwise, |extent| extent.size)
+                }
+                (None, None) => {
                     self.faults.push(errors::missing_binding(name));
-                    default
+                    otherwise
                 }
             };
-            let entry = Entry { origin: Origin::Dimension, span: name.span, value: None };
+            let entry = Entry::new(Origin::Dimension, name.span, None);
             self.scope.insert(dim.clone(), entry);
             self.dims.push((dim, size));
         }
@@ -115,12 +119,15 @@ impl Checker<'_> {
         if let Some((_, size)) = self.dims.iter().find(|(dim, _)| dim == name) {
             return i64::try_from(*size).ok();
         }
-        if let Some(entry) = self.scope.get(name) {
+        if let Some(entry) = &self.lookup(name) {
             let fault = errors::value_as_dimension(name, span, entry);
             return self.fault(fault);
         }
         if !self.unknown.insert(name.to_owned()) {
             return None;
+        }
+        if let Some(later) = self.later_number(name) {
+            return self.fault(errors::early_use(name, span, later));
         }
         let dims: Vec<&str> = self.dims.iter().map(|(dim, _)| dim.as_str()).collect();
         let fault = errors::unknown_dimension(name, span, &dims, &self.cell.name);
@@ -150,19 +157,36 @@ fn names_in<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) {
     }
 }
 
-/// Sizes to check a cell with when none are given: all distinct, none the sum or the double of
-/// others, so that shapes that agree by accident are rare; and divisible where a shape divides.
-pub fn default_dims(cell: &Cell) -> Vec<(String, usize)> {
+/// Sizes to check a cell with when none are given, for the dimensions without a default: all
+/// distinct, none the sum or the double of others, so that shapes that agree by accident are rare;
+/// and divisible where a shape or a default divides. A file without a cell has none.
+pub fn default_dims(file: &File) -> Vec<(String, usize)> {
+    let Some(cell) = &file.cell else { return Vec::new() };
+    let has_default =
+        |name: &str| cell.dims.iter().any(|dim| dim.default.is_some() && dim.name.text == name);
+    chosen_dims(cell).into_iter().filter(|(name, _)| !has_default(name)).collect()
+}
+
+/// Such sizes for all dimensions, whether they have a default or not.
+fn chosen_dims(cell: &Cell) -> Vec<(String, usize)> {
     let mut previous = 3;
     let mut dims: Vec<(String, usize)> = Vec::new();
-    for dim in &cell.dims {
-        if dims.iter().any(|(other, _)| *other == dim.text) {
+    for Dim { name, default } in &cell.dims {
+        if dims.iter().any(|(other, _)| *other == name.text) {
             continue;
         }
         // Doubling keeps sums apart; it stops before many dimensions make for huge shapes.
         let least = if previous < 500 { 2 * previous + 1 } else { previous + 1 };
         previous = prime_from(least);
-        dims.push((dim.text.clone(), previous));
+        // What others are divided by is often a number with a default, such as that of heads.
+        let size = match default.as_ref().map(|default| &default.kind) {
+            Some(ExprKind::Number { whole: Some(whole), .. }) => usize::try_from(*whole).ok(),
+            _ => None,
+        };
+        dims.push((name.text.clone(), size.unwrap_or(previous)));
+    }
+    for Dim { default, .. } in &cell.dims {
+        default.iter().for_each(|default| make_divisible(default, &mut dims));
     }
     for item in &cell.items {
         let Item::Declaration(declaration) = item else { continue };

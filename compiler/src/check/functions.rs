@@ -14,6 +14,14 @@ pub(super) struct Function {
     meaning: Meaning,
 }
 
+impl Function {
+    /// Whether it takes so many arguments.
+    pub(super) fn takes(&self, arguments: usize) -> bool {
+        let (least, most) = self.arguments;
+        (least..=most).contains(&arguments)
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Meaning {
     Unary(Unary),
@@ -83,13 +91,17 @@ struct Call<'e> {
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Name, list: &[Expr], span: Span) -> Option<Value> {
         let Some(function) = FUNCTIONS.iter().find(|function| function.name == name.text) else {
-            let is_value = self.scope.contains_key(&name.text);
-            self.faults.push(errors::unknown_function(name, is_value));
+            let known = &self.globals.scopes[self.file].functions;
+            if let Some(&id) = known.get(&name.text) {
+                return self.inline(id, list, span);
+            }
+            let is_value = self.lookup(&name.text).is_some();
+            let own = known.keys().map(String::as_str);
+            self.faults.push(errors::unknown_function(name, is_value, own));
             // The arguments may hold faults of their own.
             return self.reals(list).and(None);
         };
-        let (least, most) = function.arguments;
-        if list.len() < least || list.len() > most {
+        if !function.takes(list.len()) {
             self.faults.push(errors::argument_count(function, list.len(), span));
             return self.reals(list).and(None);
         }

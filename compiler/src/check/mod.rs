@@ -3,74 +3,151 @@
 //! Each expression becomes values of the graph, or `None` where a fault was reported; what is
 //! computed from `None` is `None` without a further word, so that only independent faults are
 //! reported. The graph may hold values that nothing uses.
+//!
+//! `globals` brings together what the files of a unit define and import, and `bodies` checks their
+//! functions without shapes. Then comes the cell, statement by statement: `inline` puts the body of a
+//! function in place of each call. `warnings`, `unused` and `divisors` look at what is not wrong and
+//! yet likely not meant.
 
+mod bodies;
 mod constants;
+mod declarations;
 mod dims;
+mod divisors;
 mod errors;
 mod expressions;
 mod functions;
+mod globals;
 mod indexing;
+mod inline;
 mod names;
 mod operators;
+mod unused;
 mod value;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::globals::Globals;
 use self::names::{Entry, Origin};
 use self::value::{Extents, Value};
 use crate::cell::{Cell, Initializer};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{MAX_ELEMENTS, Op, Role, Type};
-use crate::syntax::ast::{self, Declaration, Expr, Item, Kind, Name, TypeKind};
+use crate::ir::op::{MAX_ELEMENTS, Op};
+use crate::syntax::ast::{self, Expr, Item, Kind, Name};
+use crate::unit::Unit;
 
 pub use self::dims::default_dims;
 
-/// Checks a cell with its dimensions bound to sizes, and builds its graph.
+/// What a cell is compiled with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bindings {
+    /// The sizes of its dimensions: all that have no default.
+    pub dims: Vec<(String, usize)>,
+    /// The values of hyper-parameters that are not to have their defaults.
+    pub hypers: Vec<(String, f64)>,
+}
+
+/// What checking makes of a cell.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The cell.
+    pub cell: Cell,
+    /// What has a meaning, but perhaps not the intended one, in the order of the text.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Checks the cell of a file that imports nothing, with its dimensions bound to sizes, and builds its
+/// graph.
+///
+/// # Errors
+/// As [`check_unit`]; an import is a fault.
+pub fn check(file: &ast::File, dims: &[(String, usize)]) -> Result<Cell, Vec<Diagnostic>> {
+    let bindings = Bindings { dims: dims.to_vec(), hypers: Vec::new() };
+    check_unit(&Unit::of_file(file)?, &bindings).map(|checked| checked.cell)
+}
+
+/// Checks the cell of a unit with its dimensions bound to sizes, and builds its graph. All functions
+/// of the unit are checked as well, as far as that goes without a call.
 ///
 /// The graph holds the cell's inputs, states and parameters in the order of their declaration. Its
 /// results are the next values, in the order of the states, and then the outputs, in theirs.
 ///
 /// # Errors
-/// Everything that is wrong with the cell or the bindings, in the order of the text.
-pub fn check(cell: &ast::Cell, bindings: &[(String, usize)]) -> Result<Cell, Vec<Diagnostic>> {
+/// Everything that is wrong with the cell, what it imports or the bindings, in the order of the
+/// texts.
+pub fn check_unit(unit: &Unit, bindings: &Bindings) -> Result<Checked, Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    let globals = Globals::new(unit, &mut faults);
+    let Some(cell) = &unit.root().cell else {
+        let functions = &unit.root().functions;
+        let first = functions.first().map(|function| function.name.span);
+        faults.insert(0, errors::library_as_cell(first.unwrap_or_default(), functions));
+        return Err(faults);
+    };
     let mut checker = Checker {
         cell,
+        globals: &globals,
+        file: 0,
         dims: Vec::new(),
         graph: Graph::new(&cell.name.text),
         scope: BTreeMap::new(),
         states: Vec::new(),
+        begins: Vec::new(),
         nexts: BTreeMap::new(),
         assigned: BTreeSet::new(),
         outputs: Vec::new(),
+        hypers: Vec::new(),
         initializers: Vec::new(),
         unknown: BTreeSet::new(),
-        faults: Vec::new(),
+        calls: 0,
+        faults,
+        warnings: Vec::new(),
     };
-    checker.bind_dims(bindings);
+    checker.bind_dims(&bindings.dims);
+    checker.known_hypers(&bindings.hypers);
     for item in &cell.items {
-        checker.item(item);
+        checker.item(item, bindings);
     }
     checker.finish()
 }
 
 struct Checker<'a> {
     cell: &'a ast::Cell,
+    globals: &'a Globals<'a>,
+    /// The file of the cell, or of the function whose call is checked; `dims` and `scope` are of
+    /// these too.
+    file: usize,
     dims: Vec<(String, usize)>,
     graph: Graph,
     scope: BTreeMap<String, Entry>,
     /// In the order of their declaration.
     states: Vec<Name>,
+    /// Where each state begins.
+    begins: Vec<Begin>,
     /// The new value of each state, and where it is defined.
     nexts: BTreeMap<String, (Span, Option<Value>)>,
     /// States defined by `=` without `next`, which is reported there.
     assigned: BTreeSet<String>,
     /// `None` is the new value of the state of that name, which may be defined further on.
     outputs: Vec<(Name, Option<Value>)>,
+    hypers: Vec<(String, f64)>,
     initializers: Vec<Initializer>,
     /// Names reported as unknown.
     unknown: BTreeSet<String>,
+    /// How many calls were put in place.
+    calls: usize,
     faults: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+/// Where a state begins.
+#[derive(Clone, Debug)]
+enum Begin {
+    Number(f64),
+    /// At a parameter, which may be declared further on. The extents are the state's.
+    Named(Name, Extents),
 }
 
 impl Checker<'_> {
@@ -98,9 +175,10 @@ impl Checker<'_> {
         }
     }
 
-    fn item(&mut self, item: &Item) {
+    fn item(&mut self, item: &Item, bindings: &Bindings) {
         match item {
             Item::Declaration(declaration) => self.declaration(declaration),
+            Item::Hyper(hyper) => self.hyper(hyper, &bindings.hypers),
             Item::Definition { name, value } => {
                 let checked = self.expression(value);
                 self.define(name, Origin::Definition, checked);
@@ -113,44 +191,8 @@ impl Checker<'_> {
         }
     }
 
-    fn declaration(&mut self, declaration: &Declaration) {
-        let (kind, ty) = (declaration.kind, &declaration.ty);
-        let checked = match &ty.kind {
-            TypeKind::Real(extents) => self.shape(extents, ty.span).map(|extents| (extents, None)),
-            TypeKind::Index(bound) if kind == Kind::Input => {
-                self.extent(bound).map(|bound| (Extents::default(), Some(bound)))
-            }
-            TypeKind::Index(_) => self.fault(errors::index_not_input(kind, ty.span)),
-        };
-        let rank = checked.as_ref().map(|(extents, _)| extents.clone());
-        if let (Kind::Param, Some(extents)) = (kind, rank) {
-            let initializer = self.initializer(declaration.initializer.as_ref(), &extents);
-            let initializer = initializer.unwrap_or(Initializer::Constant(0.0));
-            self.initializers.extend(declaration.names.iter().map(|_| initializer));
-        }
-        for name in &declaration.names {
-            let value = checked.as_ref().map(|(extents, bound)| {
-                let role = match kind {
-                    Kind::Input => Role::Input,
-                    Kind::State => Role::State,
-                    Kind::Param => Role::Param,
-                };
-                let ty = match bound {
-                    Some(bound) => Type::index(bound.size),
-                    None => Type::real(extents.shape()),
-                };
-                let id = self.graph.argument(role, &name.text, ty);
-                Value { bound: bound.clone(), ..Value::real(id, extents.clone()) }
-            });
-            let is_new = self.define(name, Origin::Declared(kind), value);
-            if is_new && kind == Kind::State {
-                self.states.push(name.clone());
-            }
-        }
-    }
-
     fn next(&mut self, target: Span, state: &Name, expr: &Expr, value: Option<Value>) {
-        let declared = match self.scope.get(&state.text) {
+        let declared = match &self.lookup(&state.text) {
             Some(Entry { origin: Origin::Declared(Kind::State), value, .. }) => value.clone(),
             Some(entry) => {
                 let fault = errors::next_of_other(state, entry);
@@ -190,7 +232,7 @@ impl Checker<'_> {
             self.faults.push(fault);
             return;
         }
-        let value = match (expr, self.scope.get(&name.text)) {
+        let value = match (expr, &self.lookup(&name.text)) {
             (Some(expr), _) => self.real(expr),
             (None, Some(Entry { origin: Origin::Declared(Kind::State), .. })) => {
                 self.outputs.push((name.clone(), None));
@@ -202,7 +244,7 @@ impl Checker<'_> {
                     self.fault(fault)
                 }
                 Some(value) => Some(value),
-                // A dimension is a number, made where it is used.
+                // A number known before the cell runs is made where it is used.
                 None => self.name(&name.text, name.span),
             },
             (None, None) => self.unknown_output(name),
@@ -212,7 +254,7 @@ impl Checker<'_> {
         self.outputs.push((name.clone(), value));
     }
 
-    fn finish(mut self) -> Result<Cell, Vec<Diagnostic>> {
+    fn finish(mut self) -> Result<Checked, Vec<Diagnostic>> {
         for state in &self.states {
             if !self.nexts.contains_key(&state.text) && !self.assigned.contains(&state.text) {
                 self.faults.push(errors::state_without_next(state));
@@ -222,6 +264,8 @@ impl Checker<'_> {
             let state = self.states.first().map(|state| state.text.as_str());
             self.faults.push(errors::no_output(&self.cell.name, state));
         }
+        let begins: Vec<_> = self.states.iter().cloned().zip(self.begins.clone()).collect();
+        let initial = begins.iter().map(|(state, begin)| self.initial(state, begin)).collect();
         if !self.faults.is_empty() {
             self.faults.sort_by_key(|fault| fault.primary.span);
             return Err(self.faults);
@@ -237,6 +281,10 @@ impl Checker<'_> {
                 self.graph.output(OutputRole::Output, &name.text, value.id);
             }
         }
-        Ok(Cell { graph: self.graph, dims: self.dims, initializers: self.initializers })
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.doubts());
+        warnings.sort_by_key(|warning| warning.primary.span);
+        let Self { graph, dims, hypers, initializers, .. } = self;
+        Ok(Checked { cell: Cell { graph, dims, hypers, initializers, initial }, warnings })
     }
 }

@@ -11,6 +11,11 @@ pub(super) enum Origin {
     Dimension,
     Declared(Kind),
     Definition,
+    /// Of the file, or imported.
+    Constant,
+    Hyper,
+    /// Of a function.
+    Parameter,
 }
 
 impl Origin {
@@ -21,6 +26,9 @@ impl Origin {
             Self::Declared(Kind::State) => "a state",
             Self::Declared(Kind::Param) => "a parameter",
             Self::Definition => "defined above",
+            Self::Constant => "a constant",
+            Self::Hyper => "a hyper-parameter",
+            Self::Parameter => "a parameter of the function",
         }
     }
 }
@@ -33,12 +41,20 @@ pub(super) struct Entry {
     pub(super) span: Span,
     /// Its value; poison if its definition is at fault.
     pub(super) value: Option<Value>,
+    /// Its number, if it is a constant or a hyper-parameter that is not at fault.
+    pub(super) number: Option<f64>,
+}
+
+impl Entry {
+    pub(super) fn new(origin: Origin, span: Span, value: Option<Value>) -> Self {
+        Self { origin, span, value, number: None }
+    }
 }
 
 impl Checker<'_> {
     /// Introduces a name; says whether it was free.
     pub(super) fn define(&mut self, name: &Name, origin: Origin, value: Option<Value>) -> bool {
-        if let Some(first) = self.scope.get(&name.text) {
+        if let Some(first) = &self.lookup(&name.text) {
             if origin == Origin::Definition && first.origin == Origin::Declared(Kind::State) {
                 self.assigned.insert(name.text.clone());
             }
@@ -46,20 +62,33 @@ impl Checker<'_> {
             self.faults.push(fault);
             return false;
         }
-        self.scope.insert(name.text.clone(), Entry { origin, span: name.span, value });
+        self.scope.insert(name.text.clone(), Entry::new(origin, name.span, value));
         true
+    }
+
+    /// What a name stands for: in the cell or the function that is checked, or in its file.
+    pub(super) fn lookup(&self, name: &str) -> Option<Entry> {
+        let constant = || {
+            let constant = self.globals.scopes[self.file].constants.get(name)?;
+            let entry = Entry::new(Origin::Constant, constant.span, None);
+            Some(Entry { number: constant.value, ..entry })
+        };
+        self.scope.get(name).cloned().or_else(constant)
     }
 
     /// The value of a name, or of a dimension as a number.
     pub(super) fn name(&mut self, name: &str, span: Span) -> Option<Value> {
-        match self.scope.get(name) {
+        match self.lookup(name) {
+            Some(Entry { origin: Origin::Constant | Origin::Hyper, number, .. }) => {
+                self.constant(number?, span)
+            }
             Some(Entry { origin: Origin::Dimension, .. }) => {
                 let (_, size) = self.dims.iter().find(|(dim, _)| dim == name)?;
                 #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
                 let number = *size as f64;
                 self.constant(number, span)
             }
-            Some(entry) => entry.value.clone(),
+            Some(entry) => entry.value,
             None => self.unknown_name(name, span),
         }
     }
@@ -75,7 +104,7 @@ impl Checker<'_> {
             }
             _ => None,
         });
-        match self.scope.get(&state.text) {
+        match &self.lookup(&state.text) {
             Some(Entry { origin: Origin::Declared(Kind::State), .. }) => {
                 // If the state was assigned to by mistake, it is known what is missing.
                 if self.assigned.contains(&state.text) {
@@ -101,6 +130,12 @@ impl Checker<'_> {
         self.fault(fault)
     }
 
+    /// Every name that stands for something.
+    fn known(&self) -> impl Iterator<Item = &str> {
+        let constants = self.globals.scopes[self.file].constants.keys();
+        self.scope.keys().chain(constants).map(String::as_str)
+    }
+
     fn later(&self, place: impl Fn(&Item) -> Option<Span>) -> Option<Span> {
         self.cell.items.iter().find_map(place)
     }
@@ -111,6 +146,7 @@ impl Checker<'_> {
         }
         let later = self.later(|item| match item {
             Item::Definition { name: other, .. } if other.text == name => Some(other.span),
+            Item::Hyper(hyper) if hyper.name.text == name => Some(hyper.name.span),
             Item::Declaration(declaration) => {
                 declaration.names.iter().find(|other| other.text == name).map(|other| other.span)
             }
@@ -123,8 +159,11 @@ impl Checker<'_> {
             let fault = errors::output_as_value(name, span, output.span);
             return self.fault(fault);
         }
-        let known = self.scope.keys().map(String::as_str);
-        let fault = errors::unknown_name(name, span, known);
+        if let Some(function) = self.globals.find_function(self.file, name) {
+            let fault = errors::function_as_value(name, span, function);
+            return self.fault(fault);
+        }
+        let fault = errors::unknown_name(name, span, self.known());
         self.fault(fault)
     }
 
@@ -133,9 +172,18 @@ impl Checker<'_> {
         if self.later_definition(&name.text).is_some() {
             return self.unknown_name(&name.text, name.span);
         }
-        let known = self.scope.keys().map(String::as_str);
-        let fault = errors::unknown_output(name, known);
+        let fault = errors::unknown_output(name, self.known());
         self.fault(fault)
+    }
+
+    /// Where a name that is not known yet becomes that of a dimension or a hyper-parameter.
+    pub(super) fn later_number(&self, name: &str) -> Option<Span> {
+        let dims = self.cell.dims.iter().map(|dim| &dim.name);
+        let hypers = self.cell.items.iter().filter_map(|item| match item {
+            Item::Hyper(hyper) => Some(&hyper.name),
+            _ => None,
+        });
+        dims.chain(hypers).find(|other| other.text == name).map(|other| other.span)
     }
 
     fn later_definition(&self, name: &str) -> Option<Span> {

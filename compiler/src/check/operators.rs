@@ -4,7 +4,7 @@ use super::value::Value;
 use super::{Checker, errors};
 use crate::diagnostic::{Diagnostic, Label, Span};
 use crate::ir::op::{Binary, Op};
-use crate::syntax::ast::{Expr, Operator};
+use crate::syntax::ast::{Expr, ExprKind, Operator};
 
 /// An operand as it is written, and its value.
 pub(super) struct Operand<'e> {
@@ -48,6 +48,12 @@ impl Checker<'_> {
     }
 
     fn matmul(&mut self, op: Span, a: Operand, b: Operand, span: Span) -> Option<Value> {
+        if let (ExprKind::Binary { op: Operator::Mul, right, .. }, Some(star)) =
+            (&a.expr.kind, a.value.spread)
+            && !a.expr.is_parenthesized()
+        {
+            self.warnings.push(errors::scaled_matrix(star, a.expr, right, b.expr));
+        }
         let (m, v, product) = match (a.value.extents.0.as_slice(), b.value.extents.0.as_slice()) {
             ([rows, columns], [v]) if columns.size == v.size => (&a, &b, (Op::MatVec, rows)),
             ([v], [rows, columns]) if rows.size == v.size => (&b, &a, (Op::MatVecT, columns)),
@@ -67,10 +73,10 @@ impl Checker<'_> {
     fn with_operands<'e>(&self, fault: Diagnostic, operands: [&'e Operand<'e>; 2]) -> Diagnostic {
         let mut fault = fault;
         for Operand { expr, value } in operands {
-            let entry = expr.as_name().and_then(|name| Some((name, self.scope.get(name)?)));
+            let entry = expr.as_name().and_then(|name| Some((name, self.lookup(name)?)));
             let label = match entry {
                 Some((name, entry)) if entry.value.is_some() => {
-                    Label { span: entry.span, text: errors::introduced(name, entry, value) }
+                    Label { span: entry.span, text: errors::introduced(name, &entry, value) }
                 }
                 _ => Label { span: expr.span, text: value.describe() },
             };

@@ -1,10 +1,11 @@
-//! The text of a cell as a tree, every part with the place it came from.
+//! The text of a file as a tree, every part with the place it came from.
 //!
 //! A part that could not be parsed never gets this far: `parse` hands out a tree only if the whole
 //! text is well-formed. [`ExprKind::Error`] exists for the parser's own recovery.
 
 use std::fmt;
 
+pub use super::expr::{Expr, ExprKind, Operator};
 use crate::diagnostic::Span;
 
 /// A name and where it stands.
@@ -16,15 +17,106 @@ pub struct Name {
     pub span: Span,
 }
 
+/// The text of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct File {
+    /// What it imports, in order.
+    pub uses: Vec<Use>,
+    /// Its constants, in order.
+    pub constants: Vec<Constant>,
+    /// Its functions, in order.
+    pub functions: Vec<Function>,
+    /// Its cell; a library has none.
+    pub cell: Option<Cell>,
+}
+
+/// `use NAME, ... from PLACE`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Use {
+    /// What is imported.
+    pub names: Vec<Name>,
+    /// Where from.
+    pub place: Place,
+    /// Where the place is written.
+    pub span: Span,
+}
+
+/// Where something is imported from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `from norms`: a library of the catalogue.
+    Catalogue(String),
+    /// `from "norms.cell"`: a file, relative to the one that imports.
+    File(String),
+}
+
+impl fmt::Display for Place {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalogue(name) => f.write_str(name),
+            Self::File(path) => write!(f, "\"{path}\""),
+        }
+    }
+}
+
+/// `const NAME = expr`, or one of `hyper NAME = expr, ..`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// Its name.
+    pub name: Name,
+    /// Its value, a constant expression.
+    pub value: Expr,
+}
+
+/// `fn NAME(PARAMETER, ...) = expr`, or with `{ .. return expr }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    /// Its name.
+    pub name: Name,
+    /// Its parameters, in order.
+    pub parameters: Vec<Parameter>,
+    /// The names that it defines, each with its value, in order.
+    pub definitions: Vec<(Name, Expr)>,
+    /// What it gives.
+    pub result: Expr,
+}
+
+impl fmt::Display for Function {
+    /// How it is called: `layer_norm(v, gain, bias)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.parameters.iter().map(|p| p.name.text.as_str()).collect();
+        write!(f, "{}({})", self.name.text, names.join(", "))
+    }
+}
+
+/// A parameter of a function: `v` or `v: [N]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Name,
+    /// What it fits: a type whose dimensions are bound by the argument.
+    pub pattern: Option<TypeExpr>,
+}
+
 /// `cell NAME(DIM, ...) { .. }`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     /// The cell's name.
     pub name: Name,
     /// Its dimensions, in order.
-    pub dims: Vec<Name>,
+    pub dims: Vec<Dim>,
     /// Its declarations and statements, in order.
     pub items: Vec<Item>,
+}
+
+/// A dimension of a cell: `H` or `P = H / 2`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dim {
+    /// Its name.
+    pub name: Name,
+    /// Its size where none is given: a dimension expression of those before it.
+    pub default: Option<Expr>,
 }
 
 /// A declaration or a statement.
@@ -32,6 +124,8 @@ pub struct Cell {
 pub enum Item {
     /// `input x: [I]`, `state h: [H]`, `param W: [H, I] ~ uniform(1)`: names of one type.
     Declaration(Declaration),
+    /// `hyper NAME = expr`: a number that the command may change.
+    Hyper(Constant),
     /// `NAME = expr`
     Definition {
         /// What is defined.
@@ -55,6 +149,16 @@ pub enum Item {
         /// Its value, if it is not that of the value of its name.
         value: Option<Expr>,
     },
+}
+
+impl Item {
+    /// What it defines and its value, if it is a definition.
+    pub(crate) fn into_definition(self) -> Option<(Name, Expr)> {
+        match self {
+            Self::Definition { name, value } => Some((name, value)),
+            Self::Declaration(_) | Self::Hyper(_) | Self::Next { .. } | Self::Output { .. } => None,
+        }
+    }
 }
 
 /// What a declared name is bound to.
@@ -88,7 +192,7 @@ pub struct Declaration {
     pub names: Vec<Name>,
     /// Their type.
     pub ty: TypeExpr,
-    /// How they are first drawn: parameters only.
+    /// How parameters are first drawn, or where states begin.
     pub initializer: Option<Initializer>,
 }
 
@@ -110,234 +214,16 @@ pub enum TypeKind {
     Index(Box<Expr>),
 }
 
-/// How a parameter is first drawn.
+/// How a parameter is first drawn, or where a state begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Initializer {
-    /// `= expr`: one number for every element.
+    /// `= expr`: one number for every element; of a state, also the name of a parameter.
     Constant(Expr),
-    /// `~ NAME(arguments)`: from a distribution.
+    /// `~ NAME(arguments)`: from a distribution; parameters only.
     Draw {
         /// The distribution.
         name: Name,
         /// Its parameters.
         arguments: Vec<Expr>,
     },
-}
-
-/// An expression.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Expr {
-    /// What it is.
-    pub kind: ExprKind,
-    /// Where it stands.
-    pub span: Span,
-    /// The height of the tree, which the parser bounds so that no later walk runs out of stack.
-    pub(crate) height: u16,
-}
-
-/// The kinds of expressions.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ExprKind {
-    /// A number.
-    Number {
-        /// Its value.
-        value: f64,
-        /// Its value if it is written as a whole number.
-        whole: Option<i64>,
-    },
-    /// A name.
-    Name(String),
-    /// `next STATE`
-    Next(Name),
-    /// `-a`
-    Neg(Box<Expr>),
-    /// `a + b` and its like.
-    Binary {
-        /// The operator.
-        op: Operator,
-        /// Where it stands.
-        op_span: Span,
-        /// The left operand.
-        left: Box<Expr>,
-        /// The right operand.
-        right: Box<Expr>,
-    },
-    /// `f(a, ..)`
-    Call {
-        /// The function.
-        function: Name,
-        /// The arguments.
-        arguments: Vec<Expr>,
-    },
-    /// `a[i]`
-    Index {
-        /// What is indexed.
-        base: Box<Expr>,
-        /// Which entry.
-        index: Box<Expr>,
-    },
-    /// `v[a..b]`, either end optional.
-    Slice {
-        /// What is sliced.
-        base: Box<Expr>,
-        /// The first element; from the start if absent.
-        start: Option<Box<Expr>>,
-        /// One past the last element; to the end if absent.
-        end: Option<Box<Expr>>,
-    },
-    /// Something that was reported and passed over.
-    Error,
-}
-
-/// The operators between two expressions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operator {
-    /// `a + b`
-    Add,
-    /// `a - b`
-    Sub,
-    /// `a * b`, elementwise
-    Mul,
-    /// `a / b`, elementwise
-    Div,
-    /// `a @ b`: a matrix with a vector.
-    MatMul,
-    /// `a < b`
-    Less,
-    /// `a <= b`
-    LessEqual,
-    /// `a > b`
-    Greater,
-    /// `a >= b`
-    GreaterEqual,
-    /// `a == b`
-    Equal,
-}
-
-impl Operator {
-    /// Every operator.
-    pub const ALL: [Self; 10] = [
-        Self::Add,
-        Self::Sub,
-        Self::Mul,
-        Self::Div,
-        Self::MatMul,
-        Self::Less,
-        Self::LessEqual,
-        Self::Greater,
-        Self::GreaterEqual,
-        Self::Equal,
-    ];
-
-    /// How it is written.
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Sub => "-",
-            Self::Mul => "*",
-            Self::Div => "/",
-            Self::MatMul => "@",
-            Self::Less => "<",
-            Self::LessEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterEqual => ">=",
-            Self::Equal => "==",
-        }
-    }
-
-    /// How tightly it binds: comparisons, then sums, then products.
-    pub fn precedence(self) -> u8 {
-        match self {
-            Self::Add | Self::Sub => 2,
-            Self::Mul | Self::Div | Self::MatMul => 3,
-            _ => 1,
-        }
-    }
-
-    /// Whether it compares.
-    pub fn is_comparison(self) -> bool {
-        self.precedence() == 1
-    }
-}
-
-impl Expr {
-    /// An expression; its height follows from its parts.
-    pub(crate) fn new(kind: ExprKind, span: Span) -> Self {
-        let below = match &kind {
-            ExprKind::Number { .. } | ExprKind::Name(_) | ExprKind::Next(_) | ExprKind::Error => 0,
-            ExprKind::Neg(inner) => inner.height,
-            ExprKind::Binary { left, right, .. } => left.height.max(right.height),
-            ExprKind::Call { arguments, .. } => {
-                arguments.iter().map(|argument| argument.height).max().unwrap_or(0)
-            }
-            ExprKind::Index { base, index } => base.height.max(index.height),
-            ExprKind::Slice { base, start, end } => {
-                let ends = [start, end].into_iter().flatten().map(|end| end.height);
-                ends.fold(base.height, u16::max)
-            }
-        };
-        Self { kind, span, height: below.saturating_add(1) }
-    }
-
-    /// The name it consists of, if it is just a name.
-    pub fn as_name(&self) -> Option<&str> {
-        match &self.kind {
-            ExprKind::Name(name) => Some(name),
-            _ => None,
-        }
-    }
-
-    fn precedence(&self) -> u8 {
-        match &self.kind {
-            ExprKind::Binary { op, .. } => op.precedence(),
-            ExprKind::Neg(_) => 4,
-            _ => 5,
-        }
-    }
-
-    fn fmt_within(&self, f: &mut fmt::Formatter<'_>, precedence: u8) -> fmt::Result {
-        if self.precedence() < precedence { write!(f, "({self})") } else { write!(f, "{self}") }
-    }
-}
-
-impl fmt::Display for Expr {
-    /// The expression as the language writes it, with no more parentheses than it needs.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            ExprKind::Number { whole: Some(whole), .. } => write!(f, "{whole}"),
-            ExprKind::Number { value, .. } => write!(f, "{value}"),
-            ExprKind::Name(name) => f.write_str(name),
-            ExprKind::Next(state) => write!(f, "next {}", state.text),
-            ExprKind::Neg(inner) => {
-                f.write_str("-")?;
-                inner.fmt_within(f, 4)
-            }
-            ExprKind::Binary { op, left, right, .. } => {
-                // Operators associate to the left, and comparisons not at all.
-                left.fmt_within(f, op.precedence() + u8::from(op.is_comparison()))?;
-                write!(f, " {} ", op.symbol())?;
-                right.fmt_within(f, op.precedence() + 1)
-            }
-            ExprKind::Call { function, arguments } => {
-                write!(f, "{}(", function.text)?;
-                for (i, argument) in arguments.iter().enumerate() {
-                    write!(f, "{}{argument}", if i == 0 { "" } else { ", " })?;
-                }
-                f.write_str(")")
-            }
-            ExprKind::Index { base, index } => {
-                base.fmt_within(f, 5)?;
-                write!(f, "[{index}]")
-            }
-            ExprKind::Slice { base, start, end } => {
-                base.fmt_within(f, 5)?;
-                f.write_str("[")?;
-                start.iter().try_for_each(|start| write!(f, "{start}"))?;
-                f.write_str("..")?;
-                end.iter().try_for_each(|end| write!(f, "{end}"))?;
-                f.write_str("]")
-            }
-            ExprKind::Error => f.write_str("?"),
-        }
-    }
 }

@@ -25,8 +25,14 @@ impl Parser<'_> {
             }
             let ty = self.ty()?;
             let initializer = self.initializer()?;
-            if let (Some((_, span)), true) = (&initializer, kind != Kind::Param) {
-                self.fault(errors::initializer_of_other(kind, *span));
+            match (&initializer, kind) {
+                (Some((_, span)), Kind::Input) => {
+                    self.fault(errors::initial_input(*span));
+                }
+                (Some((Initializer::Draw { .. }, span)), Kind::State) => {
+                    self.fault(errors::drawn_state(*span));
+                }
+                _ => {}
             }
             let initializer = initializer.map(|(initializer, _)| initializer);
             items.push(Item::Declaration(Declaration { kind, names, ty, initializer }));
@@ -36,7 +42,7 @@ impl Parser<'_> {
         }
     }
 
-    fn ty(&mut self) -> Parsed<TypeExpr> {
+    pub(super) fn ty(&mut self) -> Parsed<TypeExpr> {
         let token = self.peek();
         match token.kind {
             TokenKind::Sign("[") => {

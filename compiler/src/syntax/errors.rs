@@ -6,16 +6,15 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::suggest::closest;
 
 /// What those who come from other languages begin a statement with, and what to write here.
-const FOREIGN_KEYWORDS: [(&str, &str); 21] = [
+const FOREIGN_KEYWORDS: [(&str, &str); 20] = [
     ("let", "write `name = expression`"),
     ("var", "write `name = expression`"),
-    ("const", "write `name = expression`"),
-    ("def", "write `cell NAME(DIM, ...) { .. }`"),
+    ("def", "write `cell NAME(DIM, ...) { .. }`, or above the cell `fn NAME(x, y) = expression`"),
+    ("function", "write `fn NAME(x, y) = expression` above the cell"),
+    ("func", "write `fn NAME(x, y) = expression` above the cell"),
     ("class", "write `cell NAME(DIM, ...) { .. }`"),
-    ("fn", "write `cell NAME(DIM, ...) { .. }`"),
-    ("return", "write `output name` or `output name = expression`"),
-    ("import", "all functions are built in"),
-    ("from", "all functions are built in"),
+    ("import", "write `use NAME from \"FILE.cell\"` above the cell"),
+    ("from", "write `use NAME from \"FILE.cell\"` above the cell"),
     ("if", "write `select(condition, a, b)`"),
     ("else", "write `select(condition, a, b)`"),
     ("for", "a cell is one time step; the loop over the sequence is made by the compiler"),
@@ -76,6 +75,11 @@ pub(super) fn text_literal(span: Span) -> Diagnostic {
         .help("a comment starts with `//`; names are written without quotes")
 }
 
+pub(super) fn unclosed_path(span: Span) -> Diagnostic {
+    Diagnostic::error("the name of the file has no end", span)
+        .help("it ends with `\"`, in the same line: `use NAME from \"FILE.cell\"`")
+}
+
 pub(super) fn block_comment(span: Span) -> Diagnostic {
     Diagnostic::error("comments are not written `/* .. */`", span)
         .help("a comment starts with `//` and ends with its line")
@@ -123,11 +127,20 @@ pub(super) fn empty_file(span: Span) -> Diagnostic {
         .help("a cell is written `cell NAME(I, H) { .. }`")
 }
 
-pub(super) fn no_cell(found: &str, span: Span) -> Diagnostic {
+/// What may stand in a file, beside comments.
+const ITEMS: [&str; 4] = ["cell", "fn", "const", "use"];
+
+pub(super) fn no_item(found: &str, span: Span) -> Diagnostic {
     let fault = Diagnostic::error(format!("expected `cell`, found `{found}`"), span);
-    match closest(found, ["cell"]) {
-        Some(word) => fault.help(format!("did you mean `{word}`?")).edit(span, word),
-        None => fault.help("a file consists of one cell: `cell NAME(I, H) { .. }`"),
+    if let Some(word) = closest(found, ITEMS) {
+        return fault.help(format!("did you mean `{word}`?")).edit(span, word);
+    }
+    match FOREIGN_KEYWORDS.iter().find(|(foreign, _)| *foreign == found) {
+        Some((_, help)) => fault.help(*help),
+        None => fault.help(
+            "a file consists of one cell, `cell NAME(I, H) { .. }`, and of what it is made of: \
+             `fn NAME(x) = ..`, `const NAME = ..`, `use NAME from ..`",
+        ),
     }
 }
 
@@ -138,11 +151,82 @@ pub(super) fn second_cell(span: Span, first: Span) -> Diagnostic {
         .help("move each cell to a file of its own")
 }
 
-pub(super) fn after_cell(found: &str, span: Span, cell: Span) -> Diagnostic {
+pub(super) fn after_item(found: &str, span: Span, what: &str, name: Span) -> Diagnostic {
     Diagnostic::error(format!("expected the end of the text, found {found}"), span)
-        .label("after the end of the cell")
-        .also(cell, "this cell has ended")
+        .label(format!("after the end of the {what}"))
+        .also(name, format!("this {what} has ended"))
         .help("is there a `}` too many?")
+}
+
+pub(super) fn item_in_cell(keyword: &str, span: Span) -> Diagnostic {
+    let what = match keyword {
+        "use" => "imports stand",
+        "const" => "constants stand",
+        _ => "functions stand",
+    };
+    let fault = Diagnostic::error(format!("`{keyword}` has no place in a cell"), span);
+    let help = format!("{what} beside the cell, above it");
+    match keyword {
+        "const" => fault.help(format!(
+            "{help}; a number of the cell that the command may change is `hyper NAME = 0.1`"
+        )),
+        _ => fault.help(help),
+    }
+}
+
+// Functions, constants and imports.
+
+pub(super) fn return_in_cell(span: Span) -> Diagnostic {
+    Diagnostic::error("`return` has no place in a cell", span)
+        .help("the results of a cell are its outputs: write `output name` or `output name = ..`")
+}
+
+pub(super) fn statement_in_function(keyword: &str, span: Span) -> Diagnostic {
+    let fault = Diagnostic::error(format!("`{keyword}` has no place in a function"), span);
+    match keyword {
+        "next" | "output" => {
+            fault.help("a function gives a value, `return ..`; what the cell does with it, it says")
+        }
+        "hyper" => fault.help("it is the cell's, which may pass it to the function"),
+        "input" | "state" | "param" => fault
+            .help("a function has parameters: `fn NAME(x, W)`; the cell declares what they are"),
+        _ => fault.help("it stands beside the function"),
+    }
+}
+
+pub(super) fn function_without_return(name: &Name, end: Span) -> Diagnostic {
+    Diagnostic::error(format!("function `{}` gives no value", name.text), end)
+        .label("expected `return` before the end")
+        .also(name.span, "this function")
+        .help("end it with `return ..`; if it is one expression, write `fn NAME(x) = expression`")
+}
+
+pub(super) fn after_return(span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("expected `}`, found a statement after `return`", span)
+        .also(first, "the function ends here")
+        .help("`return` is the last statement of a function")
+}
+
+pub(super) fn unclosed_function(at: Span, open: Span) -> Diagnostic {
+    Diagnostic::error("the function has no end", at).label("expected `}`").also(open, "opened here")
+}
+
+pub(super) fn import_without_place(found: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("expected where to import from, found {found}"), span).help(
+        "a file is named in quotes, `from \"norms.cell\"`; a library of the catalogue without, \
+         `from norms`",
+    )
+}
+
+pub(super) fn whole_import(span: Span) -> Diagnostic {
+    Diagnostic::error("`*` imports nothing", span)
+        .help("name what is imported: `use layer_norm, rms_norm from norms`")
+}
+
+pub(super) fn hyper_with_type(name: &Name, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("`{}` has a type", name.text), span)
+        .label("a hyper-parameter is one number")
+        .help(format!("write `hyper {} = 0.1`", name.text))
 }
 
 pub(super) fn unclosed_cell(at: Span, open: Span) -> Diagnostic {
@@ -166,8 +250,8 @@ pub(super) fn unknown_keyword(word: &str, span: Span) -> Diagnostic {
     match FOREIGN_KEYWORDS.iter().find(|(foreign, _)| *foreign == word) {
         Some((_, help)) => fault.help(*help),
         None => fault.help(
-            "a statement is `input`, `state` or `param` with names and a type, `name = expression`, \
-             `next state = expression`, or `output name`",
+            "a statement is `input`, `state` or `param` with names and a type, `hyper name = 0.1`, \
+             `name = expression`, `next state = expression`, or `output name`",
         ),
     }
 }
@@ -185,8 +269,7 @@ pub(super) fn declaration_without_keyword(name: &str, span: Span) -> Diagnostic 
 
 pub(super) fn declaration_without_type(kind: Kind, first: &Name, last: Span) -> Diagnostic {
     let (keyword, name) = (kind.keyword(), &first.text);
-    let end = Span::new(last.end, last.end);
-    let fault = Diagnostic::error(format!("{keyword} `{name}` has no type"), end)
+    let fault = Diagnostic::error(format!("{keyword} `{name}` has no type"), last.after())
         .label("expected `:` and a type");
     match kind {
         Kind::Param => fault.help(format!(
@@ -205,13 +288,16 @@ pub(super) fn type_without_brackets(found: &str, span: Span) -> Diagnostic {
     )
 }
 
-pub(super) fn initializer_of_other(kind: Kind, span: Span) -> Diagnostic {
-    let keyword = kind.keyword();
-    let fault = Diagnostic::error(format!("{keyword}s have no initialiser"), span);
-    match kind {
-        Kind::State => fault.help("a state is 0 at the start of a sequence, unless it is given"),
-        _ => fault.help("only parameters are initialised"),
-    }
+pub(super) fn initial_input(span: Span) -> Diagnostic {
+    Diagnostic::error("inputs have no initialiser", span)
+        .help("only parameters and states are initialised")
+}
+
+pub(super) fn drawn_state(span: Span) -> Diagnostic {
+    Diagnostic::error("the initial state is not drawn", span).help(
+        "a state begins at a number, `state h: [H] = 0`, or where a parameter says, which may be \
+         drawn: `state h: [H] = h_0` with `param h_0: [H] ~ ..`",
+    )
 }
 
 pub(super) fn drawn_constant(tilde: Span, number: Span) -> Diagnostic {

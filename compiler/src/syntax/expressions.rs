@@ -182,8 +182,8 @@ mod tests {
     /// An expression as it is parsed, and printed with only the parentheses it needs.
     fn printed(expression: &str) -> String {
         let text = format!("cell f() {{\n    y = {expression}\n}}");
-        let cell = parse(&Source::new("test", text)).expect("a well-formed expression");
-        match cell.items.as_slice() {
+        let file = parse(&Source::new("test", text)).expect("a well-formed expression");
+        match file.cell.expect("a cell").items.as_slice() {
             [Item::Definition { value, .. }] => value.to_string(),
             items => panic!("not one definition: {items:?}"),
         }

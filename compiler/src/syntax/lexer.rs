@@ -23,6 +23,8 @@ pub(super) enum TokenKind {
     Word,
     /// A number.
     Number,
+    /// The name of a file, in quotes: only in an import.
+    Path,
     /// An operator or a bracket.
     Sign(&'static str),
     /// Something that is no token, reported already.
@@ -88,8 +90,8 @@ const LOOKALIKES: [(char, &str); 18] = [
 ];
 
 /// Splits a text into tokens, the last of which is [`TokenKind::End`].
-pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), faults: Vec::new() };
+pub(super) fn lex(text: &str, file: usize) -> (Vec<Token>, Vec<Diagnostic>) {
+    let mut lexer = Lexer { text, file, at: 0, tokens: Vec::new(), faults: Vec::new() };
     let mut starts_line = true;
     // Editors on some systems begin a file with a byte order mark.
     lexer.take_while(|c| c == '\u{feff}');
@@ -102,7 +104,7 @@ pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
         }
         let start = lexer.at;
         let kind = lexer.token();
-        let span = Span::new(start, lexer.at);
+        let span = Span::new(file, start, lexer.at);
         lexer.tokens.push(Token { kind, span, starts_line });
         starts_line = false;
         if kind == TokenKind::End {
@@ -113,6 +115,8 @@ pub(super) fn lex(text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
 
 struct Lexer<'t> {
     text: &'t str,
+    /// The number of the text.
+    file: usize,
     at: usize,
     tokens: Vec<Token>,
     faults: Vec<Diagnostic>,
@@ -148,6 +152,9 @@ impl<'t> Lexer<'t> {
         {
             return self.number_without_whole_part();
         }
+        if first == '"' && self.is_in_import() {
+            return self.path();
+        }
         if first == '"' || first == '“' {
             return self.text_literal();
         }
@@ -181,7 +188,7 @@ impl<'t> Lexer<'t> {
             .is_some_and(|last| last.kind == TokenKind::Reported)
             && !self.text[self.tokens[self.tokens.len() - 1].span.end..start].contains('\n');
         if !line_is_reported {
-            self.faults.push(fault(Span::new(start, self.at)));
+            self.faults.push(fault(Span::new(self.file, start, self.at)));
         }
         TokenKind::Reported
     }
@@ -225,6 +232,25 @@ impl<'t> Lexer<'t> {
         self.take(1);
         let digits = self.take_while(|c| c.is_ascii_digit());
         self.report(start, |span| errors::number_without_whole_part(digits, span))
+    }
+
+    /// Whether the last token is `from`, or the first one of its line is `use`.
+    fn is_in_import(&self) -> bool {
+        let text = |token: &Token| &self.text[token.span.start..token.span.end];
+        let starts = self.tokens.iter().rev().find(|token| token.starts_line);
+        self.tokens.last().is_some_and(|last| text(last) == "from")
+            || starts.is_some_and(|first| text(first) == "use")
+    }
+
+    fn path(&mut self) -> TokenKind {
+        let start = self.at;
+        self.take(1);
+        self.take_while(|c| c != '"' && c != '\n');
+        if self.rest().starts_with('"') {
+            self.take(1);
+            return TokenKind::Path;
+        }
+        self.report(start, errors::unclosed_path)
     }
 
     fn text_literal(&mut self) -> TokenKind {

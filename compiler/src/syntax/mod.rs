@@ -1,25 +1,37 @@
-//! The text of a cell, parsed into a tree.
+//! The text of a file, parsed into a tree.
 //!
-//! `lexer` makes tokens of text; `parser` (cells and statements), `declarations` and `expressions`
-//! make a tree of tokens, by recursive descent with two tokens of lookahead. The grammar is in
-//! `docs/language.md`.
+//! `lexer` makes tokens of text; `parser` (files and cells), `items` (functions, constants and
+//! imports), `statements`, `declarations` and `expressions` make a tree of tokens, by recursive
+//! descent with two tokens of lookahead. The grammar is in `docs/language.md`.
 
 pub mod ast;
 mod declarations;
 mod errors;
+mod expr;
 mod expressions;
+mod items;
 mod lexer;
 mod parser;
+mod statements;
 
 use crate::diagnostic::{Diagnostic, Source};
 
 /// The words that are no names.
-pub(crate) const KEYWORDS: [&str; 6] = ["cell", "input", "state", "param", "next", "output"];
+pub(crate) const KEYWORDS: [&str; 11] =
+    ["cell", "input", "state", "param", "hyper", "next", "output", "fn", "return", "const", "use"];
 
-/// Parses the text of a cell.
+/// Parses the text of a file.
 ///
 /// # Errors
 /// Everything that is wrong with its form, in the order of the text.
-pub fn parse(source: &Source) -> Result<ast::Cell, Vec<Diagnostic>> {
-    parser::parse(&source.text)
+pub fn parse(source: &Source) -> Result<ast::File, Vec<Diagnostic>> {
+    parser::parse(&source.text, 0)
+}
+
+/// Parses the text of a file that is one of several: its spans are of the source of that number.
+///
+/// # Errors
+/// Everything that is wrong with its form, in the order of the text.
+pub(crate) fn parse_numbered(source: &Source, file: usize) -> Result<ast::File, Vec<Diagnostic>> {
+    parser::parse(&source.text, file)
 }

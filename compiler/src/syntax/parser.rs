@@ -1,9 +1,9 @@
-//! Tokens to a tree: cells, declarations and statements.
+//! Tokens to a tree: files and cells.
 //!
 //! After a fault the parser passes over the rest of the statement and goes on with the next, so
 //! that independent faults are reported together.
 
-use super::ast::{Cell, Expr, ExprKind, Item, Kind, Name};
+use super::ast::{Cell, Dim, File, Name};
 use super::lexer::{Token, TokenKind, lex};
 use super::{KEYWORDS, errors};
 use crate::diagnostic::{Diagnostic, Span};
@@ -13,13 +13,13 @@ pub(super) struct Reported;
 
 pub(super) type Parsed<T> = Result<T, Reported>;
 
-pub(super) fn parse(text: &str) -> Result<Cell, Vec<Diagnostic>> {
-    let (tokens, faults) = lex(text);
+pub(super) fn parse(text: &str, number: usize) -> Result<File, Vec<Diagnostic>> {
+    let (tokens, faults) = lex(text, number);
     let mut parser = Parser { text, tokens, at: 0, faults, depth: 0 };
-    let cell = parser.file();
+    let file = parser.file();
     let mut faults = parser.faults;
-    match cell {
-        Ok(cell) if faults.is_empty() => Ok(cell),
+    match file {
+        Ok(file) if faults.is_empty() => Ok(file),
         _ => {
             faults.sort_by_key(|fault| fault.primary.span);
             Err(faults)
@@ -47,7 +47,17 @@ impl<'t> Parser<'t> {
         self.tokens[(self.at + ahead).min(self.tokens.len() - 1)]
     }
 
-    fn previous(&self) -> Token {
+    /// The number of the next token.
+    pub(super) fn mark(&self) -> usize {
+        self.at
+    }
+
+    /// The tokens from a number on, up to the next.
+    pub(super) fn since(&self, start: usize) -> &[Token] {
+        &self.tokens[start..self.at]
+    }
+
+    pub(super) fn previous(&self) -> Token {
         self.tokens[self.at.saturating_sub(1)]
     }
 
@@ -87,9 +97,9 @@ impl<'t> Parser<'t> {
             TokenKind::Reported => Reported,
             // The line that ends too early is the place to look at, not the one after it.
             _ if token.starts_line && self.at > 0 => {
-                let end = self.previous().span.end;
+                let end = self.previous().span.after();
                 let found = self.describe(token);
-                self.fault(errors::expected_at_line_end(what, &found, Span::new(end, end)))
+                self.fault(errors::expected_at_line_end(what, &found, end))
             }
             TokenKind::End => self.fault(errors::expected(what, "the end of the text", token.span)),
             _ => {
@@ -99,7 +109,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn describe(&self, token: Token) -> String {
+    pub(super) fn describe(&self, token: Token) -> String {
         match token.kind {
             TokenKind::End => "the end of the text".into(),
             TokenKind::Word if KEYWORDS.contains(&self.slice(token.span)) => {
@@ -123,8 +133,7 @@ impl<'t> Parser<'t> {
             return Err(Reported);
         }
         let at = if token.starts_line || token.kind == TokenKind::End {
-            let end = self.previous().span.end;
-            Span::new(end, end)
+            self.previous().span.after()
         } else {
             token.span
         };
@@ -150,39 +159,84 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// The file and its statements.
+/// The file and its cell.
 impl Parser<'_> {
-    fn file(&mut self) -> Parsed<Cell> {
+    fn file(&mut self) -> Parsed<File> {
         let first = self.peek();
         if first.kind == TokenKind::End {
             return Err(self.fault(errors::empty_file(first.span)));
         }
-        if !self.is_word("cell") {
-            let found = self.slice(first.span);
-            if first.kind != TokenKind::Reported {
-                let fault = errors::no_cell(found, first.span);
-                self.fault(fault);
+        let mut file = File::default();
+        // What has just ended, for what follows it.
+        let mut last: Option<(&str, Span)> = None;
+        while !self.at_end() {
+            let token = self.peek();
+            let word = match token.kind {
+                TokenKind::Word => self.slice(token.span),
+                _ => "",
+            };
+            match word {
+                "use" => self.import(&mut file),
+                "const" => self.constants(&mut file),
+                "fn" => {
+                    let function = self.function(&mut file);
+                    last = function.map(|name| ("function", name)).or(last);
+                }
+                "cell" => {
+                    if let Some(first) = &file.cell {
+                        let fault = errors::second_cell(token.span, first.name.span);
+                        return Err(self.fault(fault));
+                    }
+                    let cell = self.cell()?;
+                    last = Some(("cell", cell.name.span));
+                    file.cell = Some(cell);
+                }
+                _ => self.stray(token, last, &mut file)?,
             }
-            let misspelt = crate::suggest::closest(found, ["cell"]).is_some() || found == "fn";
-            while !(misspelt || self.starts_cell()) {
-                if self.bump().kind == TokenKind::End {
-                    return Err(Reported);
+        }
+        if file.constants.is_empty() && file.functions.is_empty() && file.cell.is_none() {
+            let end = self.peek().span;
+            return Err(self.fault(errors::empty_file(end)));
+        }
+        Ok(file)
+    }
+
+    /// Passes over what begins no item of a file.
+    fn stray(&mut self, token: Token, last: Option<(&str, Span)>, file: &mut File) -> Parsed<()> {
+        let found = self.slice(token.span);
+        match (token.kind, last) {
+            (TokenKind::Reported, _) => {}
+            (_, Some((what, name))) => {
+                let found = self.describe(token);
+                return Err(self.fault(errors::after_item(&found, token.span, what, name)));
+            }
+            (_, None) => {
+                self.fault(errors::no_item(found, token.span));
+                // The cell is parsed all the same, for the faults in it.
+                let misspelt = crate::suggest::closest(found, ["cell"]).is_some();
+                let second = self.peek_at(1);
+                if misspelt && second.kind == TokenKind::Word && !second.starts_line {
+                    file.cell = Some(self.cell()?);
+                    return Ok(());
                 }
             }
         }
-        let cell = self.cell()?;
-        while self.peek().kind != TokenKind::End {
-            let next = self.peek();
-            if self.is_word("cell") {
-                return Err(self.fault(errors::second_cell(next.span, cell.name.span)));
+        self.bump();
+        while !self.starts_item() {
+            if self.bump().kind == TokenKind::End {
+                return Err(Reported);
             }
-            if next.kind != TokenKind::Reported {
-                let found = self.describe(next);
-                return Err(self.fault(errors::after_cell(&found, next.span, cell.name.span)));
-            }
-            self.bump();
         }
-        Ok(cell)
+        Ok(())
+    }
+
+    /// Whether another item of the file begins here.
+    pub(super) fn starts_item(&self) -> bool {
+        let token = self.peek();
+        let word = || self.slice(token.span);
+        token.starts_line
+            && token.kind == TokenKind::Word
+            && ["cell", "fn", "const", "use"].contains(&word())
     }
 
     fn starts_cell(&self) -> bool {
@@ -208,22 +262,23 @@ impl Parser<'_> {
         let mut items = Vec::new();
         while !self.is("}") {
             if self.at_end() || self.starts_cell() {
-                let end = self.previous().span.end;
-                return Err(self.fault(errors::unclosed_cell(Span::new(end, end), open)));
+                let end = self.previous().span.after();
+                return Err(self.fault(errors::unclosed_cell(end, open)));
             }
             if self.eat(";").is_none() {
-                self.statement(&mut items);
+                // What is wrong with it is reported, and the next is parsed all the same.
+                let _ = self.statement(&mut items);
             }
         }
         self.bump();
         Ok(Cell { name, dims, items })
     }
 
-    fn at_end(&self) -> bool {
+    pub(super) fn at_end(&self) -> bool {
         self.peek().kind == TokenKind::End
     }
 
-    fn header(&mut self) -> Parsed<(Name, Vec<Name>)> {
+    fn header(&mut self) -> Parsed<(Name, Vec<Dim>)> {
         let name = self.name("a name for the cell")?;
         let open = self.expect("(", "`(` and the dimensions of the cell: `(I, H)`, or `()`")?;
         let mut dims = Vec::new();
@@ -232,170 +287,17 @@ impl Parser<'_> {
             if token.kind == TokenKind::Number {
                 return Err(self.fault(errors::number_as_dimension(token.span)));
             }
-            dims.push(self.name("the name of a dimension")?);
+            let name = self.name("the name of a dimension")?;
+            let default = match self.eat("=") {
+                Some(_) => Some(self.expression()?),
+                None => None,
+            };
+            dims.push(Dim { name, default });
             if self.eat(",").is_none() {
                 break;
             }
         }
         self.close(")", open)?;
         Ok((name, dims))
-    }
-
-    /// Parses a statement, up to where the next one starts whatever is wrong with it.
-    fn statement(&mut self, items: &mut Vec<Item>) {
-        let start = self.at;
-        let parsed = self.statement_body(items);
-        if parsed.is_ok() && self.ends_statement() {
-            return;
-        }
-        if parsed.is_ok() {
-            let token = self.peek();
-            match token.kind {
-                TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") => {
-                    let found = self.describe(token);
-                    self.fault(errors::juxtaposition(&found, token.span))
-                }
-                _ => self.expected("an operator or the end of the line"),
-            };
-        }
-        if self.at == start && !self.is("}") {
-            self.bump();
-        }
-        while !self.recovers(start) {
-            self.bump();
-        }
-    }
-
-    /// Whether the statement that began at a token, and is at fault, is behind.
-    fn recovers(&self, start: usize) -> bool {
-        let token = self.peek();
-        if self.at_end() || self.is("}") || self.at_next_statement() {
-            return true;
-        }
-        let opened = |token: &Token| match token.kind {
-            TokenKind::Sign("(" | "[") => 1,
-            TokenKind::Sign(")" | "]") => -1,
-            _ => 0,
-        };
-        let open: i32 = self.tokens[start..self.at].iter().map(opened).sum();
-        let goes_on = match self.previous().kind {
-            TokenKind::Sign(sign) => !matches!(sign, ")" | "]" | "{" | ";"),
-            _ => false,
-        };
-        token.starts_line && token.kind == TokenKind::Word && open <= 0 && !goes_on
-    }
-
-    fn ends_statement(&self) -> bool {
-        let token = self.peek();
-        token.starts_line || self.is(";") || self.is("}") || self.at_end()
-    }
-
-    /// Whether a statement seems to start here, rather than a line go on.
-    fn starts_statement(&self) -> bool {
-        let (token, following) = (self.peek(), self.peek_at(1));
-        match token.kind {
-            TokenKind::Word => {
-                KEYWORDS.contains(&self.slice(token.span))
-                    || following.kind == TokenKind::Sign("=") && !following.starts_line
-            }
-            TokenKind::Sign(sign) => sign == "}" || sign == ";",
-            TokenKind::End => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the next token begins another statement on a new line.
-    pub(super) fn at_next_statement(&self) -> bool {
-        self.peek().starts_line && self.starts_statement()
-    }
-
-    fn statement_body(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
-        let token = self.peek();
-        if token.kind != TokenKind::Word {
-            return Err(match token.kind {
-                TokenKind::Reported => Reported,
-                _ => {
-                    let found = self.describe(token);
-                    let what = "a declaration or a definition";
-                    self.fault(errors::expected(what, &found, token.span))
-                }
-            });
-        }
-        match self.slice(token.span) {
-            "input" => self.declaration(Kind::Input, items),
-            "state" => self.declaration(Kind::State, items),
-            "param" => self.declaration(Kind::Param, items),
-            "next" => {
-                let keyword = self.bump().span;
-                let state = self.name("the name of a state")?;
-                self.expect("=", "`=` and the new value of the state")?;
-                let (value, parsed) = self.value();
-                items.push(Item::Next { keyword, state, value });
-                parsed
-            }
-            "output" => self.outputs(items),
-            word => self.definition(token, word, items),
-        }
-    }
-
-    fn definition(&mut self, first: Token, word: &str, items: &mut Vec<Item>) -> Parsed<()> {
-        let second = self.peek_at(1);
-        match second.kind {
-            TokenKind::Sign("=") => {
-                let name = self.name("a name")?;
-                self.bump();
-                let (value, parsed) = self.value();
-                items.push(Item::Definition { name, value });
-                parsed
-            }
-            TokenKind::Sign(":") => {
-                Err(self.fault(errors::declaration_without_keyword(word, first.span)))
-            }
-            TokenKind::Sign("==") => {
-                Err(self.fault(errors::comparison_as_definition(word, second.span)))
-            }
-            TokenKind::Sign(",") => Err(self.fault(errors::several_definitions(second.span))),
-            TokenKind::Word if !second.starts_line => {
-                let misspelt = errors::unknown_keyword(word, first.span);
-                Err(self.fault(misspelt))
-            }
-            _ => {
-                let foreign = errors::foreign_keyword(word, first.span);
-                if let Some(fault) = foreign {
-                    return Err(self.fault(fault));
-                }
-                let expression = self.expression()?;
-                Err(self.fault(errors::lone_expression(&expression)))
-            }
-        }
-    }
-
-    /// An expression, and whether it could be parsed: what it defines is kept in any case.
-    fn value(&mut self) -> (Expr, Parsed<()>) {
-        let at = self.peek().span;
-        match self.expression() {
-            Ok(value) => (value, Ok(())),
-            Err(Reported) => (Expr::new(ExprKind::Error, at), Err(Reported)),
-        }
-    }
-
-    fn outputs(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
-        self.bump();
-        loop {
-            let name = self.name("the name of an output")?;
-            if self.is(":") {
-                let span = self.peek().span;
-                return Err(self.fault(errors::output_with_type(&name, span)));
-            }
-            let (value, parsed) = match self.eat("=").map(|_| self.value()) {
-                Some((value, parsed)) => (Some(value), parsed),
-                None => (None, Ok(())),
-            };
-            items.push(Item::Output { name, value });
-            parsed?;
-            if self.eat(",").is_none() {
-                return Ok(());
-            }
-        }
     }
 }

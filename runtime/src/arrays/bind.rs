@@ -21,8 +21,8 @@ pub struct Arrays<T> {
     pub params: Vec<Vec<T>>,
     /// The inputs, `[T, B, ..]`.
     pub inputs: Vec<InputArray<T>>,
-    /// The states before the first step, `[B, ..]`.
-    pub initial: Vec<Vec<T>>,
+    /// The states before the first step, `[B, ..]`; `None` of one that begins where the cell says.
+    pub initial: Vec<Option<Vec<T>>>,
     /// The cotangents of the results, if gradients are wanted.
     pub cotangents: Option<Cotangents<T>>,
 }
@@ -297,6 +297,10 @@ fn decode<T: Real>(
                 Axis::Batch => extent.batch,
             })
             .product();
+        if slot.role == Use::Initial {
+            arrays.initial.push(tensor.as_ref().map(reals));
+            continue;
+        }
         let numbers = match tensor {
             Some(tensor) => reals(tensor),
             None => vec![T::default(); rows * slot.port.ty.size()],
@@ -304,7 +308,7 @@ fn decode<T: Real>(
         match slot.role {
             Use::Param => arrays.params.push(numbers),
             Use::Input => arrays.inputs.push(InputArray::Real(numbers)),
-            Use::Initial => arrays.initial.push(numbers),
+            Use::Initial => unreachable!("they were put into their place above"),
             Use::OutputCotangent => cotangents.outputs.push(numbers),
             Use::FinalCotangent => cotangents.finals.push(numbers),
         }

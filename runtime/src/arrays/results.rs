@@ -32,7 +32,10 @@ impl<T: Real> Arrays<T> {
             }
         }
         for (i, state) in self.initial.iter().enumerate() {
-            sequence.initial_mut(i).copy_from_slice(state);
+            match state {
+                Some(state) => sequence.initial_mut(i).copy_from_slice(state),
+                None => sequence.begin(i),
+            }
         }
         let mut tensors = Vec::new();
         let mut keep = |prefix: &str, port: &Port, lead: &[usize], data: &[T]| {

@@ -1,5 +1,6 @@
 //! A random case: what a cell is run on, and where its derivatives are taken.
 
+use cellc_compiler::cell::Initial;
 use cellc_compiler::ir::op::{Element, Role, Type};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -168,6 +169,8 @@ pub(super) struct Case {
     pub(super) extent: Extent,
     /// The inputs that are indices: each with its number.
     indices: Vec<(usize, Vec<u32>)>,
+    /// Whether the states of which the cell says where they begin do begin there.
+    fresh: bool,
     /// The numbers of each argument.
     pub(super) values: Vec<Vec<f64>>,
     /// The cotangents of all outputs, then of all final states.
@@ -180,6 +183,7 @@ impl Case {
         arguments: &[Argument],
         sequence: &mut dyn Sequence<f64>,
         options: &Options,
+        fresh: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, GradcheckError> {
         let steps = rng.random_range(1..=options.max_steps.max(1));
@@ -191,7 +195,7 @@ impl Case {
             Some((i, (0..extent.rows()).map(|_| rng.random_range(0..bound)).collect()))
         });
         let indices: Vec<_> = indices.collect();
-        let mut case = Self { extent, indices, values: Vec::new(), cotangents: Vec::new() };
+        let mut case = Self { extent, indices, fresh, values: Vec::new(), cotangents: Vec::new() };
         case.load(sequence);
         for attempt in 0..ATTEMPTS {
             // Logarithms and square roots may want positive arguments.
@@ -246,6 +250,28 @@ impl Case {
         }
     }
 
+    /// Sets all inputs and initial states.
+    fn set_all(
+        &self,
+        values: &[Vec<f64>],
+        arguments: &[Argument],
+        sequence: &mut dyn Sequence<f64>,
+    ) {
+        for (argument, data) in arguments.iter().zip(values) {
+            if self.gives(argument, sequence) {
+                set(argument, data, sequence);
+            } else {
+                sequence.begin(argument.port);
+            }
+        }
+    }
+
+    /// Whether an argument is given, rather than begun by the cell.
+    pub(super) fn gives(&self, argument: &Argument, sequence: &dyn Sequence<f64>) -> bool {
+        let says = || sequence.initial(argument.port) != Initial::ZERO;
+        !(self.fresh && argument.role == Role::State && says())
+    }
+
     /// The case's own params in the order of the cell's interface.
     pub(super) fn params(&self, arguments: &[Argument]) -> Vec<Vec<f64>> {
         params(&self.values, arguments)
@@ -258,7 +284,7 @@ impl Case {
         arguments: &[Argument],
         sequence: &mut dyn Sequence<f64>,
     ) -> Result<Vec<Vec<f64>>, RunError> {
-        set_all(values, arguments, sequence);
+        self.set_all(values, arguments, sequence);
         sequence.forward(&params(values, arguments))?;
         Ok(results(sequence))
     }
@@ -270,7 +296,7 @@ impl Case {
         arguments: &[Argument],
         sequence: &mut dyn Sequence<f64>,
     ) -> Result<Vec<Vec<f64>>, RunError> {
-        set_all(values, arguments, sequence);
+        self.set_all(values, arguments, sequence);
         let params = params(values, arguments);
         sequence.forward_with_tape(&params)?;
         let outputs = sequence.interface().outputs.len();
@@ -298,13 +324,6 @@ pub(super) fn params(values: &[Vec<f64>], arguments: &[Argument]) -> Vec<Vec<f64
     let params = arguments.iter().zip(values);
     let params = params.filter(|(argument, _)| argument.role == Role::Param);
     params.map(|(_, data)| data.clone()).collect()
-}
-
-/// Sets all inputs and initial states.
-fn set_all(values: &[Vec<f64>], arguments: &[Argument], sequence: &mut dyn Sequence<f64>) {
-    for (argument, data) in arguments.iter().zip(values) {
-        set(argument, data, sequence);
-    }
 }
 
 /// Sets an input or an initial state; params are given to each run.

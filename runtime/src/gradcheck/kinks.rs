@@ -1,6 +1,7 @@
 //! Whether differences were taken across a kink.
 
 use cellc_compiler::autodiff::branches;
+use cellc_compiler::cell::Cell;
 use cellc_compiler::ir::graph::Graph;
 
 use super::case::{Argument, Case};
@@ -15,7 +16,16 @@ pub struct Kinks {
 }
 
 impl Kinks {
-    /// The kinks of a verified graph, found by an engine.
+    /// The kinks of a cell, whose states begin where it says, found by an engine.
+    ///
+    /// # Errors
+    /// As for [`Kinks::new`].
+    pub fn of(cell: &Cell, engine: Engine) -> Result<Self, ProgramError> {
+        let branches = Program::new(&branches(&cell.graph)?, engine)?.beginning_at(&cell.initial);
+        Ok(Self { branches: branches.sequence(1) })
+    }
+
+    /// The kinks of a verified graph, whose states begin at 0, found by an engine.
     ///
     /// # Errors
     /// If there is no code generator for this machine, or by a bug.

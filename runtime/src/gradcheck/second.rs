@@ -49,7 +49,7 @@ pub fn check_second_order(
     for number in 0..options.cases {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(number as u64);
-        let case = Case::draw(&arguments, sequence, options, &mut rng)?;
+        let case = Case::draw(&arguments, sequence, options, false, &mut rng)?;
         case.load_second(&arguments, second);
         for _ in 0..options.directions {
             let mut draw = || -> Vec<Vec<f64>> {

@@ -262,10 +262,9 @@ fn fill_mask<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, batch: &Batc
 
 fn fill_states<T: Wide>(sequence: &mut dyn Sequence<T>, states: Option<&Vec<Vec<T>>>) {
     for i in 0..sequence.interface().states.len() {
-        let initial = sequence.initial_mut(i);
         match states {
-            Some(states) => initial.copy_from_slice(&states[i]),
-            None => initial.fill(T::default()),
+            Some(states) => sequence.initial_mut(i).copy_from_slice(&states[i]),
+            None => sequence.begin(i),
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn cell(loaded: &Loaded, args: &Args, report: &Report) -> Value {
 fn row(loaded: &Loaded, row: &Row) -> Value {
     let compared = row.compared > 0;
     let declared = declared(loaded, row).map(
-        |(line, column)| json!({ "file": loaded.source.name, "line": line, "column": column }),
+        |(line, column)| json!({ "file": loaded.source().name, "line": line, "column": column }),
     );
     json!({
         "role": row.subject.name(),

@@ -20,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::run::EngineArg;
 use crate::dims::Dims;
 use crate::failure::Failure;
+use crate::hypers::Hypers;
 use crate::load::{Loaded, Missing, load};
 use crate::output::{print, print_json};
 
@@ -81,7 +82,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "all")]
     cell: Option<String>,
     /// Check every cell of the catalogue
-    #[arg(long, conflicts_with_all = ["cell", "dims"])]
+    #[arg(long, conflicts_with_all = ["cell", "dims", "set"])]
     all: bool,
     /// Which derivatives: 1 gradients, 2 forward mode and products with the Hessian
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -90,6 +91,9 @@ pub(crate) struct Args {
     /// The sizes of the cell's dimensions; chosen for you if left out
     #[arg(long, value_name = "I=3,H=4")]
     dims: Option<Dims>,
+    /// The values of the cell's hyper-parameters; as the cell says if left out
+    #[arg(long, value_name = "NAME=0.1")]
+    set: Option<Hypers>,
     /// How many random cases
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -123,7 +127,7 @@ fn tolerance(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let passed = match &args.cell {
         Some(cell) => {
-            let loaded = load(cell, args.dims.as_ref(), Missing::Choose)?;
+            let loaded = load(cell, args.dims.as_ref(), args.set.as_ref(), Missing::Choose)?;
             let bar = progress(args.cases.into());
             let report = check(&loaded, args, &bar)?;
             bar.finish_and_clear();
@@ -138,7 +142,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             let entries = cellc_cells::all();
             let bar = progress(u64::from(args.cases) * entries.len() as u64);
             let check = |entry: &cellc_cells::Entry| {
-                let loaded = load(entry.name, Some(&chosen(entry)), Missing::Report)?;
+                let loaded = load(entry.name, Some(&chosen(entry)), None, Missing::Report)?;
                 let report = check(&loaded, args, &bar)?;
                 Ok((loaded, report))
             };
@@ -170,10 +174,10 @@ fn chosen(entry: &cellc_cells::Entry) -> Dims {
 
 /// Checks one cell.
 fn check(loaded: &Loaded, args: &Args, bar: &ProgressBar) -> Result<Report, Failure> {
-    let (graph, engine) = (&loaded.cell.graph, Engine::from(args.engine));
+    let (cell, engine) = (&loaded.cell, Engine::from(args.engine));
     let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
-    let program = Program::<f64>::new(graph, engine).map_err(|error| failed(&error))?;
-    let mut kinks = Kinks::new(graph, engine).map_err(|error| failed(&error))?;
+    let program = Program::<f64>::of(cell, engine).map_err(|error| failed(&error))?;
+    let mut kinks = Kinks::of(cell, engine).map_err(|error| failed(&error))?;
     let options = Options {
         cases: args.cases as usize,
         entries: args.entries as usize,
@@ -187,7 +191,7 @@ fn check(loaded: &Loaded, args: &Args, bar: &ProgressBar) -> Result<Report, Fail
     let report = if args.order == 1 {
         check_with_progress(sequence, Some(&mut kinks), &options, done)
     } else {
-        let mut second = SecondOrder::new(graph, engine).map_err(|error| failed(&error))?;
+        let mut second = SecondOrder::new(&cell.graph, engine).map_err(|error| failed(&error))?;
         check_second_order(sequence, &mut second, Some(&mut kinks), &options, done)
     };
     report.map_err(|error| {
@@ -223,5 +227,5 @@ fn declared(loaded: &Loaded, row: &Row) -> Option<(usize, usize)> {
         }
     };
     let name = names.into_iter().find(|name| name.text == row.name)?;
-    Some(loaded.source.position(name.span.start))
+    Some(loaded.source().position(name.span.start))
 }

@@ -24,7 +24,7 @@ pub(super) fn cell(loaded: &Loaded, args: &Args, report: &Report) -> String {
         "{name}{with}: {what}\n{} cases, seed {}, f64; declarations are in {}\n\n{}",
         report.cases,
         args.seed,
-        loaded.source.name,
+        loaded.source().name,
         table(loaded, &report.rows)
     );
     // Writing to a string cannot fail.
@@ -200,7 +200,7 @@ fn advice(loaded: &Loaded, args: &Args, report: &Report) -> String {
          \x20 - the text of {}, which is wrong for: {names}\n\
          \x20 - the table above, and what printed it: cellc {} on {} with the engine {},\n\
          \x20   {}\n{other}",
-        loaded.source.name,
+        loaded.source().name,
         env!("CARGO_PKG_VERSION"),
         std::env::consts::ARCH,
         engine(args),
@@ -229,7 +229,7 @@ mod tests {
     fn said(relative_error: f64, more: &[&str]) -> String {
         let text = "cell a(N) {\n    param w: [N]\n    output y = w * w\n}\n";
         let dims = "N=3".parse().expect("sizes");
-        let loaded = compile(&Source::new("a.cell", text), Some(&dims), Missing::Report);
+        let loaded = compile(Source::new("a.cell", text), Some(&dims), None, Missing::Report);
         let worst = Worst {
             case: 4,
             extent: Extent { steps: 2, batch: 3 },

@@ -1,6 +1,6 @@
 //! Dimensions and their bindings.
 
-use super::super::names::Entry;
+use super::super::names::{Entry, Origin};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::suggest::closest;
 use crate::syntax::ast::{Expr, Name, Operator};
@@ -34,9 +34,13 @@ pub(crate) fn binding_out_of_range(dim: &Name, found: usize, limit: usize) -> Di
         .label(format!("expected a size from 1 to {limit}"))
 }
 
-pub(crate) fn second_dimension(dim: &Name, first: Span) -> Diagnostic {
-    Diagnostic::error(format!("dimension `{}` is declared twice", dim.text), dim.span)
-        .also(first, "first here")
+pub(crate) fn second_dimension(dim: &Name, first: &Entry) -> Diagnostic {
+    let text = &dim.text;
+    let message = match first.origin {
+        Origin::Dimension => format!("dimension `{text}` is declared twice"),
+        origin => format!("`{text}` is declared, but {} already", origin.describe()),
+    };
+    Diagnostic::error(message, dim.span).also(first.span, "first here")
 }
 
 pub(crate) fn unknown_dimension(name: &str, span: Span, dims: &[&str], cell: &Name) -> Diagnostic {
@@ -52,9 +56,15 @@ pub(crate) fn unknown_dimension(name: &str, span: Span, dims: &[&str], cell: &Na
 }
 
 pub(crate) fn value_as_dimension(name: &str, span: Span, entry: &Entry) -> Diagnostic {
-    Diagnostic::error(format!("expected a dimension, found `{name}`"), span)
-        .also(entry.span, format!("`{name}` is {}", entry.origin.describe()))
-        .help("dimensions are those of the cell: `cell NAME(I, H)`")
+    let fault = Diagnostic::error(format!("expected a dimension, found `{name}`"), span)
+        .also(entry.span, format!("`{name}` is {}", entry.origin.describe()));
+    match entry.origin {
+        Origin::Parameter => fault.help(
+            "the dimensions of a function are those that the types of its parameters name: \
+             `fn NAME(v: [N])`",
+        ),
+        _ => fault.help("dimensions are those of the cell: `cell NAME(I, H)`"),
+    }
 }
 
 pub(crate) fn dimension_not_whole(span: Span) -> Diagnostic {

@@ -1,14 +1,19 @@
 //! The faults of meaning, one constructor each.
 
 mod dims;
+mod functions;
 mod names;
 mod shapes;
+mod warnings;
 
 pub(super) use dims::*;
+pub(super) use functions::*;
 pub(super) use names::*;
 pub(super) use shapes::*;
+pub(super) use warnings::*;
 
 use super::constants::INITIALIZERS;
+use super::names::Entry;
 use super::value::{Extent, Extents, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::op::TypeError;
@@ -166,20 +171,88 @@ pub(super) fn not_finite(expr: &Expr, found: f64) -> Diagnostic {
 
 pub(super) fn value_in_initializer(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error(format!("`{name}` is not known before the cell runs"), span)
-        .help("initialisers are made of numbers and dimensions")
+        .help("initialisers are made of numbers, dimensions, constants and hyper-parameters")
 }
 
 pub(super) fn not_a_number(expr: &Expr) -> Diagnostic {
     Diagnostic::error("expected a number", expr.span)
-        .help("initialisers are made of numbers and dimensions")
+        .help("initialisers and constants are made of numbers, dimensions and other constants")
 }
 
 pub(super) fn not_an_initializer_operator(op: Operator, span: Span) -> Diagnostic {
-    Diagnostic::error(format!("`{}` has no place in an initialiser", op.symbol()), span)
-        .help("the operators there are `+`, `-`, `*` and `/`")
+    Diagnostic::error(
+        format!("`{}` has no place in an initialiser or a constant", op.symbol()),
+        span,
+    )
+    .help("the operators there are `+`, `-`, `*` and `/`")
 }
 
 pub(super) fn not_an_initializer_function(function: &Name) -> Diagnostic {
-    Diagnostic::error(format!("`{}` has no place in an initialiser", function.text), function.span)
-        .help("the functions there are those of single numbers, such as `sqrt(x)` and `max(a, b)`")
+    Diagnostic::error(
+        format!("`{}` has no place in an initialiser or a constant", function.text),
+        function.span,
+    )
+    .help("the functions there are those of single numbers, such as `sqrt(x)` and `max(a, b)`")
+}
+
+// States at the start.
+
+pub(super) fn unknown_initial<'c>(
+    name: &Name,
+    params: impl Iterator<Item = &'c str>,
+) -> Diagnostic {
+    let text = &name.text;
+    let fault = Diagnostic::error(format!("unknown name `{text}`"), name.span);
+    match closest(text, params) {
+        Some(known) => fault.help(format!("did you mean `{known}`?")).edit(name.span, known),
+        None => fault.help(format!(
+            "a state begins at a number or at a parameter of its shape: declare `param {text}: ..`"
+        )),
+    }
+}
+
+pub(super) fn initial_of_other(name: &Name, entry: &Entry) -> Diagnostic {
+    let text = &name.text;
+    Diagnostic::error(format!("a state cannot begin at `{text}`"), name.span)
+        .also(entry.span, format!("`{text}` is {}", entry.origin.describe()))
+        .help("a state begins at a number or at a parameter of its shape")
+}
+
+pub(super) fn initial_of_other_shape(
+    state: &Name,
+    declared: &Extents,
+    name: &Name,
+    found: &Value,
+    found_at: Span,
+) -> Diagnostic {
+    let message = format!(
+        "state `{}` of shape {declared} cannot begin at `{}`, which is {}",
+        state.text,
+        name.text,
+        found.describe()
+    );
+    Diagnostic::error(message, name.span)
+        .also(found_at, "the parameter is declared here")
+        .help("it must be of the state's own shape; nothing is repeated here")
+}
+
+// Hyper-parameters.
+
+pub(super) fn unknown_hyper(name: &str, cell: &Name, hypers: &[&str]) -> Diagnostic {
+    let message = format!("cell `{}` has no hyper-parameter `{name}`", cell.text);
+    let fault = Diagnostic::error(message, cell.span);
+    match closest(name, hypers.iter().copied()) {
+        Some(hyper) => fault.help(format!("did you mean `{hyper}`?")),
+        None if hypers.is_empty() => fault.help("it has none: one is declared `hyper NAME = 0.1`"),
+        None => fault.help(format!("its hyper-parameters are {}", hypers.join(", "))),
+    }
+}
+
+pub(super) fn hyper_not_finite(name: &Name, found: f64) -> Diagnostic {
+    Diagnostic::error(format!("hyper-parameter `{}` cannot be {found}", name.text), name.span)
+        .label("expected a finite number")
+}
+
+pub(super) fn second_setting(name: &str, cell: &Name) -> Diagnostic {
+    Diagnostic::error(format!("hyper-parameter `{name}` is given twice"), cell.span)
 }

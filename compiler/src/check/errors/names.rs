@@ -69,11 +69,10 @@ pub(crate) fn second_definition(name: &Name, origin: Origin, first: &Entry) -> D
     if origin == Origin::Definition {
         match first.origin {
             Origin::Declared(Kind::State) => {
-                let start = Span::new(name.span.start, name.span.start);
                 return Diagnostic::error(format!("state `{text}` is not assigned to"), name.span)
                     .also(first.span, "declared here")
                     .help("its value at the next time step is defined by `next`")
-                    .edit(start, "next ");
+                    .edit(name.span.before(), "next ");
             }
             Origin::Definition => {}
             other => {
@@ -86,7 +85,7 @@ pub(crate) fn second_definition(name: &Name, origin: Origin, first: &Entry) -> D
     }
     let verb = if origin == Origin::Definition { "defined" } else { "declared" };
     let before = match first.origin {
-        Origin::Definition => "defined",
+        Origin::Definition | Origin::Constant => "defined",
         _ => "declared",
     };
     let message = if verb == before {
@@ -101,13 +100,20 @@ pub(crate) fn second_definition(name: &Name, origin: Origin, first: &Entry) -> D
 
 // Functions.
 
-pub(crate) fn unknown_function(name: &Name, is_value: bool) -> Diagnostic {
+pub(crate) fn unknown_function<'f>(
+    name: &Name,
+    is_value: bool,
+    own: impl Iterator<Item = &'f str>,
+) -> Diagnostic {
     let text = &name.text;
     if is_value {
         return Diagnostic::error(format!("`{text}` is not a function"), name.span)
             .help("a product is written with `*`, or with `@` between a matrix and a vector");
     }
     let fault = Diagnostic::error(format!("unknown function `{text}`"), name.span);
+    if let Some(own) = closest(text, own) {
+        return fault.help(format!("did you mean `{own}`?")).edit(name.span, own);
+    }
     if let Some((_, here)) = FOREIGN_FUNCTIONS.iter().find(|(foreign, _)| foreign == text) {
         let fault = fault.help(format!("write `{here}`"));
         let renamed = FUNCTIONS.iter().any(|function| function.name == *here);
@@ -117,7 +123,11 @@ pub(crate) fn unknown_function(name: &Name, is_value: bool) -> Diagnostic {
         Some(known) => fault.help(format!("did you mean `{known}`?")).edit(name.span, known),
         None => {
             let names: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
-            fault.help(format!("the functions are {}", names.join(", ")))
+            fault.help(format!(
+                "the functions are {}; one of your own is written `fn {text}(x) = ..` above the \
+                 cell",
+                names.join(", ")
+            ))
         }
     }
 }

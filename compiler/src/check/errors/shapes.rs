@@ -22,6 +22,7 @@ pub(crate) fn too_many_elements(extents: &Extents, limit: usize, span: Span) -> 
 pub(crate) fn introduced(name: &str, entry: &Entry, value: &Value) -> String {
     let verb = match entry.origin {
         Origin::Declared(_) => "declared as",
+        Origin::Parameter => "in this call",
         _ => "defined here:",
     };
     format!("`{name}` is {verb} {}", value.describe())
