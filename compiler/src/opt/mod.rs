@@ -11,6 +11,7 @@ mod merge;
 mod pads;
 mod rebuild;
 mod split;
+mod stops;
 mod sums;
 
 pub use algebra::algebra;
@@ -21,6 +22,7 @@ pub use merge::merge;
 pub use pads::pads;
 pub(crate) use rebuild::keep;
 pub use split::split;
+pub use stops::stops;
 pub use sums::sums;
 use thiserror::Error;
 
@@ -47,7 +49,8 @@ pub const PASSES: [Pass; 4] = [
 
 /// The passes that ready a graph for the loop, once it is neither differentiated nor simplified
 /// any more: [`split()`] would undo [`merge()`].
-pub const LOOP_PASSES: [Pass; 8] = [
+pub const LOOP_PASSES: [Pass; 9] = [
+    Pass { name: "stops", run: stops },
     Pass { name: "pads", run: pads },
     Pass { name: "merge", run: merge },
     Pass { name: "cse", run: cse },
