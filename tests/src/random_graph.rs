@@ -25,7 +25,7 @@ pub struct Genome {
 pub const EXTENTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17];
 
 /// The number of kinds of operation that [`Genome::build`] can make.
-pub const KINDS: usize = Unary::ALL.len() + Binary::ALL.len() + 18;
+pub const KINDS: usize = Unary::ALL.len() + Binary::ALL.len() + 19;
 
 impl Genome {
     /// The genome of a seed: the same for ever.
@@ -291,7 +291,13 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             let b = find(graph, q, |ty| real(ty) && ty.rank() == 2 && ty.shape[0] == k)?;
             graph.push(Op::MatMul, &[a, b]).ok()
         }
-        16 => graph.push(Op::constant(f64::from(p % 9) / 4.0 - 1.0), &[]).ok(),
+        16 => {
+            // Differences see through a stop: only what has no derivative anyway is stopped.
+            let x = find_exact(graph, p, real)?;
+            let x = graph.push(Op::Unary(Unary::Floor), &[x]).ok()?;
+            graph.push(Op::Stop, &[x]).ok()
+        }
+        17 => graph.push(Op::constant(f64::from(p % 9) / 4.0 - 1.0), &[]).ok(),
         _ => {
             // Keeps values small in deep graphs.
             let x = find(graph, p, real)?;

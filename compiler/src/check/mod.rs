@@ -4,6 +4,8 @@
 //! computed from `None` is `None` without a further word, so that only independent faults are
 //! reported. The graph may hold values that nothing uses.
 
+mod activations;
+mod arrays;
 mod constants;
 mod dims;
 mod errors;
@@ -12,6 +14,7 @@ mod functions;
 mod indexing;
 mod names;
 mod operators;
+mod reductions;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
