@@ -2,7 +2,8 @@
 
 use cellc_compiler::check::check;
 use cellc_compiler::diagnostic::{Source, render};
-use cellc_compiler::ir::graph::Graph;
+use cellc_compiler::ir::graph::{Graph, OutputRole};
+use cellc_compiler::pipeline::Graphs;
 use cellc_compiler::syntax::parse;
 use cellc_runtime::gradcheck::{self, Options};
 use cellc_runtime::program::{Engine, Program};
@@ -158,12 +159,24 @@ fn derivatives_at_edges() {
     }
 }
 
+/// The derivatives of both factors ask for one value, which one of them has stopped.
+fn graph_of_stop() -> Graph {
+    graph("sigmoid(x * s) * stop_gradient(sigmoid(x * s)) * s", "C")
+}
+
 /// A stop is gone once there is a gradient.
 #[test]
 fn stops_take_no_code() {
     let graph = graph("x * stop_gradient(sigmoid(x))", "C");
-    let graphs = cellc_compiler::pipeline::Graphs::new(&graph, |_| true).expect("it compiles");
+    let graphs = Graphs::new(&graph, |_| true).expect("it compiles");
     for graph in [&graphs.forward, &graphs.taped, &graphs.backward] {
         assert!(!graph.to_string().contains("= stop "), "{graph}");
     }
+    // Nor does the tape keep a value twice.
+    let graph = graph_of_stop();
+    let graphs = Graphs::new(&graph, |_| true).expect("it compiles");
+    let residuals = graphs.taped.outputs_of(OutputRole::Residual);
+    let mut kept: Vec<_> = residuals.map(|output| output.value).collect();
+    kept.dedup();
+    assert_eq!(kept.len(), 1, "{}", graphs.taped);
 }

@@ -103,11 +103,10 @@ pub(crate) fn matmul_shapes(op: Span, a: &Operand, b: &Operand) -> Diagnostic {
         ([_, _], [_]) | ([_], [_, _]) => matmul_help(fault, a, b),
         ([_], [_]) => fault.help("the inner product of two vectors is `dot(u, v)`, the elementwise one `u * v`, the outer one `outer(u, v)`"),
         ([], _) | (_, []) => fault.help("a single number is multiplied by `*`").edit(op, "*"),
-        ([_, _], [_, _]) => fault.help(
+        _ => fault.help(
             "the right matrix has as many rows as the left one has columns; `transpose(m)` swaps \
              them",
         ),
-        _ => fault,
     }
 }
 

@@ -23,7 +23,7 @@ const HALF_PI: [f64; 5] = [
 /// pi/2 as 32 bits, and what is left of it.
 const HALF_PI_OF_SINGLES: [f64; 2] = [1.570_796_326_734_125_6, 6.077_100_506_506_192e-11];
 /// No reduced angle is larger, but beyond the range of the reduction.
-const LARGEST_ANGLE: f64 = 0.7854;
+const LARGEST_ANGLE: f64 = 0.79;
 
 impl Math {
     /// The sine of an angle in radians.
