@@ -161,9 +161,9 @@ fn derivatives_at_edges() {
     }
 }
 
-/// The derivatives of both factors ask for one value, which one of them has stopped.
+/// The derivatives of a product and of a sigmoid ask for one value, which is stopped for the product.
 fn graph_of_stop() -> Graph {
-    graph("sigmoid(x * s) * stop_gradient(sigmoid(x * s)) * s", "C")
+    graph("W @ stop_gradient(sigmoid(x * s)) * sum(sigmoid(x * s))", "C")
 }
 
 /// A stop is gone once there is a gradient.
