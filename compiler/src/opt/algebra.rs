@@ -97,6 +97,11 @@ fn rewrite(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<(Op, Vec<ValueI
             }
             return None;
         }
+        (Op::Slice { axis, start, len }, (Op::Slice { axis: along, start: first, .. }, x))
+            if axis == along =>
+        {
+            (Op::Slice { axis: *axis, start: first + start, len: *len }, x.to_vec())
+        }
         (Op::Binary(Binary::Add), _) => match inner(1) {
             (Op::Unary(Unary::Neg), x) => (Op::Binary(Binary::Sub), vec![operands[0], x[0]]),
             _ => return None,
