@@ -12,7 +12,7 @@ use super::{Math, exp2};
 
 /// 2/3 in two parts.
 const TWO_THIRDS: [f64; 2] = [2.0 / 3.0, 3.700_743_415_417_188e-17];
-/// What ln 2 is beyond `ln_2[0]` of [`super::F64`].
+/// What ln 2 is beyond `ln_2[0]` of [`super::precision::F64`].
 const LN_2_REST: f64 = 1.908_214_929_270_587_7e-10;
 /// `(2 atanh(s) - 2 s - 2/3 s^3) / s^5` in powers of `s^2`. Error 8.4e-23 relative to log.
 const ATANH: [f64; 8] = [
