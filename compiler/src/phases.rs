@@ -104,9 +104,9 @@ pub fn phases(graph: &Graph) -> Loop {
             && for_next[id.index()]
     };
     let products = graph.ids().filter(|&id| is_product(id) || is_started(id));
-    // An outer product would take a matrix of memory for each step and example.
+    // A product that is a matrix would take a matrix of memory for each step and example.
     let for_product = graph.ancestors(products.flat_map(|id| match graph.op(id) {
-        Op::Outer => graph.operands(id).to_vec(),
+        Op::Outer | Op::MatMul => graph.operands(id).to_vec(),
         _ => vec![id],
     }));
     let phase = |id: ValueId| {

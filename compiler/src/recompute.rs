@@ -335,8 +335,8 @@ fn reading_phases(looped: &Loop, places: &[ValueId]) -> BTreeSet<Phase> {
 fn operations(op: &Op) -> Option<usize> {
     match op {
         Op::Unary(Unary::Neg | Unary::Abs | Unary::Relu) | Op::Select => Some(1),
-        Op::Binary(op) if *op != Binary::Div => Some(1),
-        Op::Constant(_) | Op::Broadcast { .. } | Op::Reshape { .. } => Some(0),
+        Op::Binary(op) if !matches!(op, Binary::Div | Binary::Pow) => Some(1),
+        Op::Constant(_) | Op::Broadcast { .. } | Op::Reshape { .. } | Op::Stop => Some(0),
         _ => None,
     }
 }

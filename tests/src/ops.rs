@@ -112,6 +112,7 @@ pub fn cases() -> Vec<Case> {
         Unary::ALL.into_iter().for_each(|op| add(Op::Unary(op), &of(1)));
         Binary::ALL.into_iter().for_each(|op| add(Op::Binary(op), &of(2)));
         add(Op::Select, &of(3));
+        add(Op::Stop, &of(1));
     }
     for n in EXTENTS {
         add(Op::Concat { axis: 0 }, &[vector(n)]);
@@ -132,6 +133,7 @@ pub fn cases() -> Vec<Case> {
         for kind in Reduction::ALL {
             add(Op::Reduce { kind, axis: None }, &[vector(n)]);
         }
+        add(Op::Range { len: n }, &[]);
         add(Op::Take, &[vector(n), index(n)]);
         add(Op::Put { len: n }, &[index(n), Type::scalar()]);
         for k in [1, 4, 6] {
@@ -144,6 +146,9 @@ pub fn cases() -> Vec<Case> {
         add(Op::MatVec, &[of.clone(), vector(n)]);
         add(Op::MatVecT, &[of.clone(), vector(m)]);
         add(Op::Outer, &[vector(m), vector(n)]);
+        for k in [1, 4, 7] {
+            add(Op::MatMul, &[matrix([m, k]), matrix([k, n])]);
+        }
         add(Op::Transpose, std::slice::from_ref(&of));
         for from in [[1, 1], [1, n], [m, 1], [m, n]] {
             add(Op::Broadcast { shape: [m, n].as_slice().into() }, &[matrix(from)]);

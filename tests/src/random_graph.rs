@@ -25,7 +25,7 @@ pub struct Genome {
 pub const EXTENTS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17];
 
 /// The number of kinds of operation that [`Genome::build`] can make.
-pub const KINDS: usize = Unary::ALL.len() + Binary::ALL.len() + 16;
+pub const KINDS: usize = Unary::ALL.len() + Binary::ALL.len() + 19;
 
 impl Genome {
     /// The genome of a seed: the same for ever.
@@ -102,9 +102,9 @@ fn find_exact(graph: &Graph, pick: u16, fits: impl Fn(&Type) -> bool) -> Option<
         let op = graph.op(id);
         let rounded = match op {
             Op::Argument { role, .. } => *role == Role::State,
-            Op::Unary(op) => !matches!(op, Unary::Neg | Unary::Abs | Unary::Relu),
+            Op::Unary(op) => !matches!(op, Unary::Neg | Unary::Abs | Unary::Relu | Unary::Floor),
             Op::Binary(op) => {
-                matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div)
+                matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow)
             }
             Op::Reduce { kind, .. } => *kind == Reduction::Sum,
             _ => op.class() == Class::Product,
@@ -139,10 +139,16 @@ fn along(ty: &Type) -> bool {
 fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
     let kind = usize::from(kind) % KINDS;
     if let Some(&op) = Unary::ALL.get(kind) {
-        let x = find(graph, p, real)?;
+        // A jump makes much of a last bit.
         let x = match op {
-            Unary::Log | Unary::Sqrt => positive(graph, x)?,
-            Unary::Exp => graph.push(Op::Unary(Unary::Tanh), &[x]).ok()?,
+            Unary::Floor => find_exact(graph, p, real)?,
+            _ => find(graph, p, real)?,
+        };
+        let x = match op {
+            Unary::Log | Unary::Sqrt | Unary::Log1p => positive(graph, x)?,
+            Unary::Exp | Unary::Expm1 | Unary::Sin | Unary::Cos => {
+                graph.push(Op::Unary(Unary::Tanh), &[x]).ok()?
+            }
             _ => x,
         };
         return graph.push(Op::Unary(op), &[x]).ok();
@@ -154,11 +160,16 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             true => find_exact(graph, pick, fits),
             false => find(graph, pick, fits),
         };
-        let x = pick(p, &real)?;
+        let mut x = pick(p, &real)?;
         let ty = graph.ty(x).clone();
         let mut y = pick(q, &|other| *other == ty)?;
-        if op == Binary::Div {
-            y = positive(graph, y)?;
+        match op {
+            Binary::Div => y = positive(graph, y)?,
+            Binary::Pow => {
+                x = positive(graph, x)?;
+                y = graph.push(Op::Unary(Unary::Tanh), &[y]).ok()?;
+            }
+            _ => {}
         }
         return graph.push(Op::Binary(op), &[x, y]).ok();
     }
@@ -273,7 +284,20 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             let a = find(graph, q, |ty| real(ty) && ty.rank() < 2 && ty.size() <= 17)?;
             graph.push(Op::Put { len: bound }, &[i, a]).ok()
         }
-        14 => graph.push(Op::constant(f64::from(p % 9) / 4.0 - 1.0), &[]).ok(),
+        14 => graph.push(Op::Range { len: usize::from(p) % 17 + 1 }, &[]).ok(),
+        15 => {
+            let a = find(graph, p, ranked(2))?;
+            let k = wanted(a, graph)[1];
+            let b = find(graph, q, |ty| real(ty) && ty.rank() == 2 && ty.shape[0] == k)?;
+            graph.push(Op::MatMul, &[a, b]).ok()
+        }
+        16 => {
+            // Differences see through a stop: only what has no derivative anyway is stopped.
+            let x = find_exact(graph, p, real)?;
+            let x = graph.push(Op::Unary(Unary::Floor), &[x]).ok()?;
+            graph.push(Op::Stop, &[x]).ok()
+        }
+        17 => graph.push(Op::constant(f64::from(p % 9) / 4.0 - 1.0), &[]).ok(),
         _ => {
             // Keeps values small in deep graphs.
             let x = find(graph, p, real)?;

@@ -57,7 +57,11 @@ fn same<T: Wide>(a: T, b: T, rounded: bool) -> bool {
 /// Holds native code against the interpreter, for a value of every size up to two registers and
 /// a tail: the number `i` of an operand is special number `i + shift` of it, over all of them.
 fn check<T: Wide>(op: &Op, operands: usize, rounded: bool) {
-    let specials = specials::<T>();
+    let mut specials = specials::<T>();
+    if let Op::Unary(Unary::Sin | Unary::Cos) = op {
+        // Native code reduces angles as far as the documentation says.
+        specials.retain(|x| x.to_f64().abs() < 1e6 || !x.to_f64().is_finite());
+    }
     let n = specials.len();
     for size in 1..=9 {
         let shapes: &[&[usize]] = match op {
@@ -106,16 +110,14 @@ fn check_both(op: &Op, operands: usize, rounded: bool) {
 #[test]
 fn functions_of_one_operand() {
     for op in Unary::ALL {
-        let rounded =
-            matches!(op, Unary::Exp | Unary::Log | Unary::Sigmoid | Unary::Tanh | Unary::Softplus);
-        check_both(&Op::Unary(op), 1, rounded);
+        check_both(&Op::Unary(op), 1, op.is_transcendental());
     }
 }
 
 #[test]
 fn functions_of_two_operands() {
     for op in Binary::ALL {
-        check_both(&Op::Binary(op), 2, false);
+        check_both(&Op::Binary(op), 2, op == Binary::Pow);
     }
 }
 

@@ -59,6 +59,12 @@ fn functions_of_one_operand() {
     let x: &[f64] = &[-2.0, -0.0, 0.0, 3.0];
     check(&Op::Unary(Unary::Relu), &[x], &[4], &[&[0.0, 0.0, 0.0, 48.0]]);
     check(&Op::Unary(Unary::Abs), &[x], &[4], &[&[-12.0, 0.0, 0.0, 48.0]]);
+    check(&Op::Unary(Unary::Floor), &[x], &[4], &[&[0.0; 4]]);
+    check(&Op::Stop, &[x], &[4], &[&[0.0; 4]]);
+    let zeros: &[f64] = &[0.0, -0.0];
+    for function in [Unary::Expm1, Unary::Log1p, Unary::Sin] {
+        check(&Op::Unary(function), &[zeros], &[2], &[&[12.0, 24.0]]);
+    }
 }
 
 #[test]
@@ -71,6 +77,12 @@ fn functions_of_two_operands() {
     for op in [Binary::Less, Binary::LessEqual, Binary::Equal] {
         check(&Op::Binary(op), &[a, b], &[4], &[&[0.0; 4], &[0.0; 4]]);
     }
+    let base: &[f64] = &[0.0, 0.0, 0.0, 0.0, -2.0, -3.0];
+    let exponent: &[f64] = &[0.0, 1.0, 2.0, 0.5, 3.0, 0.0];
+    let to_base: &[f64] = &[0.0, 24.0, 0.0, f64::INFINITY, 720.0, 0.0];
+    let pow = Op::Binary(Binary::Pow);
+    check(&pow, &[base, exponent], &[6], &[to_base]);
+    check(&pow, &[&[0.0, 0.0, 1.0], &[0.0, 3.0, 7.0]], &[3], &[&[0.0, 0.0, 252.0], &[0.0; 3]]);
     let c: &[f64] = &[0.0, -0.0, 0.5, f64::NAN];
     let (chosen, other): (&[f64], &[f64]) = (&[0.0, 0.0, 36.0, 48.0], &[12.0, 24.0, 0.0, 0.0]);
     check(&Op::Select, &[c, a, b], &[4], &[&[0.0; 4], chosen, other]);

@@ -41,7 +41,7 @@ fn run(text: &str, dims: &[(&str, usize)], values: &[(&str, &[f64])]) -> Vec<(St
 fn assert_close(found: &[f64], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}: {found:?}, not {expected:?}");
     for (a, b) in found.iter().zip(expected) {
-        let close = a == b || (a - b).abs() <= 1e-12 * b.abs().max(1.0);
+        let close = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-12 * b.abs().max(1.0);
         assert!(close, "{what}: {found:?}, not {expected:?}");
     }
 }
@@ -52,7 +52,7 @@ const W: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
 #[test]
 fn expressions_mean_what_they_say() {
     let sums = [(2.5_f64.exp() + 1.0).ln(), (0.5_f64.exp() + (-2.0_f64).exp() + 1.0).ln()];
-    let cases: [(&str, &[f64]); 41] = [
+    let cases: [(&str, &[f64]); 92] = [
         ("2 * 3 - 4 / 8", &[5.5]),
         ("-x * 2", &[-1.0, 4.0, 0.0]),
         ("x - (1 - 3)", &[2.5, 0.0, 2.0]),
@@ -95,6 +95,58 @@ fn expressions_mean_what_they_say() {
         ("logsumexp(log(concat(0, 0)))", &[f64::NEG_INFINITY]),
         ("logsumexp(concat(1, 0 - log(0)))", &[f64::INFINITY]),
         ("concat(logsumexp(concat(2.5, 0)), logsumexp(x))", &sums),
+        ("x != 0", &[1.0, 1.0, 0.0]),
+        ("log(-x) != log(-x)", &[1.0, 0.0, 0.0]),
+        ("pow(x, 2) + pow(x, 0)", &[1.25, 5.0, 1.0]),
+        ("pow(x, -3)", &[8.0, -0.125, f64::INFINITY]),
+        ("pow(x, 7) / pow(x, 6) * (x != 0)", &[0.5, -2.0, f64::NAN]),
+        ("pow(square(x), 1.5)", &[0.125, 8.0, 0.0]),
+        ("pow(abs(x), x)", &[0.5_f64.sqrt(), 0.25, 1.0]),
+        ("rsqrt(square(x) + 4)", &[4.25_f64.sqrt().recip(), 8.0_f64.sqrt().recip(), 0.5]),
+        ("sign(x)", &[1.0, -1.0, 0.0]),
+        ("floor(x + 0.25)", &[0.0, -2.0, 0.0]),
+        ("clamp(x, -1, u[0])", &[0.5, -1.0, 0.0]),
+        ("leaky_relu(x)", &[0.5, -0.02, 0.0]),
+        ("leaky_relu(x, u[0] / 4)", &[0.5, -0.5, 0.0]),
+        ("elu(x)", &[0.5, -0.864_664_716_763_387_3, 0.0]),
+        ("elu(x, 2) / 2", &[0.25, -0.864_664_716_763_387_3, 0.0]),
+        ("1e9 * elu(concat(-1e-9, -1e30, 1e-9))", &[-1.0 + 0.5e-9, -1e9, 1.0]),
+        ("gelu(x)", &[0.345_731_230_636_946_1, -0.045_500_263_896_358_4, 0.0]),
+        ("gelu(concat(1e30, -1e30, 0 - 1e300 * 1e300))", &[1e30, 0.0, 0.0]),
+        ("gelu_tanh(x)", &[0.345_714_009_825_143_94, -0.045_402_305_912_224_97, 0.0]),
+        ("gelu_tanh(concat(1e30, -1e30, 0 - 1e300 * 1e300))", &[1e30, 0.0, 0.0]),
+        ("silu(x)", &[0.311_229_665_600_927_3, -0.238_405_844_044_235_1, 0.0]),
+        ("silu(concat(1e30, -1e30, 0 - 1e300 * 1e300))", &[1e30, 0.0, 0.0]),
+        ("hard_sigmoid(4 * x)", &[5.0 / 6.0, 0.0, 0.5]),
+        ("hard_tanh(x)", &[0.5, -1.0, 0.0]),
+        ("sin(x) * sin(x) + cos(x) * cos(x)", &[1.0, 1.0, 1.0]),
+        ("erf(x)", &[0.520_499_877_813_046_5, -0.995_322_265_018_952_7, 0.0]),
+        ("1e9 * (expm1(x / 1e9) + log1p(x / 1e9))", &[1.0, -4.0, 0.0]),
+        ("stop_gradient(x)", &[0.5, -2.0, 0.0]),
+        ("min(x) + max(x) + amin(x) + amax(x)", &[-3.0]),
+        ("amax(W, 0) + amin(W, 0)", &[5.0, 7.0, 9.0]),
+        ("amax(W, 1) - amin(W, 1)", &[2.0, 2.0]),
+        ("norm(x) + norm(0 * x)", &[4.25_f64.sqrt()]),
+        ("norm(concat_rows(W, 0 * W), 1)", &[14.0_f64.sqrt(), 77.0_f64.sqrt(), 0.0, 0.0]),
+        ("cumsum(x)", &[0.5, -1.5, -1.5]),
+        ("cumsum(arange(7))", &[0.0, 1.0, 3.0, 6.0, 10.0, 15.0, 21.0]),
+        ("cumsum(W, 0)", &[1.0, 2.0, 3.0, 5.0, 7.0, 9.0]),
+        ("cumsum(W, 1)", &[1.0, 3.0, 6.0, 4.0, 9.0, 15.0]),
+        ("reshape(W, [N, M]) @ u", &[-1.0, -1.0, -1.0]),
+        ("reshape(W, [M * N])[1..3]", &[2.0, 3.0]),
+        ("reshape(x[..1], [])", &[0.5]),
+        ("W[1..]", &[4.0, 5.0, 6.0]),
+        ("W[M - 1] - W[0]", &[3.0, 3.0, 3.0]),
+        ("W[.., 1]", &[2.0, 5.0]),
+        ("W[1, ..2] + W[.., 1..][0]", &[6.0, 8.0]),
+        ("W[1, 2]", &[6.0]),
+        ("W[..1, N - 2..]", &[2.0, 3.0]),
+        ("stack(x, -x)", &[0.5, -2.0, 0.0, -0.5, 2.0, 0.0]),
+        ("concat_columns(W, eye(M))", &[1.0, 2.0, 3.0, 1.0, 0.0, 4.0, 5.0, 6.0, 0.0, 1.0]),
+        ("zeros([M]) + ones([1, M])", &[1.0, 1.0]),
+        ("W @ transpose(W)", &[14.0, 32.0, 32.0, 77.0]),
+        // A causal mask: what is at or before each row.
+        ("sum(arange(N) <= reshape(arange(N), [N, 1]), 1)", &[1.0, 2.0, 3.0]),
     ];
     for (expression, expected) in cases {
         let text = format!(

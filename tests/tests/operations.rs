@@ -3,7 +3,7 @@
 use cellc_compiler::codegen::Target;
 use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::eval::Precision;
-use cellc_compiler::ir::op::{Binary, Unary};
+use cellc_compiler::ir::op::{Binary, Op, Unary};
 use cellc_compiler::ir::text::parse;
 use cellc_compiler::jit::{Listing, list};
 use cellc_compiler::pipeline::{Graphs, Plans};
@@ -21,9 +21,12 @@ fn every_form_has_a_case() {
     let names = names.into_iter().chain(Binary::ALL.iter().map(|op| op.name()));
     let others = [
         "select",
+        "stop",
+        "range",
         "matvec",
         "matvec_t",
         "outer",
+        "matmul",
         "concat of 1 vectors, axis 0",
         "concat of 2 vectors, axis 0",
         "concat of 3 vectors, axis 0",
@@ -83,7 +86,9 @@ fn native_code_agrees_with_the_interpreter() {
 fn derivatives_agree_with_differences() {
     let options =
         Options { cases: 2, max_steps: 3, max_batch: 3, entries: 6, ..Options::default() };
-    for (number, case) in cases().iter().enumerate() {
+    // What is stopped differs by purpose, and numbers have no derivative.
+    let differs = |op: &Op| matches!(op, Op::Stop | Op::Range { .. });
+    for (number, case) in cases().iter().enumerate().filter(|(_, case)| !differs(&case.op)) {
         let graph = case.graph(ROLES[number % ROLES.len()]);
         let options = Options { seed: number as u64, ..options };
         for engine in [Engine::Interpreter, Engine::Jit] {

@@ -26,7 +26,8 @@ fn every_operation_occurs() {
     for seed in 0..3000 {
         let graph = Genome::of_seed(seed, 24).build();
         let leaves = graph.arguments().map(|(id, ..)| id).filter(|&id| graph.ty(id).is_real());
-        let from = graph.descendants(leaves);
+        let ranges = graph.ids().filter(|&id| matches!(graph.op(id), Op::Range { .. }));
+        let from = graph.descendants(leaves.chain(ranges));
         let to = graph.ancestors(graph.outputs().iter().map(|output| output.value));
         for id in graph.ids().filter(|id| from[id.index()] && to[id.index()]) {
             if !matches!(graph.op(id), Op::Argument { .. }) {

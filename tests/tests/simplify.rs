@@ -84,6 +84,16 @@ fn rules_that_fit() {
         &format!("{parts} %6 = slice %5 start=7 : [2]"),
         &["%5 = slice %2 start=1 : [2]", "output y = %5"],
     );
+    check(
+        "%5 = slice %0 start=1 : [2]\n%6 = slice %5 start=1 : [1]",
+        &["%5 = slice %0 start=2 : [1]", "output y = %5"],
+    );
+    check("%5 = neg %0 : [3]\n%6 = neg %5 : [3]", &["output y = %0"]);
+    check("%5 = transpose %3 : [3, 2]\n%6 = transpose %5 : [2, 3]", &["output y = %3"]);
+    let abs = &["%5 = abs %0 : [3]", "output y = %5"];
+    check("%5 = neg %0 : [3]\n%6 = abs %5 : [3]", abs);
+    check("%5 = abs %0 : [3]\n%6 = abs %5 : [3]", abs);
+    check("%5 = stop %0 : [3]\n%6 = stop %5 : [3]", &["%5 = stop %0 : [3]", "output y = %5"]);
     check("%5 = neg %1 : [3]\n%6 = add %0, %5 : [3]", &["%5 = sub %0, %1 : [3]", "output y = %5"]);
     check("%5 = neg %1 : [3]\n%6 = sub %0, %5 : [3]", &["%5 = add %0, %1 : [3]", "output y = %5"]);
     check(
@@ -112,6 +122,8 @@ fn rules_that_do_not_fit() {
         "%5 = constant 1.0 : []\n%6 = sub %4, %5 : []",
         "%5 = constant -1.0 : []\n%6 = mul %4, %5 : []",
         "%5 = sub %0, %0 : [3]",
+        "%5 = slice %3 axis=1 start=1 : [2, 2]\n%6 = slice %5 start=1 : [1, 2]",
+        "%5 = stop %0 : [3]\n%6 = neg %5 : [3]",
         "%5 = div %0, %0 : [3]",
         "%5 = sub %0, %1 : [3]\n%6 = sub %1, %0 : [3]\n%7 = add %5, %6 : [3]",
         "%5 = neg %0 : [3]\n%6 = add %5, %1 : [3]",

@@ -45,18 +45,24 @@ fn branch<'b>(op: &Op, y: Expr<'b>, x: impl Fn(usize) -> Expr<'b>) -> Option<Exp
     match op {
         Op::Unary(op) => match op {
             Unary::Relu | Unary::Abs => Some(order(x(0), x(0).fill(0.0))),
+            Unary::Floor => Some(y),
             Unary::Neg
             | Unary::Exp
             | Unary::Log
             | Unary::Sqrt
             | Unary::Sigmoid
             | Unary::Tanh
-            | Unary::Softplus => None,
+            | Unary::Softplus
+            | Unary::Expm1
+            | Unary::Log1p
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Erf => None,
         },
         Op::Binary(op) => match op {
             Binary::Max | Binary::Min => Some(order(x(0), x(1))),
             Binary::Less | Binary::LessEqual | Binary::Equal => Some(order(x(0), x(1))),
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div => None,
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Pow => None,
         },
         Op::Select => Some(x(0).equal(x(0).fill(0.0))),
         Op::Reduce { kind: Reduction::Max, axis } => {
@@ -65,9 +71,12 @@ fn branch<'b>(op: &Op, y: Expr<'b>, x: impl Fn(usize) -> Expr<'b>) -> Option<Exp
         Op::Reduce { kind: Reduction::Sum, .. }
         | Op::Argument { .. }
         | Op::Constant(_)
+        | Op::Range { .. }
+        | Op::Stop
         | Op::MatVec
         | Op::MatVecT
         | Op::Outer
+        | Op::MatMul
         | Op::Concat { .. }
         | Op::Slice { .. }
         | Op::Pad { .. }

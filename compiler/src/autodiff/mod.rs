@@ -191,6 +191,10 @@ impl<'b> Tape<'b> {
             return seen;
         }
         let op = self.graph.op(id);
+        if matches!(op, Op::Stop) {
+            // What is differentiated no further is differentiated already.
+            return self.get(self.graph.operands(id)[0]);
+        }
         let moves = matches!(
             op,
             Op::Concat { .. } | Op::Slice { .. } | Op::Broadcast { .. } | Op::Reshape { .. }

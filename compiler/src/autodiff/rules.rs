@@ -10,7 +10,10 @@
 //! both modes.
 //!
 //! At kinks: `relu` and `abs` have derivative 0 at 0; `max` and `min` (also as reductions) share
-//! the cotangent equally between what is equal. Comparisons have derivative 0 everywhere.
+//! the cotangent equally between what is equal. Comparisons and `floor` have derivative 0 everywhere,
+//! and so has `pow` with respect to its exponent where its base is 0.
+
+use std::f64::consts::FRAC_2_SQRT_PI;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -51,6 +54,16 @@ pub(super) fn vjp<'b>(op: &Op, s: &impl Site<'b>) -> Cotangents<'b> {
         Op::Unary(Unary::Relu)    => one(y().select(g(), y().fill(0.0))),
         Op::Unary(Unary::Softplus) => one(g() * x(0).apply(Op::Unary(Unary::Sigmoid))),
 
+        Op::Unary(Unary::Expm1)   => one(g() * (y() + y().fill(1.0))),
+        Op::Unary(Unary::Log1p)   => one(g() / (x(0) + x(0).fill(1.0))),
+        Op::Unary(Unary::Sin)     => one(g() * x(0).apply(Op::Unary(Unary::Cos))),
+        Op::Unary(Unary::Cos)     => one(-(g() * x(0).apply(Op::Unary(Unary::Sin)))),
+        Op::Unary(Unary::Erf)     => {
+            let bell = (-(x(0) * x(0))).apply(Op::Unary(Unary::Exp));
+            one(g() * (FRAC_2_SQRT_PI * bell))
+        }
+        Op::Unary(Unary::Floor)   => smallvec![None],
+
         Op::Binary(Binary::Add)   => two(g(), g()),
         Op::Binary(Binary::Sub)   => two(g(), -g()),
         Op::Binary(Binary::Mul)   => two(g() * x(1), g() * x(0)),
@@ -62,14 +75,30 @@ pub(super) fn vjp<'b>(op: &Op, s: &impl Site<'b>) -> Cotangents<'b> {
         Op::Binary(Binary::Max)   => two(g() * share(x(1), x(0)), g() * share(x(0), x(1))),
         Op::Binary(Binary::Min)   => two(g() * share(x(0), x(1)), g() * share(x(1), x(0))),
         Op::Binary(Binary::Less | Binary::LessEqual | Binary::Equal) => smallvec![None, None],
+        Op::Binary(Binary::Pow)   => {
+            let (zero, one) = (g().fill(0.0), g().fill(1.0));
+            // At an exponent of 0 the power is 1 everywhere, where the product could be 0 * inf.
+            let slope = x(1) * x(0).apply2(Op::Binary(Binary::Pow), x(1) - one);
+            let to_base = g() * x(1).select(slope, zero);
+            let log = x(0).select(y() * x(0).apply(Op::Unary(Unary::Log)), zero);
+            two(to_base, g() * log)
+        }
         Op::Select => {
             let zero = g().fill(0.0);
             smallvec![None, Some(x(0).select(g(), zero)), Some(x(0).select(zero, g()))]
         }
 
+        Op::Stop         => smallvec![None],
+        Op::Range { .. } => smallvec![],
+
         Op::MatVec  => two(g().apply2(Op::Outer, x(1)), x(0).apply2(Op::MatVecT, g())),
         Op::MatVecT => two(x(1).apply2(Op::Outer, g()), x(0).apply2(Op::MatVec, g())),
         Op::Outer   => two(g().apply2(Op::MatVec, x(1)), g().apply2(Op::MatVecT, x(0))),
+
+        Op::MatMul  => {
+            let transposed = |i| x(i).apply(Op::Transpose);
+            two(g().apply2(Op::MatMul, transposed(1)), transposed(0).apply2(Op::MatMul, g()))
+        }
 
         &Op::Concat { axis } => {
             let mut start = 0;
@@ -126,7 +155,8 @@ pub(super) fn jvp<'b>(op: &Op, s: &Moved<'b>) -> Option<Expr<'b>> {
         t(1).map(|t| x(0).apply2(op.clone(), t)),
     );
     match op {
-        Op::Argument { .. } | Op::Constant(_) => None,
+        Op::Argument { .. } | Op::Constant(_) | Op::Range { .. } => None,
+        Op::Stop => None,
 
         Op::Unary(_) | Op::Binary(_) => {
             let along = |i: usize| vjp(op, &Along { s, g: t(i)? }).into_iter().nth(i)?;
@@ -137,7 +167,7 @@ pub(super) fn jvp<'b>(op: &Op, s: &Moved<'b>) -> Option<Expr<'b>> {
             Some(x(0).select(or_zero(1), or_zero(2)))
         }
 
-        Op::MatVec | Op::MatVecT | Op::Outer => product(),
+        Op::MatVec | Op::MatVecT | Op::Outer | Op::MatMul => product(),
 
         Op::Concat { .. } => {
             s.t.iter().find_map(|t| *t)?;

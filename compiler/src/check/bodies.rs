@@ -137,7 +137,9 @@ impl<'a> Body<'_, 'a> {
             ExprKind::Neg(_)
             | ExprKind::Binary { .. }
             | ExprKind::Index { .. }
-            | ExprKind::Slice { .. } => {}
+            | ExprKind::Slice { .. }
+            | ExprKind::Part { .. }
+            | ExprKind::Shape(_) => {}
         }
         for part in expr.parts() {
             self.expression(part, function);

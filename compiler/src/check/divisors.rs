@@ -114,10 +114,11 @@ impl<'a> Walk<'a> {
                 let first = parts.first().copied().unwrap_or(UNKNOWN);
                 let at_least = first.sign.max(Sign::NotNegative);
                 match (function.text.as_str(), arguments.as_slice()) {
-                    ("sum" | "mean", _) | ("max", [_]) => Known { sign: first.sign, reduced: true },
+                    ("sum" | "mean" | "amax" | "amin", _) | ("max" | "min", [_]) => Known { sign: first.sign, reduced: true },
                     ("dot", [a, b]) if a.to_string() == b.to_string() => {
                         Known { sign: at_least, reduced: true }
                     }
+                    ("norm", _) => Known { sign: Sign::NotNegative, reduced: true },
                     ("dot", _) => Known { sign: least, reduced: true },
                     ("abs" | "square" | "sqrt", _) => {
                         Known { sign: at_least, reduced: first.reduced }
@@ -132,10 +133,10 @@ impl<'a> Walk<'a> {
                     _ => UNKNOWN,
                 }
             }
-            ExprKind::Index { .. } | ExprKind::Slice { .. } => {
+            ExprKind::Index { .. } | ExprKind::Slice { .. } | ExprKind::Part { .. } => {
                 Known { sign: parts[0].sign, reduced: false }
             }
-            ExprKind::Next(_) | ExprKind::Error => UNKNOWN,
+            ExprKind::Next(_) | ExprKind::Shape(_) | ExprKind::Error => UNKNOWN,
         }
     }
 }

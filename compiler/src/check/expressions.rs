@@ -25,6 +25,8 @@ impl Checker<'_> {
             ExprKind::Slice { base, start, end } => {
                 self.slice(base, start.as_deref(), end.as_deref(), expr.span)
             }
+            ExprKind::Part { base, axes } => self.part(base, axes, expr.span),
+            ExprKind::Shape(_) => self.fault(errors::shape_as_value(expr)),
             ExprKind::Error => None,
         }
     }

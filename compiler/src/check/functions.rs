@@ -1,5 +1,6 @@
 //! The functions of the language: their table, and what each becomes in the graph.
 
+use super::activations::Activation;
 use super::value::{Extent, Extents, Value};
 use super::{Checker, errors};
 use crate::diagnostic::Span;
@@ -25,9 +26,16 @@ impl Function {
 #[derive(Clone, Copy)]
 enum Meaning {
     Unary(Unary),
+    Activation(Activation),
     /// Of two arguments elementwise; of one, a reduction.
     Max,
     Min,
+    /// The largest or the smallest, along an axis or of all.
+    Extreme {
+        smallest: bool,
+    },
+    Norm,
+    CumSum,
     Select,
     Square,
     Concat,
@@ -39,6 +47,14 @@ enum Meaning {
     Outer,
     Transpose,
     Dot,
+    Reshape,
+    Filled(f64),
+    Arange,
+    Eye,
+    Stack,
+    Joined {
+        axis: usize,
+    },
 }
 
 const fn function(
@@ -51,7 +67,7 @@ const fn function(
 }
 
 /// Every function.
-pub(super) const FUNCTIONS: [Function; 21] = [
+pub(super) const FUNCTIONS: [Function; 51] = [
     function("sigmoid", "sigmoid(x)", (1, 1), Meaning::Unary(Unary::Sigmoid)),
     function("tanh", "tanh(x)", (1, 1), Meaning::Unary(Unary::Tanh)),
     function("relu", "relu(x)", (1, 1), Meaning::Unary(Unary::Relu)),
@@ -60,13 +76,45 @@ pub(super) const FUNCTIONS: [Function; 21] = [
     function("log", "log(x)", (1, 1), Meaning::Unary(Unary::Log)),
     function("sqrt", "sqrt(x)", (1, 1), Meaning::Unary(Unary::Sqrt)),
     function("abs", "abs(x)", (1, 1), Meaning::Unary(Unary::Abs)),
+    function("expm1", "expm1(x)", (1, 1), Meaning::Unary(Unary::Expm1)),
+    function("log1p", "log1p(x)", (1, 1), Meaning::Unary(Unary::Log1p)),
+    function("sin", "sin(x)", (1, 1), Meaning::Unary(Unary::Sin)),
+    function("cos", "cos(x)", (1, 1), Meaning::Unary(Unary::Cos)),
+    function("erf", "erf(x)", (1, 1), Meaning::Unary(Unary::Erf)),
+    function("floor", "floor(x)", (1, 1), Meaning::Unary(Unary::Floor)),
     function("square", "square(x)", (1, 1), Meaning::Square),
+    function("rsqrt", "rsqrt(x)", (1, 1), Meaning::Activation(Activation::Rsqrt)),
+    function("sign", "sign(x)", (1, 1), Meaning::Activation(Activation::Sign)),
+    function("pow", "pow(x, y)", (2, 2), Meaning::Activation(Activation::Pow)),
+    function("clamp", "clamp(x, low, high)", (3, 3), Meaning::Activation(Activation::Clamp)),
+    function(
+        "leaky_relu",
+        "leaky_relu(x)` or `leaky_relu(x, slope)",
+        (1, 2),
+        Meaning::Activation(Activation::LeakyRelu),
+    ),
+    function("elu", "elu(x)` or `elu(x, alpha)", (1, 2), Meaning::Activation(Activation::Elu)),
+    function("gelu", "gelu(x)", (1, 1), Meaning::Activation(Activation::Gelu)),
+    function("gelu_tanh", "gelu_tanh(x)", (1, 1), Meaning::Activation(Activation::GeluTanh)),
+    function("silu", "silu(x)", (1, 1), Meaning::Activation(Activation::Silu)),
+    function(
+        "hard_sigmoid",
+        "hard_sigmoid(x)",
+        (1, 1),
+        Meaning::Activation(Activation::HardSigmoid),
+    ),
+    function("hard_tanh", "hard_tanh(x)", (1, 1), Meaning::Activation(Activation::HardTanh)),
+    function("stop_gradient", "stop_gradient(x)", (1, 1), Meaning::Activation(Activation::Stop)),
     function("max", "max(v)` or `max(a, b)", (1, 2), Meaning::Max),
-    function("min", "min(a, b)", (2, 2), Meaning::Min),
+    function("min", "min(v)` or `min(a, b)", (1, 2), Meaning::Min),
+    function("amax", "amax(v)` or `amax(m, axis)", (1, 2), Meaning::Extreme { smallest: false }),
+    function("amin", "amin(v)` or `amin(m, axis)", (1, 2), Meaning::Extreme { smallest: true }),
     function("select", "select(condition, a, b)", (3, 3), Meaning::Select),
     function("concat", "concat(a, b, ..)", (1, usize::MAX), Meaning::Concat),
     function("sum", "sum(v)` or `sum(m, axis)", (1, 2), Meaning::Sum),
     function("mean", "mean(v)` or `mean(m, axis)", (1, 2), Meaning::Mean),
+    function("norm", "norm(v)` or `norm(m, axis)", (1, 2), Meaning::Norm),
+    function("cumsum", "cumsum(v)` or `cumsum(m, axis)", (1, 2), Meaning::CumSum),
     function("logsumexp", "logsumexp(v)` or `logsumexp(m, axis)", (1, 2), Meaning::LogSumExp),
     function("softmax", "softmax(v)` or `softmax(m, axis)", (1, 2), Meaning::Softmax),
     function(
@@ -78,14 +126,27 @@ pub(super) const FUNCTIONS: [Function; 21] = [
     function("outer", "outer(u, v)", (2, 2), Meaning::Outer),
     function("dot", "dot(u, v)", (2, 2), Meaning::Dot),
     function("transpose", "transpose(m)", (1, 1), Meaning::Transpose),
+    function("reshape", "reshape(x, [M, N])", (2, 2), Meaning::Reshape),
+    function("stack", "stack(u, v, ..)", (1, usize::MAX), Meaning::Stack),
+    function("concat_rows", "concat_rows(a, b, ..)", (1, usize::MAX), Meaning::Joined { axis: 0 }),
+    function(
+        "concat_columns",
+        "concat_columns(a, b, ..)",
+        (1, usize::MAX),
+        Meaning::Joined { axis: 1 },
+    ),
+    function("zeros", "zeros([M, N])", (1, 1), Meaning::Filled(0.0)),
+    function("ones", "ones([M, N])", (1, 1), Meaning::Filled(1.0)),
+    function("eye", "eye(N)", (1, 1), Meaning::Eye),
+    function("arange", "arange(N)", (1, 1), Meaning::Arange),
 ];
 
 /// A call while it is checked.
 #[derive(Clone, Copy)]
-struct Call<'e> {
-    name: &'static str,
-    arguments: &'e [Expr],
-    span: Span,
+pub(super) struct Call<'e> {
+    pub(super) name: &'static str,
+    pub(super) arguments: &'e [Expr],
+    pub(super) span: Span,
 }
 
 impl Checker<'_> {
@@ -115,10 +176,18 @@ impl Checker<'_> {
                 let x = self.reals(list)?.swap_remove(0);
                 self.elementwise(Op::Binary(Binary::Mul), &[x.clone(), x], span)
             }
-            Meaning::Max if list.len() == 1 => {
-                let x = self.reals(list)?.swap_remove(0);
-                self.reduce(Reduction::Max, &x, None, span)
-            }
+            Meaning::Activation(activation) => self.activation(activation, call),
+            Meaning::Max if list.len() == 1 => self.extreme(false, call),
+            Meaning::Min if list.len() == 1 => self.extreme(true, call),
+            Meaning::Extreme { smallest } => self.extreme(smallest, call),
+            Meaning::Norm => self.norm(call),
+            Meaning::CumSum => self.cumsum(call),
+            Meaning::Reshape => self.reshaped(call),
+            Meaning::Filled(number) => self.filled(number, call),
+            Meaning::Arange => self.arange(call),
+            Meaning::Eye => self.eye(call),
+            Meaning::Stack => self.stack(call),
+            Meaning::Joined { axis } => self.joined(axis, call),
             Meaning::Max => self.of_one_shape(Op::Binary(Binary::Max), call),
             Meaning::Min => self.of_one_shape(Op::Binary(Binary::Min), call),
             Meaning::Select => self.of_one_shape(Op::Select, call),
@@ -142,11 +211,17 @@ impl Checker<'_> {
         self.elementwise(op, &operands, call.span)
     }
 
-    fn unary(&mut self, op: Unary, x: &Value, span: Span) -> Option<Value> {
+    pub(super) fn unary(&mut self, op: Unary, x: &Value, span: Span) -> Option<Value> {
         self.elementwise(Op::Unary(op), std::slice::from_ref(x), span)
     }
 
-    fn combine(&mut self, op: Binary, a: &Value, b: &Value, span: Span) -> Option<Value> {
+    pub(super) fn combine(
+        &mut self,
+        op: Binary,
+        a: &Value,
+        b: &Value,
+        span: Span,
+    ) -> Option<Value> {
         self.elementwise(Op::Binary(op), &[a.clone(), b.clone()], span)
     }
 
@@ -161,19 +236,11 @@ impl Checker<'_> {
             };
             parts.push(part);
         }
-        let extents = || parts.iter().map(|part| &part.extents.0[0]);
-        let names: Vec<_> = extents().map(Extent::name).collect();
-        let size = extents().try_fold(0_usize, |sum, extent| sum.checked_add(extent.size));
-        // A size beyond all bounds is reported by the next line as any other that is too large.
-        let extent = Extent::new(size.unwrap_or(usize::MAX), names.join(" + "));
-        let extents = self.bounded([extent].into(), call.span)?;
-        let ids: Vec<_> = parts.iter().map(|part| part.id).collect();
-        let id = self.emit(Op::Concat { axis: 0 }, &ids, call.span)?;
-        Some(Value::real(id, extents))
+        self.join(&parts, 0, call.span)
     }
 
     /// The first argument, and the axis of a matrix that the second says.
-    fn along_axis(&mut self, call: Call) -> Option<(Value, Option<usize>)> {
+    pub(super) fn along_axis(&mut self, call: Call) -> Option<(Value, Option<usize>)> {
         let value = self.real(&call.arguments[0]);
         let Some(expr) = call.arguments.get(1) else { return Some((value?, None)) };
         let axis = match expr.kind {
@@ -188,7 +255,7 @@ impl Checker<'_> {
         Some((value, Some(axis)))
     }
 
-    fn reduce(
+    pub(super) fn reduce(
         &mut self,
         kind: Reduction,
         x: &Value,
@@ -279,7 +346,7 @@ impl Checker<'_> {
     }
 
     /// The arguments, which must be vectors.
-    fn vectors(&mut self, call: Call) -> Option<Vec<(Value, Extent)>> {
+    pub(super) fn vectors(&mut self, call: Call) -> Option<Vec<(Value, Extent)>> {
         let values = self.reals(call.arguments)?;
         let mut vectors = Vec::new();
         for (value, expr) in values.into_iter().zip(call.arguments) {

@@ -1,13 +1,13 @@
-//! `table[i]`, `v[2]` and `v[a..b]`.
+//! `table[i]`, `v[2]`, `v[a..b]` and `m[rows, columns]`.
 
 use super::value::{Extent, Extents, Value};
 use super::{Checker, errors};
 use crate::diagnostic::Span;
 use crate::ir::op::Op;
-use crate::syntax::ast::{Expr, ExprKind};
+use crate::syntax::ast::{Expr, ExprKind, Subscript};
 
 impl Checker<'_> {
-    /// `a[i]`: an entry by an index input, or an element of a vector by a dimension expression.
+    /// `a[i]`: an entry by an index input or by a dimension expression.
     pub(super) fn index(&mut self, base: &Expr, index: &Expr, span: Span) -> Option<Value> {
         let array = self.real(base);
         if self.is_dimension(index) {
@@ -43,6 +43,7 @@ impl Checker<'_> {
         }
     }
 
+    /// `a[i]`: the `i`-th element of a vector, or row of a matrix.
     fn element(
         &mut self,
         base: &Expr,
@@ -51,20 +52,24 @@ impl Checker<'_> {
         at: i64,
         span: Span,
     ) -> Option<Value> {
-        let [extent] = array.extents.0.as_slice() else {
-            return self.fault(errors::element_of_other(base, &array));
+        let Some((extent, rest)) = array.extents.0.split_first() else {
+            return self.fault(errors::index_of_scalar(base));
         };
+        let start = self.entry(base, extent, index, at)?;
+        let id = self.emit(Op::Slice { axis: 0, start, len: 1 }, &[array.id], span)?;
+        let entry = Value::real(id, Extents::default());
+        self.reshape(&entry, Extents(rest.iter().cloned().collect()), span)
+    }
+
+    /// The number of an entry of an axis, if there is one.
+    fn entry(&mut self, base: &Expr, extent: &Extent, index: &Expr, at: i64) -> Option<usize> {
         match usize::try_from(at) {
-            Ok(start) if start < extent.size => {
-                let id = self.emit(Op::Slice { axis: 0, start, len: 1 }, &[array.id], span)?;
-                let element = Value::real(id, [Extent::number(1)]);
-                self.reshape(&element, Extents::default(), span)
-            }
+            Ok(start) if start < extent.size => Some(start),
             _ => self.fault(errors::element_out_of_range(index, at, base, extent)),
         }
     }
 
-    /// `v[a..b]`
+    /// `v[a..b]`, or the rows `a..b` of a matrix.
     pub(super) fn slice(
         &mut self,
         base: &Expr,
@@ -72,16 +77,39 @@ impl Checker<'_> {
         end: Option<&Expr>,
         span: Span,
     ) -> Option<Value> {
-        let vector = self.real(base);
-        let from = start.map_or(Some(0), |start| self.dimension(start));
-        let to = end.map(|end| self.dimension(end));
-        let vector = vector?;
-        let [extent] = vector.extents.0.as_slice() else {
-            return self.fault(errors::slice_of_other(base, &vector));
+        let array = self.real(base);
+        let ends = self.ends(start, end);
+        let array = array?;
+        if array.rank() == 0 {
+            return self.fault(errors::slice_of_scalar(base));
+        }
+        self.range(base, &array, 0, [start, end], ends?, span)
+    }
+
+    /// The ends of a slice, where they are given.
+    fn ends(&mut self, start: Option<&Expr>, end: Option<&Expr>) -> Option<[Option<i64>; 2]> {
+        let [from, to] = [start, end].map(|end| end.map(|end| self.dimension(end)));
+        let known = |end: Option<Option<i64>>| match end {
+            None => Some(None),
+            Some(end) => end.map(Some),
         };
-        let from = from?;
-        let to = match to {
-            Some(to) => to?,
+        Some([known(from)?, known(to)?])
+    }
+
+    /// The entries of an axis between two ends.
+    fn range(
+        &mut self,
+        base: &Expr,
+        array: &Value,
+        axis: usize,
+        [start, end]: [Option<&Expr>; 2],
+        ends: [Option<i64>; 2],
+        span: Span,
+    ) -> Option<Value> {
+        let extent = &array.extents.0[axis];
+        let from = ends[0].unwrap_or(0);
+        let to = match ends[1] {
+            Some(to) => to,
             None => i64::try_from(extent.size).ok()?,
         };
         match (usize::try_from(from), usize::try_from(to)) {
@@ -93,11 +121,47 @@ impl Checker<'_> {
                     Some(_) if from == 0 => Extent::new(len, end),
                     Some(start) => difference(len, &end, start),
                 };
-                let id = self.emit(Op::Slice { axis: 0, start: from, len }, &[vector.id], span)?;
-                Some(Value::real(id, [extent]))
+                let id = self.emit(Op::Slice { axis, start: from, len }, &[array.id], span)?;
+                let mut extents = array.extents.clone();
+                extents.0[axis] = extent;
+                Some(Value::real(id, extents))
             }
             _ => self.fault(errors::slice_out_of_range(span, from, to, base, extent)),
         }
+    }
+
+    /// `m[rows, columns]`
+    pub(super) fn part(&mut self, base: &Expr, axes: &[Subscript; 2], span: Span) -> Option<Value> {
+        let array = self.real(base)?;
+        if array.rank() != 2 {
+            return self.fault(errors::part_of_other(base, &array));
+        }
+        let mut part = array;
+        let mut kept = Vec::new();
+        for (axis, subscript) in axes.iter().enumerate() {
+            match subscript {
+                Subscript::At(index) if self.is_dimension(index) => {
+                    let at = self.dimension(index)?;
+                    let start = self.entry(base, &part.extents.0[axis].clone(), index, at)?;
+                    let id = self.emit(Op::Slice { axis, start, len: 1 }, &[part.id], span)?;
+                    part.id = id;
+                    part.extents.0[axis] = Extent::number(1);
+                }
+                Subscript::At(index) => return self.fault(errors::index_in_part(index)),
+                Subscript::Range { start: None, end: None } => kept.push(axis),
+                Subscript::Range { start, end } => {
+                    let (start, end) = (start.as_ref(), end.as_ref());
+                    let ends = self.ends(start, end)?;
+                    part = self.range(base, &part, axis, [start, end], ends, span)?;
+                    kept.push(axis);
+                }
+            }
+        }
+        if kept.len() == 2 {
+            return Some(part);
+        }
+        let extents = kept.into_iter().map(|axis| part.extents.0[axis].clone()).collect();
+        self.reshape(&part, Extents(extents), span)
     }
 }
 

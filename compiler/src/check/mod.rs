@@ -9,6 +9,8 @@
 //! function in place of each call. `warnings`, `unused` and `divisors` look at what is not wrong and
 //! yet likely not meant.
 
+mod activations;
+mod arrays;
 mod bodies;
 mod constants;
 mod declarations;
@@ -22,6 +24,7 @@ mod indexing;
 mod inline;
 mod names;
 mod operators;
+mod reductions;
 mod unused;
 mod value;
 mod warnings;

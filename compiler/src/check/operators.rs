@@ -33,7 +33,7 @@ impl Checker<'_> {
             Operator::LessEqual => (Binary::LessEqual, false),
             Operator::Greater => (Binary::Less, true),
             Operator::GreaterEqual => (Binary::LessEqual, true),
-            Operator::Equal => (Binary::Equal, false),
+            Operator::Equal | Operator::NotEqual => (Binary::Equal, false),
         };
         if a.value.extents.broadcast(&b.value.extents).is_none() {
             let fault = errors::operator_shapes(op, op_span, &a, &b);
@@ -43,6 +43,11 @@ impl Checker<'_> {
         let ranks = (a.value.rank(), b.value.rank());
         let operands = if swapped { [b.value, a.value] } else { [a.value, b.value] };
         let result = self.elementwise(Op::Binary(binary), &operands, span)?;
+        if op == Operator::NotEqual {
+            // True also of NaN, which equals nothing.
+            let one = self.constant(1.0, span)?;
+            return self.elementwise(Op::Binary(Binary::Sub), &[one, result], span);
+        }
         let repeats = op == Operator::Mul && matches!(ranks, (1, 2) | (2, 1));
         Some(if repeats { Value { spread: Some(op_span), ..result } } else { result })
     }
@@ -57,6 +62,11 @@ impl Checker<'_> {
         let (m, v, product) = match (a.value.extents.0.as_slice(), b.value.extents.0.as_slice()) {
             ([rows, columns], [v]) if columns.size == v.size => (&a, &b, (Op::MatVec, rows)),
             ([v], [rows, columns]) if rows.size == v.size => (&b, &a, (Op::MatVecT, columns)),
+            ([rows, inner], [other, columns]) if inner.size == other.size => {
+                let extents = self.bounded([rows.clone(), columns.clone()].into(), span)?;
+                let id = self.emit(Op::MatMul, &[a.value.id, b.value.id], span)?;
+                return Some(Value::real(id, extents));
+            }
             _ => {
                 let fault = errors::matmul_shapes(op, &a, &b);
                 let fault = self.with_operands(fault, [&a, &b]);

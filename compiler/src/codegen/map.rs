@@ -160,6 +160,7 @@ impl Emitter<'_> {
                 let zero = self.number(ty, 0.0);
                 self.choose(FloatCC::NotEqual, c, zero, a, b)
             }
+            (Op::Stop, &[x]) => x,
             (Op::Constant(value), []) => self.number(ty, value.0),
             // Repeated by how it was read.
             (Op::Broadcast { .. }, &[x]) => x,
@@ -179,6 +180,12 @@ impl Emitter<'_> {
             Unary::Sigmoid => math.sigmoid(b, x),
             Unary::Tanh => math.tanh(b, x),
             Unary::Softplus => self.softplus(x, ty),
+            Unary::Expm1 => math.expm1(b, x),
+            Unary::Log1p => math.log1p(b, x),
+            Unary::Sin => math.sin(b, x),
+            Unary::Cos => math.cos(b, x),
+            Unary::Erf => math.erf(b, x),
+            Unary::Floor => math.floor(b, x),
             Unary::Relu => {
                 let zero = self.number(ty, 0.0);
                 self.choose(FloatCC::LessThanOrEqual, x, zero, zero, x)
@@ -217,6 +224,10 @@ impl Emitter<'_> {
             Binary::Less => self.truth(FloatCC::LessThan, x, y, ty),
             Binary::LessEqual => self.truth(FloatCC::LessThanOrEqual, x, y, ty),
             Binary::Equal => self.truth(FloatCC::Equal, x, y, ty),
+            Binary::Pow => {
+                let math = self.math(ty);
+                math.pow(&mut self.b, x, y)
+            }
         }
     }
 

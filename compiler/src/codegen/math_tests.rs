@@ -13,7 +13,25 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
 
-const FUNCTIONS: [Op; 4] = [Op::Exp, Op::Log, Op::Sigmoid, Op::Tanh];
+const FUNCTIONS: [Op; 17] = [
+    Op::Exp,
+    Op::Log,
+    Op::Sigmoid,
+    Op::Tanh,
+    Op::Expm1,
+    Op::Log1p,
+    Op::Sin,
+    Op::Cos,
+    Op::Erf,
+    Op::Floor,
+    Op::Pow(2.5),
+    Op::Pow(-0.5),
+    Op::Pow(1.0 / 3.0),
+    Op::Pow(3.0),
+    Op::Pow(-7.0),
+    Op::Pow(101.25),
+    Op::Pow(-1e4),
+];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Op {
@@ -21,6 +39,14 @@ enum Op {
     Log,
     Sigmoid,
     Tanh,
+    Expm1,
+    Log1p,
+    Sin,
+    Cos,
+    Erf,
+    Floor,
+    /// The power of this exponent.
+    Pow(f64),
 }
 
 impl Op {
@@ -30,6 +56,16 @@ impl Op {
             Self::Log => math.log(b, x),
             Self::Sigmoid => math.sigmoid(b, x),
             Self::Tanh => math.tanh(b, x),
+            Self::Expm1 => math.expm1(b, x),
+            Self::Log1p => math.log1p(b, x),
+            Self::Sin => math.sin(b, x),
+            Self::Cos => math.cos(b, x),
+            Self::Erf => math.erf(b, x),
+            Self::Floor => math.floor(b, x),
+            Self::Pow(exponent) => {
+                let exponent = math.constant(b, exponent);
+                math.pow(b, x, exponent)
+            }
         }
     }
 }
@@ -203,6 +239,84 @@ impl Wide {
         Self::of(guess).plus(correction)
     }
 
+    fn expm1(x: f64) -> Self {
+        let (n, expm1) = Self::expm1_reduced(Self::of(x.clamp(-100.0, 800.0)));
+        match n {
+            0 => expm1,
+            // One more or less is beyond the precision.
+            200.. => Self::exp(Self::of(x.min(800.0))),
+            _ => expm1.scaled(n).plus(Self::of(2f64.powi(n)).plus(Self::of(-1.0))),
+        }
+    }
+
+    /// By Newton's method, as [`Wide::log`].
+    fn log1p(x: f64) -> Self {
+        if x > 2f64.powi(80) {
+            return Self::log(x);
+        }
+        let guess = x.ln_1p();
+        let expm1 = Self::expm1(guess);
+        let error = Self::of(x).plus(expm1.times(Self::of(-1.0)));
+        let error = error.over(expm1.plus(Self::of(1.0)));
+        let correction = error.plus(error.times(error).scaled(-1).times(Self::of(-1.0)));
+        Self::of(guess).plus(correction)
+    }
+
+    /// The sine of an angle, some quarter turns further on, by Taylor's series.
+    fn sine(x: f64, quarters: i64) -> Self {
+        const HALF_PI: [f64; 3] =
+            [std::f64::consts::FRAC_PI_2, 6.123_233_995_736_766e-17, -1.497_384_904_859_169_8e-33];
+        let n = (x * std::f64::consts::FRAC_2_PI).round();
+        let reduce = |r: Self, part| r.plus(Self::of(part).times(Self::of(-n)));
+        let r = HALF_PI.into_iter().fold(Self::of(x), reduce);
+        let quarter = (n as i64 + quarters).rem_euclid(4);
+        let first = if quarter % 2 == 0 { r } else { Self::of(1.0) };
+        let z = r.times(r).times(Self::of(-1.0));
+        let odd = f64::from(u8::from(quarter % 2 == 0));
+        let (mut sum, mut term) = (first, first);
+        for k in 1..16 {
+            let even = 2.0 * f64::from(k) + odd;
+            term = term.times(z).over(Self::of(even * (even - 1.0)));
+            sum = sum.plus(term);
+        }
+        sum.times(Self::of(if quarter < 2 { 1.0 } else { -1.0 }))
+    }
+
+    /// By the series of `e^(x^2) erf(x)`, whose terms are positive.
+    fn erf(x: f64) -> Self {
+        const FACTOR: Wide = Wide {
+            high: std::f64::consts::FRAC_2_SQRT_PI,
+            low: 1.533_545_961_316_588e-17,
+            exponent: 0,
+        };
+        if x.abs() > 6.5 {
+            return Self::of(x.signum());
+        }
+        let square = Self::of(x).times(Self::of(x));
+        let exp = Self::exp(square.times(Self::of(-1.0)));
+        let bell = Self { exponent: 0, ..exp }.scaled(exp.exponent);
+        let bell = Self { exponent: 0, ..bell };
+        let (mut sum, mut term) = (Self::of(x), Self::of(x));
+        for k in 1..250 {
+            term = term.times(square.scaled(1)).over(Self::of(f64::from(2 * k + 1)));
+            sum = sum.plus(term);
+            if term.high.abs() < sum.high.abs() * 1e-34 {
+                break;
+            }
+        }
+        sum.times(bell).times(FACTOR)
+    }
+
+    fn pow(x: f64, exponent: f64) -> Self {
+        let sign = if x < 0.0 && exponent % 2.0 != 0.0 { -1.0 } else { 1.0 };
+        let power = Self::log(x.abs()).times(Self::of(exponent));
+        // Further out it rounds to 0 or infinity.
+        let power =
+            if power.high.abs() > 800.0 { Self::of(800f64.copysign(power.high)) } else { power };
+        let exp = Self::exp(power);
+        Self { high: exp.high * sign, low: exp.low * sign, ..exp }
+    }
+
     fn sigmoid(x: f64) -> Self {
         // Further out it rounds to 0 or 1.
         let exp = Self::exp(Self::of(-x.abs().min(800.0)));
@@ -277,6 +391,13 @@ impl Float for f32 {
             Op::Log => x.ln(),
             Op::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Op::Tanh => x.tanh(),
+            Op::Expm1 => x.exp_m1(),
+            Op::Log1p => x.ln_1p(),
+            Op::Sin => x.sin(),
+            Op::Cos => x.cos(),
+            Op::Erf => libm::erf(x),
+            Op::Floor => x.floor(),
+            Op::Pow(exponent) => x.powf((exponent as Self).into()),
         })
     }
 }
@@ -302,6 +423,13 @@ impl Float for f64 {
             Op::Log => Wide::log(self),
             Op::Sigmoid => Wide::sigmoid(self),
             Op::Tanh => Wide::tanh(self),
+            Op::Expm1 => Wide::expm1(self),
+            Op::Log1p => Wide::log1p(self),
+            Op::Sin => Wide::sine(self, 0),
+            Op::Cos => Wide::sine(self, 1),
+            Op::Erf => Wide::erf(self),
+            Op::Floor => Wide::of(self.floor()),
+            Op::Pow(exponent) => Wide::pow(self, exponent),
         }
     }
 }
@@ -323,7 +451,14 @@ fn regular(op: Op, x: f64) -> bool {
     match op {
         Op::Exp => x.abs() < 800.0,
         Op::Log => x > 0.0 && x < f64::INFINITY,
-        Op::Sigmoid | Op::Tanh => x.abs() < 1e300 && x.abs() > 0.0,
+        Op::Sigmoid | Op::Tanh | Op::Expm1 | Op::Erf => x.abs() < 1e300 && x.abs() > 0.0,
+        Op::Log1p => x > -1.0 && x < f64::INFINITY,
+        // As far as the reduction of the argument reaches; there are more of them below.
+        Op::Sin | Op::Cos => x.abs() < 1e6 && x.abs() > 0.0,
+        Op::Floor => x.abs() < f64::INFINITY && x.abs() >= 1.0,
+        Op::Pow(exponent) => {
+            x.abs() < f64::INFINITY && (x > 0.0 || x < 0.0 && exponent.fract() == 0.0)
+        }
     }
 }
 
@@ -340,8 +475,12 @@ fn random(count: u64) -> impl Iterator<Item = u64> {
 /// Checks the bound for a function on this machine, with and without its extensions.
 fn check<T: Float>(op: Op, xs: &[T]) {
     let xs: Vec<T> = xs.iter().copied().filter(|x| regular(op, x.to_f64())).collect();
+    check_all(op, &xs);
+}
+
+fn check_all<T: Float>(op: Op, xs: &[T]) {
     for (native, bound) in [true, false].into_iter().zip(T::BOUNDS) {
-        let (error, x, y) = worst(op, &Kernel::new(op, T::VECTOR, native), &xs);
+        let (error, x, y) = worst(op, &Kernel::new(op, T::VECTOR, native), xs);
         assert!(error <= bound, "{op:?}({x:?}) = {y:?}: off by {error:.3} ulp, native: {native}");
     }
 }
@@ -375,6 +514,36 @@ fn doubles_are_within_the_bound() {
     FUNCTIONS.iter().for_each(|&op| check(op, &xs));
 }
 
+/// The further from 0 an angle is, and the nearer to a quarter turn, the more of pi/2 it takes.
+#[test]
+fn large_angles_are_within_the_bound() {
+    let quarter = std::f64::consts::FRAC_PI_2;
+    let turns = |count: u64, below: u64| random(count).map(move |z| (z % below) as f64 * quarter);
+    let uniform =
+        |width: f64| random(100_000).map(move |z| (z as f64 * 2f64.powi(-64) - 0.5) * width);
+    let singles: Vec<f32> = turns(300_000, 600_000)
+        .chain(uniform(2e6))
+        .map(|x| x as f32)
+        .filter(|x| *x != 0.0)
+        .collect();
+    let doubles: Vec<f64> = turns(100_000, 600_000_000)
+        .chain(turns(10_000, 1000))
+        .chain(uniform(2e9))
+        .filter(|x| *x != 0.0)
+        .collect();
+    for op in [Op::Sin, Op::Cos] {
+        check_all(op, &singles);
+        check_all(op, &doubles);
+        // Beyond, there is some number that a sine may be.
+        for y in Kernel::new(op, types::F64X2, true).map(&[1e10, -1e15, 1e18, 1e100, -1e308]) {
+            assert!((-1.0..=1.0).contains(&y), "{op:?}: {y}");
+        }
+        for y in Kernel::new(op, types::F32X4, true).map(&[1e7, -1e9, 1e18, 3e38]) {
+            assert!((-1.0..=1.0).contains(&y), "{op:?}: {y}");
+        }
+    }
+}
+
 /// The specials, the ends of the range of each function, and signed zeros. A NaN stands for any.
 #[test]
 fn special_values() {
@@ -396,7 +565,36 @@ fn special_values() {
     let log = [(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (-1.0, NAN), (-INF, NAN), (INF, INF)];
     let sigmoid = [(0.0, 0.5), (-0.0, 0.5), (INF, 1.0), (-INF, 0.0), (NAN, NAN), (50.0, 1.0)];
     let tanh = [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (NAN, NAN), (TINY, TINY)];
-    for (op, cases) in FUNCTIONS.into_iter().zip([exp, log, sigmoid, tanh]) {
+    let expm1 = [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0), (NAN, NAN), (TINY, TINY)];
+    let log1p = [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1.0, -INF), (-1.5, NAN), (TINY, TINY)];
+    let sin = [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN), (NAN, NAN), (TINY, TINY)];
+    let cos = [(0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN), (NAN, NAN), (TINY, 1.0)];
+    let erf = [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (NAN, NAN), (7.0, 1.0)];
+    let floor = [(-0.0, -0.0), (0.5, 0.0), (-0.5, -1.0), (-INF, -INF), (NAN, NAN), (1e30, 1e30)];
+    let root = [(0.0, 0.0), (-0.0, 0.0), (INF, INF), (-INF, INF), (-1.0, NAN), (1.0, 1.0)];
+    let cube = [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (-1.0, -1.0), (NAN, NAN)];
+    let fall = [(0.0, INF), (-0.0, -INF), (INF, 0.0), (-INF, -0.0), (-1.0, -1.0), (NAN, NAN)];
+    let none = [(0.0, 1.0), (-0.0, 1.0), (INF, 1.0), (-INF, 1.0), (-1.0, 1.0), (NAN, 1.0)];
+    let most = [(0.0, 0.0), (-0.5, 0.0), (1.0, 1.0), (-1.0, 1.0), (-2.0, INF), (NAN, NAN)];
+    let unknown = [(0.0, NAN), (1.0, 1.0), (-1.0, NAN), (2.0, NAN), (INF, NAN), (NAN, NAN)];
+    for (op, cases) in [
+        (Op::Exp, exp),
+        (Op::Log, log),
+        (Op::Sigmoid, sigmoid),
+        (Op::Tanh, tanh),
+        (Op::Expm1, expm1),
+        (Op::Log1p, log1p),
+        (Op::Sin, sin),
+        (Op::Cos, cos),
+        (Op::Erf, erf),
+        (Op::Floor, floor),
+        (Op::Pow(0.5), root),
+        (Op::Pow(3.0), cube),
+        (Op::Pow(-3.0), fall),
+        (Op::Pow(0.0), none),
+        (Op::Pow(INF), most),
+        (Op::Pow(NAN), unknown),
+    ] {
         check::<f32>(op, &cases);
         check::<f64>(op, &cases);
     }

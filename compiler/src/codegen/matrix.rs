@@ -85,6 +85,41 @@ impl Emitter<'_> {
         });
     }
 
+    /// `A B` for each row: the rows of `A` are what rows are to other products.
+    pub(super) fn matmul(&mut self, id: ValueId) {
+        let [left, right] = self.two_operands(id);
+        let shape = self.plan.graph().ty(left).shape.clone();
+        let (height, inner, width) = (shape[0], shape[1], self.size(id) / shape[0]);
+        self.for_rows(|e, row| {
+            let [a, b, c] = [left, right, id].map(|value| e.row(value, row));
+            let mut start = 0;
+            for tile in TILE_ROWS {
+                let end = start + (height - start) / tile * tile;
+                let first = start;
+                e.for_count(end - start, tile, &[], |e, i, _| {
+                    let offset = e.constant(first);
+                    let i = e.b.ins().iadd(i, offset);
+                    let a = e.element(a, i, inner * e.real.bytes);
+                    let c = e.element(c, i, width * e.real.bytes);
+                    e.for_column_tiles(width, TILE / tile, |e, j, columns, ty| {
+                        let b = e.element(b, j, e.real.bytes);
+                        let c = e.element(c, j, e.real.bytes);
+                        let zero = e.number(ty, 0.0);
+                        let sums = vec![zero; tile * columns];
+                        let strides = Strides { row: inner, sum: 1 };
+                        let end = e.constant(inner);
+                        let sums = e.axpy(a, strides, b, width, end, sums, [tile, columns], ty);
+                        e.for_tile([tile, columns], |e, r, k, at| {
+                            e.store(sums[at], c, r * width + k * e.lanes(ty));
+                        });
+                    });
+                    Vec::new()
+                });
+                start = end;
+            }
+        });
+    }
+
     /// `M v` for each row, with a matrix that was packed as one panel: its element for element
     /// `k` of the vector and `n` of the product is element `(k, n)`.
     pub(super) fn product(&mut self, product: &Product) {

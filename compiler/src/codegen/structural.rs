@@ -15,6 +15,8 @@ impl Emitter<'_> {
             Op::MatVec => self.matvec(id),
             Op::MatVecT => self.matvec_t(id),
             Op::Outer => self.outer(id),
+            Op::MatMul => self.matmul(id),
+            Op::Range { len } => self.range(id, *len),
             Op::Concat { axis } => self.concat(id, *axis),
             Op::Slice { axis, start, .. } => self.slice(id, *axis, *start),
             Op::Pad { axis, before, after } => self.pad(id, *axis, [*before, *after]),
@@ -27,9 +29,24 @@ impl Emitter<'_> {
             | Op::Unary(_)
             | Op::Binary(_)
             | Op::Select
+            | Op::Stop
             | Op::Broadcast { .. }
             | Op::Reshape { .. }) => unreachable!("`{}` is no kernel of its own", op.name()),
         }
+    }
+
+    /// The numbers from 0 on.
+    fn range(&mut self, id: ValueId, len: usize) {
+        let (scalar, bytes) = (self.real.scalar, self.real.bytes);
+        self.for_rows(|e, row| {
+            let to = e.row(id, row);
+            e.for_count(len, 1, &[], |e, i, _| {
+                let number = e.b.ins().fcvt_from_sint(scalar, i);
+                let to = e.element(to, i, bytes);
+                e.store(number, to, 0);
+                Vec::new()
+            });
+        });
     }
 
     /// Copies a value to a place of its own for each row.

@@ -230,7 +230,7 @@ fn form(looped: &Loop, machine: Machine, id: ValueId) -> Form {
     let graph = looped.graph();
     match graph.op(id) {
         Op::Argument { .. } => Form::Leaf,
-        Op::Unary(function) if machine.wide && function.is_transcendental() => Form::Wide,
+        Op::Unary(function) if machine.wide && function.is_wide() => Form::Wide,
         Op::MatVec | Op::MatVecT
             if looped.phase(graph.operands(id)[0]) == Phase::Once
                 && looped.phase(id) != Phase::Once =>

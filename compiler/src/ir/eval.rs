@@ -35,6 +35,8 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Applies an elementwise function.
     fn unary(op: Unary, x: Self) -> Self;
+    /// `self^exponent`, with the edge cases of IEEE 754.
+    fn pow(self, exponent: Self) -> Self;
 }
 
 /// The precision of the real numbers of a program.
@@ -65,7 +67,7 @@ impl Precision {
 }
 
 macro_rules! impl_real {
-    ($type:ident, $precision:ident) => {
+    ($type:ident, $precision:ident, $erf:path) => {
         impl Real for $type {
             const PRECISION: Precision = Precision::$precision;
 
@@ -98,14 +100,24 @@ macro_rules! impl_real {
                     Unary::Relu => x,
                     // What e^x adds to its larger limit, without overflow.
                     Unary::Softplus => Self::unary(Unary::Relu, x) + (-x.abs()).exp().ln_1p(),
+                    Unary::Expm1 => x.exp_m1(),
+                    Unary::Log1p => x.ln_1p(),
+                    Unary::Sin => x.sin(),
+                    Unary::Cos => x.cos(),
+                    Unary::Erf => $erf(x),
+                    Unary::Floor => x.floor(),
                 }
+            }
+
+            fn pow(self, exponent: Self) -> Self {
+                self.powf(exponent)
             }
         }
     };
 }
 
-impl_real!(f32, F32);
-impl_real!(f64, F64);
+impl_real!(f32, F32, libm::erff);
+impl_real!(f64, F64, libm::erf);
 
 /// A value while it is interpreted.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +183,9 @@ fn eval_op<T: Real>(graph: &Graph, id: ValueId, op: &Op, values: &[Datum<T>]) ->
         Op::Select => (real(0).iter().zip(real(1).iter().zip(real(2))))
             .map(|(&c, (&a, &b))| if c != zero { a } else { b })
             .collect(),
+        Op::Stop => real(0).to_vec(),
+        #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+        Op::Range { len } => (0..*len).map(|i| T::from_f64(i as f64)).collect(),
         Op::MatVec => {
             let v = real(1);
             real(0)
@@ -187,6 +202,15 @@ fn eval_op<T: Real>(graph: &Graph, id: ValueId, op: &Op, values: &[Datum<T>]) ->
         Op::Outer => {
             let v = real(1);
             real(0).iter().flat_map(|&u| v.iter().map(move |&v| u * v)).collect()
+        }
+        Op::MatMul => {
+            let (a, b, columns) = (real(0), real(1), shape(1)[1]);
+            let element = |row: &[T], j: usize| -> T {
+                row.iter().enumerate().map(|(k, &a)| a * b[k * columns + j]).sum()
+            };
+            a.chunks(shape(0)[1])
+                .flat_map(|row| (0..columns).map(move |j| element(row, j)))
+                .collect()
         }
         Op::Concat { axis } => {
             let parts: Vec<_> =
@@ -271,6 +295,7 @@ fn binary<T: Real>(op: Binary, a: T, b: T) -> T {
         Binary::Less => truth(a < b),
         Binary::LessEqual => truth(a <= b),
         Binary::Equal => truth(a == b),
+        Binary::Pow => a.pow(b),
     }
 }
 

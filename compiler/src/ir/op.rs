@@ -159,11 +159,23 @@ pub enum Unary {
     Relu,
     /// `log(1 + e^x)`, whose negation at `-x` is the logarithm of the sigmoid.
     Softplus,
+    /// `e^x - 1`, accurate near 0.
+    Expm1,
+    /// `log(1 + x)`, accurate near 0.
+    Log1p,
+    /// The sine of an angle in radians.
+    Sin,
+    /// The cosine of an angle in radians.
+    Cos,
+    /// The error function `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `x`.
+    Erf,
+    /// The largest whole number that is not above `x`.
+    Floor,
 }
 
 impl Unary {
     /// Every elementwise function of one operand.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::Neg,
         Self::Exp,
         Self::Log,
@@ -173,13 +185,29 @@ impl Unary {
         Self::Tanh,
         Self::Relu,
         Self::Softplus,
+        Self::Expm1,
+        Self::Log1p,
+        Self::Sin,
+        Self::Cos,
+        Self::Erf,
+        Self::Floor,
     ];
 
     /// Whether it takes many instructions, none of which a machine has for it.
     pub fn is_transcendental(self) -> bool {
         match self {
             Self::Exp | Self::Log | Self::Sigmoid | Self::Tanh | Self::Softplus => true,
-            Self::Neg | Self::Sqrt | Self::Abs | Self::Relu => false,
+            Self::Expm1 | Self::Log1p | Self::Sin | Self::Cos | Self::Erf => true,
+            Self::Neg | Self::Sqrt | Self::Abs | Self::Relu | Self::Floor => false,
+        }
+    }
+
+    /// Whether the runtime has a kernel of it for the machine's widest vectors.
+    pub fn is_wide(self) -> bool {
+        match self {
+            Self::Exp | Self::Log | Self::Sigmoid | Self::Tanh | Self::Softplus => true,
+            Self::Expm1 | Self::Log1p | Self::Sin | Self::Cos | Self::Erf => false,
+            Self::Neg | Self::Sqrt | Self::Abs | Self::Relu | Self::Floor => false,
         }
     }
 
@@ -195,6 +223,12 @@ impl Unary {
             Self::Tanh => "tanh",
             Self::Relu => "relu",
             Self::Softplus => "softplus",
+            Self::Expm1 => "expm1",
+            Self::Log1p => "log1p",
+            Self::Sin => "sin",
+            Self::Cos => "cos",
+            Self::Erf => "erf",
+            Self::Floor => "floor",
         }
     }
 }
@@ -220,11 +254,14 @@ pub enum Binary {
     LessEqual,
     /// 1 where `a == b`, else 0 (also where either is NaN).
     Equal,
+    /// `a^b`, with the edge cases of IEEE 754: 1 for a `b` of 0, NaN for a negative `a` and a `b`
+    /// that is no whole number.
+    Pow,
 }
 
 impl Binary {
     /// Every elementwise function of two operands.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Add,
         Self::Sub,
         Self::Mul,
@@ -234,6 +271,7 @@ impl Binary {
         Self::Less,
         Self::LessEqual,
         Self::Equal,
+        Self::Pow,
     ];
 
     /// Its word in the text form.
@@ -248,6 +286,7 @@ impl Binary {
             Self::Less => "less",
             Self::LessEqual => "less_equal",
             Self::Equal => "equal",
+            Self::Pow => "pow",
         }
     }
 }
@@ -292,12 +331,21 @@ pub enum Op {
     Binary(Binary),
     /// `select(c, a, b)`: `a` where `c` is not zero, else `b`; all of one shape.
     Select,
+    /// The operand as it is, with a derivative of 0.
+    Stop,
+    /// The numbers from 0 to `len - 1`.
+    Range {
+        /// How many there are.
+        len: usize,
+    },
     /// `W: [m, n]`, `v: [n]` to `W v: [m]`.
     MatVec,
     /// `W: [m, n]`, `v: [m]` to the transposed product `Wᵀ v: [n]`.
     MatVecT,
     /// `u: [m]`, `v: [n]` to `u vᵀ: [m, n]`.
     Outer,
+    /// `A: [m, k]`, `B: [k, n]` to `A B: [m, n]`.
+    MatMul,
     /// One or more vectors or matrices, end to end along an axis.
     Concat {
         /// The axis whose extents add up.
@@ -408,9 +456,12 @@ impl Op {
             Self::Unary(op) => op.name(),
             Self::Binary(op) => op.name(),
             Self::Select => "select",
+            Self::Stop => "stop",
+            Self::Range { .. } => "range",
             Self::MatVec => "matvec",
             Self::MatVecT => "matvec_t",
             Self::Outer => "outer",
+            Self::MatMul => "matmul",
             Self::Concat { .. } => "concat",
             Self::Slice { .. } => "slice",
             Self::Pad { .. } => "pad",
@@ -427,9 +478,10 @@ impl Op {
     pub fn class(&self) -> Class {
         match self {
             Self::Argument { .. } | Self::Constant(_) => Class::Leaf,
-            Self::Unary(_) | Self::Binary(_) | Self::Select => Class::Elementwise,
-            Self::MatVec | Self::MatVecT | Self::Outer => Class::Product,
-            Self::Concat { .. }
+            Self::Unary(_) | Self::Binary(_) | Self::Select | Self::Stop => Class::Elementwise,
+            Self::MatVec | Self::MatVecT | Self::Outer | Self::MatMul => Class::Product,
+            Self::Range { .. }
+            | Self::Concat { .. }
             | Self::Slice { .. }
             | Self::Pad { .. }
             | Self::Broadcast { .. }
@@ -444,15 +496,17 @@ impl Op {
     /// How many operands it takes; `None` for one or more.
     pub fn arity(&self) -> Option<usize> {
         match self {
-            Self::Argument { .. } | Self::Constant(_) => Some(0),
+            Self::Argument { .. } | Self::Constant(_) | Self::Range { .. } => Some(0),
             Self::Unary(_)
+            | Self::Stop
             | Self::Slice { .. }
             | Self::Pad { .. }
             | Self::Broadcast { .. }
             | Self::Reshape { .. }
             | Self::Transpose
             | Self::Reduce { .. } => Some(1),
-            Self::Binary(_) | Self::MatVec | Self::MatVecT | Self::Outer => Some(2),
+            Self::Binary(_) | Self::MatVec | Self::MatVecT => Some(2),
+            Self::Outer | Self::MatMul => Some(2),
             Self::Take | Self::Put { .. } => Some(2),
             Self::Select => Some(3),
             Self::Concat { .. } => None,
@@ -510,7 +564,8 @@ impl Op {
         };
         let shape: Shape = match self {
             Self::Argument { .. } | Self::Constant(_) => Shape::new(),
-            Self::Unary(_) => operands[0].shape.clone(),
+            Self::Range { len } => smallvec![*len],
+            Self::Unary(_) | Self::Stop => operands[0].shape.clone(),
             Self::Binary(_) | Self::Select => {
                 for i in 1..operands.len() {
                     if operands[i] != operands[0] {
@@ -530,6 +585,13 @@ impl Op {
                 smallvec![matrix[1]]
             }
             Self::Outer => smallvec![ranked(0, 1)?[0], ranked(1, 1)?[0]],
+            Self::MatMul => {
+                let (left, right) = (ranked(0, 2)?, ranked(1, 2)?);
+                if left[1] != right[0] {
+                    return Err(needs(1, &format!("a matrix of {} rows", left[1])));
+                }
+                smallvec![left[0], right[1]]
+            }
             Self::Concat { axis } => {
                 let mut total = with_axis(0, *axis)?;
                 for i in 1..operands.len() {

@@ -170,9 +170,12 @@ fn op_of(word: &str, rest: &[&str], ty: &Type) -> Result<Op, String> {
             Op::constant(text.parse().map_err(|_| format!("`{text}` is no number"))?)
         }
         "select" => Op::Select,
+        "stop" => Op::Stop,
+        "range" => Op::Range { len: extent()? },
         "matvec" => Op::MatVec,
         "matvec_t" => Op::MatVecT,
         "outer" => Op::Outer,
+        "matmul" => Op::MatMul,
         "concat" => Op::Concat { axis: axis()? },
         "slice" => {
             let axis = axis()?;

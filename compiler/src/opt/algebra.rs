@@ -20,6 +20,9 @@ pub fn algebra(graph: &Graph) -> Result<Graph, TypeError> {
             if let Some(&same) = operands.iter().find(|&&o| is_same(new, &op, ty, o, &operands)) {
                 return Ok(same);
             }
+            if let Some(undone) = undone(new, &op, &operands) {
+                return Ok(undone);
+            }
             match rewrite(new, &op, &operands) {
                 Some(rewritten) => (op, operands) = rewritten,
                 None => break,
@@ -54,6 +57,16 @@ fn is_same(new: &Graph, op: &Op, ty: &Type, o: ValueId, operands: &[ValueId]) ->
     }
 }
 
+/// What an operation gives back that undoes the one before it.
+fn undone(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<ValueId> {
+    let &[operand] = operands else { return None };
+    let undoes = matches!(
+        (op, new.op(operand)),
+        (Op::Unary(Unary::Neg), Op::Unary(Unary::Neg)) | (Op::Transpose, Op::Transpose)
+    );
+    undoes.then(|| new.operands(operand)[0])
+}
+
 /// Another operation of the same value.
 fn rewrite(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<(Op, Vec<ValueId>)> {
     let inner = |i: usize| (new.op(operands[i]), new.operands(operands[i]));
@@ -65,6 +78,10 @@ fn rewrite(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<(Op, Vec<ValueI
             (Op::Reshape { shape: shape.clone() }, x.to_vec())
         }
         (Op::Transpose, (Op::Outer, uv)) => (Op::Outer, vec![uv[1], uv[0]]),
+        (Op::Stop, (Op::Stop, x)) => (Op::Stop, x.to_vec()),
+        (Op::Unary(Unary::Abs), (Op::Unary(Unary::Neg | Unary::Abs), x)) => {
+            (Op::Unary(Unary::Abs), x.to_vec())
+        }
         (Op::MatVec, (Op::Transpose, w)) => (Op::MatVecT, vec![w[0], operands[1]]),
         (Op::MatVecT, (Op::Transpose, w)) => (Op::MatVec, vec![w[0], operands[1]]),
         (Op::Slice { axis, start, len }, (Op::Concat { axis: along }, parts)) if axis == along => {
@@ -79,6 +96,11 @@ fn rewrite(new: &Graph, op: &Op, operands: &[ValueId]) -> Option<(Op, Vec<ValueI
                 before += size;
             }
             return None;
+        }
+        (Op::Slice { axis, start, len }, (Op::Slice { axis: along, start: first, .. }, x))
+            if axis == along =>
+        {
+            (Op::Slice { axis: *axis, start: first + start, len: *len }, x.to_vec())
         }
         (Op::Binary(Binary::Add), _) => match inner(1) {
             (Op::Unary(Unary::Neg), x) => (Op::Binary(Binary::Sub), vec![operands[0], x[0]]),

@@ -19,7 +19,7 @@ struct Part {
     len: usize,
 }
 
-/// Puts transcendental functions of neighbouring slices together.
+/// Puts functions of neighbouring slices together, where the runtime has a kernel for them.
 ///
 /// # Errors
 /// Only by a bug in this pass.
@@ -50,7 +50,7 @@ fn runs(graph: &Graph) -> BTreeMap<ValueId, Vec<Part>> {
     let mut by_vector: BTreeMap<(ValueId, &'static str), Vec<Part>> = BTreeMap::new();
     for value in graph.ids() {
         let &Op::Unary(function) = graph.op(value) else { continue };
-        if !function.is_transcendental() {
+        if !function.is_wide() {
             continue;
         }
         let operand = graph.operands(value)[0];

@@ -12,6 +12,7 @@ mod pads;
 mod rebuild;
 mod reciprocals;
 mod split;
+mod stops;
 mod sums;
 
 pub use algebra::algebra;
@@ -23,6 +24,7 @@ pub use pads::pads;
 pub(crate) use rebuild::keep;
 pub use reciprocals::reciprocals;
 pub use split::split;
+pub use stops::stops;
 pub use sums::sums;
 use thiserror::Error;
 
@@ -50,7 +52,8 @@ pub const PASSES: [Pass; 5] = [
 
 /// The passes that ready a graph for the loop, once it is neither differentiated nor simplified
 /// any more: [`split()`] would undo [`merge()`].
-pub const LOOP_PASSES: [Pass; 8] = [
+pub const LOOP_PASSES: [Pass; 9] = [
+    Pass { name: "stops", run: stops },
     Pass { name: "pads", run: pads },
     Pass { name: "merge", run: merge },
     Pass { name: "cse", run: cse },

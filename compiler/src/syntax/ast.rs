@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-pub use super::expr::{Expr, ExprKind, Operator};
+pub use super::expr::{Expr, ExprKind, Operator, Subscript};
 use crate::diagnostic::Span;
 
 /// A name and where it stands.

@@ -348,7 +348,8 @@ pub(super) fn tuple(span: Span) -> Diagnostic {
 
 pub(super) fn list(span: Span) -> Diagnostic {
     Diagnostic::error("expected an expression, found `[`", span)
-        .help("vectors are joined by `concat(a, b)`; `[a..b]` after a vector takes a part of it")
+        .help("vectors are joined by `concat(a, b)`, and rows by `stack(u, v)`; a shape is an argument of its \
+         own: `zeros([M, N])`")
 }
 
 pub(super) fn decorator(span: Span) -> Diagnostic {
@@ -373,9 +374,7 @@ pub(super) fn colon_slice(span: Span) -> Diagnostic {
         .edit(span, "..")
 }
 
-pub(super) fn two_indices(span: Span) -> Diagnostic {
-    Diagnostic::error("expected `]`, found `,`", span).help(
-        "one index is taken at a time: `m[i]` is the row of an index input, `v[a..b]` a part of a \
-         vector",
-    )
+pub(super) fn three_indices(span: Span) -> Diagnostic {
+    Diagnostic::error("expected `]`, found `,`", span)
+        .help("a matrix has two axes: `m[rows, columns]`, each an index or `a..b`")
 }

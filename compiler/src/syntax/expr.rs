@@ -66,8 +66,55 @@ pub enum ExprKind {
         /// One past the last element; to the end if absent.
         end: Option<Box<Expr>>,
     },
+    /// `m[rows, columns]`: of a matrix.
+    Part {
+        /// What a part is taken of.
+        base: Box<Expr>,
+        /// Which rows, and which columns.
+        axes: Box<[Subscript; 2]>,
+    },
+    /// `[M, N]`: a shape, as an argument.
+    Shape(Vec<Expr>),
     /// Something that was reported and passed over.
     Error,
+}
+
+/// What is taken along an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subscript {
+    /// One entry: the axis disappears.
+    At(Expr),
+    /// `a..b`, either end optional.
+    Range {
+        /// The first entry; from the start if absent.
+        start: Option<Expr>,
+        /// One past the last entry; to the end if absent.
+        end: Option<Expr>,
+    },
+}
+
+impl Subscript {
+    /// The expressions in it.
+    fn parts(&self) -> impl Iterator<Item = &Expr> {
+        let (start, end) = match self {
+            Self::At(at) => (Some(at), None),
+            Self::Range { start, end } => (start.as_ref(), end.as_ref()),
+        };
+        start.into_iter().chain(end)
+    }
+}
+
+impl fmt::Display for Subscript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => write!(f, "{at}"),
+            Self::Range { start, end } => {
+                start.iter().try_for_each(|start| write!(f, "{start}"))?;
+                f.write_str("..")?;
+                end.iter().try_for_each(|end| write!(f, "{end}"))
+            }
+        }
+    }
 }
 
 /// The operators between two expressions.
@@ -93,11 +140,13 @@ pub enum Operator {
     GreaterEqual,
     /// `a == b`
     Equal,
+    /// `a != b`
+    NotEqual,
 }
 
 impl Operator {
     /// Every operator.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Add,
         Self::Sub,
         Self::Mul,
@@ -108,6 +157,7 @@ impl Operator {
         Self::Greater,
         Self::GreaterEqual,
         Self::Equal,
+        Self::NotEqual,
     ];
 
     /// How it is written.
@@ -123,6 +173,7 @@ impl Operator {
             Self::Greater => ">",
             Self::GreaterEqual => ">=",
             Self::Equal => "==",
+            Self::NotEqual => "!=",
         }
     }
 
@@ -156,6 +207,13 @@ impl Expr {
                 let ends = [start, end].into_iter().flatten().map(|end| end.height);
                 ends.fold(base.height, u16::max)
             }
+            ExprKind::Part { base, axes } => {
+                let parts = axes.iter().flat_map(Subscript::parts).map(|part| part.height);
+                parts.fold(base.height, u16::max)
+            }
+            ExprKind::Shape(extents) => {
+                extents.iter().map(|extent| extent.height).max().unwrap_or(0)
+            }
         };
         Self { kind, span, height: below.saturating_add(1) }
     }
@@ -174,6 +232,10 @@ impl Expr {
                 let ends = [start, end].into_iter().flatten().map(|end| &**end);
                 std::iter::once(&**base).chain(ends).collect()
             }
+            ExprKind::Part { base, axes } => {
+                std::iter::once(&**base).chain(axes.iter().flat_map(Subscript::parts)).collect()
+            }
+            ExprKind::Shape(extents) => extents.iter().collect(),
         }
     }
 
@@ -241,6 +303,17 @@ impl fmt::Display for Expr {
                 start.iter().try_for_each(|start| write!(f, "{start}"))?;
                 f.write_str("..")?;
                 end.iter().try_for_each(|end| write!(f, "{end}"))?;
+                f.write_str("]")
+            }
+            ExprKind::Part { base, axes } => {
+                base.fmt_within(f, 5)?;
+                write!(f, "[{}, {}]", axes[0], axes[1])
+            }
+            ExprKind::Shape(extents) => {
+                f.write_str("[")?;
+                for (i, extent) in extents.iter().enumerate() {
+                    write!(f, "{}{extent}", if i == 0 { "" } else { ", " })?;
+                }
                 f.write_str("]")
             }
             ExprKind::Error => f.write_str("?"),

@@ -1,6 +1,6 @@
 //! Tokens to a tree: expressions, by precedence climbing.
 
-use super::ast::{Expr, ExprKind, Operator};
+use super::ast::{Expr, ExprKind, Operator, Subscript};
 use super::lexer::TokenKind;
 use super::parser::{Parsed, Parser};
 use super::{KEYWORDS, errors};
@@ -131,7 +131,7 @@ impl Parser<'_> {
         let open = self.bump().span;
         let mut arguments = Vec::new();
         while !self.is(")") {
-            let argument = self.expression()?;
+            let argument = if self.is("[") { self.shape_argument()? } else { self.expression()? };
             if self.is("=") {
                 let span = self.peek().span;
                 return Err(self.fault(errors::named_argument(&argument, span)));
@@ -145,31 +145,55 @@ impl Parser<'_> {
         Ok((arguments, end))
     }
 
+    /// `[M, N]`
+    fn shape_argument(&mut self) -> Parsed<Expr> {
+        let open = self.bump().span;
+        let mut extents = Vec::new();
+        while !self.is("]") {
+            extents.push(self.expression()?);
+            if self.eat(",").is_none() {
+                break;
+            }
+        }
+        let end = self.close("]", open)?;
+        Ok(Expr::new(ExprKind::Shape(extents), open.to(end)))
+    }
+
     fn index(&mut self, base: Expr) -> Parsed<Expr> {
         let open = self.bump().span;
+        let first = self.subscript()?;
+        let second = if self.eat(",").is_some() { Some(self.subscript()?) } else { None };
+        if self.is(",") {
+            let span = self.peek().span;
+            return Err(self.fault(errors::three_indices(span)));
+        }
+        let close = self.close("]", open)?;
+        let span = base.span.to(close);
+        let base = Box::new(base);
+        let kind = match (first, second) {
+            (Subscript::At(index), None) => ExprKind::Index { base, index: Box::new(index) },
+            (Subscript::Range { start, end }, None) => {
+                let (start, end) = (start.map(Box::new), end.map(Box::new));
+                ExprKind::Slice { base, start, end }
+            }
+            (rows, Some(columns)) => ExprKind::Part { base, axes: Box::new([rows, columns]) },
+        };
+        Ok(Expr::new(kind, span))
+    }
+
+    /// `i` or `a..b`, up to a comma or the end of the brackets.
+    fn subscript(&mut self) -> Parsed<Subscript> {
         let start = if self.is("..") || self.is(":") { None } else { Some(self.expression()?) };
         if self.is(":") {
             let span = self.peek().span;
             return Err(self.fault(errors::colon_slice(span)));
         }
-        let base = Box::new(base);
-        if self.eat("..").is_some() {
-            let end = if self.is("]") { None } else { Some(self.expression()?) };
-            let close = self.close("]", open)?;
-            let span = base.span.to(close);
-            let (start, end) = (start.map(Box::new), end.map(Box::new));
-            return Ok(Expr::new(ExprKind::Slice { base, start, end }, span));
+        if self.eat("..").is_none() {
+            return start.map(Subscript::At).ok_or_else(|| self.expected("an index or a slice"));
         }
-        if self.is(",") {
-            let span = self.peek().span;
-            return Err(self.fault(errors::two_indices(span)));
-        }
-        let close = self.close("]", open)?;
-        let span = base.span.to(close);
-        match start {
-            Some(index) => Ok(Expr::new(ExprKind::Index { base, index: Box::new(index) }, span)),
-            None => Err(self.expected("an index or a slice")),
-        }
+        let ends = self.is("]") || self.is(",");
+        let end = if ends { None } else { Some(self.expression()?) };
+        Ok(Subscript::Range { start, end })
     }
 }
 
@@ -204,6 +228,10 @@ mod tests {
             ("(a < b) == c", "(a < b) == c"),
             ("(v)[..(H)][1 ..]", "v[..H][1..]"),
             ("tanh((next c)) / 1e-5", "tanh(next c) / 0.00001"),
+            ("(a != b) * 2", "(a != b) * 2"),
+            ("m[ a ..(b) , (c)]", "m[a..b, c]"),
+            ("m[.., ..N][0]", "m[.., ..N][0]"),
+            ("reshape((x), [M , 2 * (N),])", "reshape(x, [M, 2 * N])"),
         ] {
             assert_eq!(printed(text), expected);
             assert_eq!(printed(expected), expected);

@@ -34,15 +34,15 @@ pub(super) enum TokenKind {
 }
 
 /// Operators and brackets; where one is the start of another, the longer comes first.
-const SIGNS: [&str; 22] = [
-    "==", "<=", ">=", "..", "{", "}", "(", ")", "[", "]", ",", ":", "=", "~", "+", "-", "*", "/",
-    "@", "<", ">", ";",
+const SIGNS: [&str; 23] = [
+    "==", "!=", "<=", ">=", "..", "{", "}", "(", ")", "[", "]", ",", ":", "=", "~", "+", "-", "*",
+    "/", "@", "<", ">", ";",
 ];
 
 /// Signs of other languages, longer first, with what to write instead.
-const FOREIGN_SIGNS: [(&str, &str); 24] = [
+const FOREIGN_SIGNS: [(&str, &str); 23] = [
     ("...", "write a slice `v[a..b]`"),
-    ("**", "write `square(x)` or `x * x`"),
+    ("**", "write `pow(x, y)`, or `x * x`"),
     ("+=", "write `name = name + ..` under a new name, or `next state = state + ..`"),
     ("-=", "write `name = name - ..` under a new name, or `next state = state - ..`"),
     ("*=", "write `name = name * ..` under a new name, or `next state = state * ..`"),
@@ -51,10 +51,9 @@ const FOREIGN_SIGNS: [(&str, &str); 24] = [
     ("<-", "write `name = expression`; put a space into `a < -b`"),
     ("->", "a cell's results are its `output` statements"),
     ("=>", "write `>=` for \"greater or equal\""),
-    ("!=", "write `1 - (a == b)`"),
     ("&&", "write a product of comparisons: `(a < b) * (b < c)`"),
     ("||", "write the larger of two comparisons: `max(a < b, b < c)`"),
-    ("^", "write `square(x)` or `x * x`"),
+    ("^", "write `pow(x, y)`, or `x * x`"),
     ("%", "there is no remainder; write a comment after `//`"),
     ("?", "write `select(condition, a, b)`"),
     ("!", "write `1 - condition`"),
@@ -81,7 +80,7 @@ const LOOKALIKES: [(char, &str); 18] = [
     ('÷', "write `/`"),
     ('≤', "write `<=`"),
     ('≥', "write `>=`"),
-    ('≠', "write `1 - (a == b)`"),
+    ('≠', "write `!=`"),
     ('√', "write `sqrt(x)`"),
     ('∑', "write `sum(v)`"),
     ('²', "write `square(x)`"),

@@ -412,7 +412,8 @@ fn check_map<T: Bits>(width: Width) {
     for (rows, n) in [1, 2, 5].into_iter().flat_map(|r| SIZES.map(|n| (r, n))) {
         let from = Array::<T>::new(rows, n, &mut random);
         let before = Array::<T>::new(rows, n, &mut random);
-        for function in Unary::ALL {
+        let is_inline = |function: &Unary| function.is_transcendental() && !function.is_wide();
+        for function in Unary::ALL.into_iter().filter(|f| !is_inline(f) && *f != Unary::Floor) {
             let what = (width, function, rows, n);
             let mut to = before.clone();
             // SAFETY: both arrays live, and have as many rows.

@@ -70,28 +70,37 @@ pub(super) fn index_bound(
         .help(format!("declare the index as `index({})`", leading.name()))
 }
 
-pub(super) fn element_of_other(base: &Expr, found: &Value) -> Diagnostic {
-    let fault =
-        Diagnostic::error(format!("expected a vector, found {}", found.describe()), base.span);
-    match found.rank() {
-        2 => fault.help("a row of a matrix is taken by an index input: `input i: index(V)`"),
-        _ => fault.label("it has no elements"),
-    }
-}
-
 pub(super) fn element_out_of_range(
     index: &Expr,
     at: i64,
     base: &Expr,
     extent: &Extent,
 ) -> Diagnostic {
-    Diagnostic::error(format!("there is no element {at}"), index.span)
-        .also(base.span, format!("has {extent} elements, counted from 0"))
+    Diagnostic::error(format!("there is no entry {at}"), index.span)
+        .also(base.span, format!("has {extent} entries, counted from 0"))
 }
 
-pub(super) fn slice_of_other(base: &Expr, found: &Value) -> Diagnostic {
-    Diagnostic::error(format!("expected a vector to slice, found {}", found.describe()), base.span)
-        .help("slices are taken of vectors")
+pub(super) fn slice_of_scalar(base: &Expr) -> Diagnostic {
+    Diagnostic::error("a single number has no parts", base.span)
+        .label("expected a vector or a matrix to slice")
+}
+
+pub(super) fn part_of_other(base: &Expr, found: &Value) -> Diagnostic {
+    let fault =
+        Diagnostic::error(format!("expected a matrix, found {}", found.describe()), base.span);
+    fault.help("`m[rows, columns]` is a part of a matrix; of a vector it is `v[a..b]` or `v[i]`")
+}
+
+pub(super) fn index_in_part(index: &Expr) -> Diagnostic {
+    Diagnostic::error("expected numbers and dimensions", index.span)
+        .help("an index input stands alone: `m[i]` is a row, and `m[i][a..b]` a part of it")
+}
+
+pub(super) fn shape_as_value(expr: &Expr) -> Diagnostic {
+    Diagnostic::error("a shape is no value", expr.span).help(
+        "shapes stand in `reshape(x, [M, N])`, `zeros([M, N])` and `ones([M, N])`; vectors are \
+         joined by `concat(a, b)`, and rows by `stack(u, v)`",
+    )
 }
 
 pub(super) fn slice_out_of_range(
@@ -107,8 +116,8 @@ pub(super) fn slice_out_of_range(
         Diagnostic::error(format!("the slice {from}..{to} is out of range"), span)
     };
     fault
-        .also(base.span, format!("has {extent} elements, counted from 0"))
-        .help("`v[a..b]` takes the elements from a up to, and without, b")
+        .also(base.span, format!("has {extent} entries, counted from 0"))
+        .help("`v[a..b]` takes the entries from a up to, and without, b")
 }
 
 // Initialisers.

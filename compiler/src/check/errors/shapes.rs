@@ -2,7 +2,7 @@
 
 use super::super::names::{Entry, Origin};
 use super::super::operators::Operand;
-use super::super::value::{Extents, Value};
+use super::super::value::{Extent, Extents, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::syntax::ast::{Expr, Name, Operator};
 
@@ -94,6 +94,9 @@ pub(crate) fn matmul_shapes(op: Span, a: &Operand, b: &Operand) -> Diagnostic {
         ([_], [rows, _]) => {
             format!("`@` needs a vector of {rows} elements on the left, found {left}")
         }
+        ([_, columns], [_, _]) => {
+            format!("`@` needs a matrix of {columns} rows on the right, found {right}")
+        }
         _ => format!("`@` needs a matrix and a vector, found {left} and {right}"),
     };
     let fault = Diagnostic::error(needs, op);
@@ -102,8 +105,8 @@ pub(crate) fn matmul_shapes(op: Span, a: &Operand, b: &Operand) -> Diagnostic {
         ([_], [_]) => fault.help("the inner product of two vectors is `dot(u, v)`, the elementwise one `u * v`, the outer one `outer(u, v)`"),
         ([], _) | (_, []) => fault.help("a single number is multiplied by `*`").edit(op, "*"),
         _ => fault.help(
-            "there is no product of two matrices: apply one after the other to a vector, \
-             `A @ (B @ x)`",
+            "the right matrix has as many rows as the left one has columns; `transpose(m)` swaps \
+             them",
         ),
     }
 }
@@ -186,9 +189,50 @@ pub(crate) fn concat_of_matrix(found: &Value, expr: &Expr) -> Diagnostic {
         return with_spread(fault, &[found]);
     }
     fault.help(
-        "matrices are not joined: declare one parameter of the joined shape, or add the products, \
-         `W @ x + U @ h`",
+        "matrices are joined by `concat_rows(a, b)`, one above the other, or `concat_columns(a, b)`, \
+         side by side",
     )
+}
+
+pub(crate) fn join_of_other(function: &str, found: &Value, expr: &Expr) -> Diagnostic {
+    let message = format!("`{function}` joins matrices, found {}", found.describe());
+    let fault = Diagnostic::error(message, expr.span);
+    match found.rank() {
+        1 => fault.help("vectors are joined by `concat(u, v)`, and as rows by `stack(u, v)`"),
+        _ => fault,
+    }
+}
+
+pub(crate) fn joined_lengths(
+    function: &str,
+    first: &Extent,
+    found: &Extent,
+    expr: &Expr,
+) -> Diagnostic {
+    let what = match function {
+        "stack" => "vectors of one length",
+        "concat_rows" => "matrices of as many columns",
+        _ => "matrices of as many rows",
+    };
+    let message = format!("`{function}` joins {what}, found {first} and {found}");
+    Diagnostic::error(message, expr.span).label(format!("{found} here"))
+}
+
+pub(crate) fn not_a_shape(function: &str, expr: &Expr) -> Diagnostic {
+    Diagnostic::error(format!("`{function}` takes a shape in brackets"), expr.span)
+        .help("write `[N]` for a vector, `[M, N]` for a matrix, with numbers and dimensions")
+}
+
+pub(crate) fn not_a_length(function: &str, expr: &Expr) -> Diagnostic {
+    Diagnostic::error(format!("`{function}` takes a number of entries, found a shape"), expr.span)
+        .help(format!("write `{function}(N)`"))
+}
+
+pub(crate) fn reshape_of_other_size(x: &Value, to: &Extents, span: Span) -> Diagnostic {
+    let size = |extents: &Extents| extents.shape().iter().product::<usize>();
+    let (from, into) = (size(&x.extents), size(to));
+    Diagnostic::error(format!("{} does not fill the shape {to}", x.describe()), span)
+        .label(format!("{}, and {into} to fill", plural(from, "element")))
 }
 
 pub(crate) fn transpose_of_other(found: &Value, span: Span) -> Diagnostic {
