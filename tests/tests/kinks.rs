@@ -31,6 +31,10 @@ fn check(op: &Op, operands: &[&[f64]], shape: &[usize], expected: &[&[f64]]) {
             let found = sequence.input_gradient(i).expect("inputs are real");
             assert_eq!(found, expected, "operand {i} on {engine:?} of {graph}");
         }
+        if expected.len() < operands.len() {
+            // A derivative that is not stated is no number, and so is 0 times it.
+            continue;
+        }
         // Forward mode takes the same derivative there: it is the transpose.
         let mut tangents = SecondOrder::<f64>::new(&graph, engine).expect("the graph is valid");
         for moved in 0..operands.len() {
