@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate};
 use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::graph::Graph;
+use cellc_compiler::ir::op::TypeError;
 use cellc_compiler::ir::verify::{VerifyError, verify};
 use cellc_compiler::jit::{Code, JitError};
 use cellc_compiler::pipeline::{Graphs, PipelineError, Plans};
@@ -38,6 +39,9 @@ pub enum ProgramError {
     /// Differentiation failed.
     #[error("internal error in `differentiate`: {0}")]
     Differentiate(#[from] DifferentiateError),
+    /// A cell could not be frozen.
+    #[error("internal error in `freeze`: {0}")]
+    Freeze(#[from] TypeError),
     /// A pass failed, or differentiation after it.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
