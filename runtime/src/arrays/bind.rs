@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use cellc_compiler::ir::eval::{Precision, Real};
 use cellc_compiler::ir::op::{Element, Type};
 use cellc_compiler::suggest::closest;
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 use super::fault::{Axis, Fault, Pattern};
 use super::file::{ArrayFile, dtype_of, precision_of};
+use crate::convert::{Tensor, Tensors};
 use crate::sequence::{Extent, InputArray, Interface, Port};
 
 /// What a cell is applied to, each list in the order of its [`Interface`].
@@ -114,6 +115,15 @@ pub fn file_precision(file: &ArrayFile<'_>, interface: &Interface) -> Option<(Pr
     })
 }
 
+/// All real tensors of a precision in a file, by their names.
+pub fn file_reals<T: Real>(file: &SafeTensors<'_>) -> Tensors<T> {
+    let needed = dtype_of(T::PRECISION);
+    let tensors = file.iter().filter(|(_, tensor)| tensor.dtype() == needed);
+    let tensor =
+        |tensor: TensorView<'_>| Tensor { shape: tensor.shape().to_vec(), data: reals(&tensor) };
+    tensors.map(|(name, view)| (name.to_owned(), tensor(view))).collect()
+}
+
 impl<T: Real> Arrays<T> {
     /// Takes the arrays of a cell from a file.
     ///
@@ -193,7 +203,7 @@ fn dtype_fault<T: Real>(
         (found == needed, needed.to_string(), like)
     } else {
         let fits = matches!(found, Dtype::I64 | Dtype::I32 | Dtype::U32 | Dtype::U8);
-        (fits, "I64, I32, U32 or U8 (indices)".to_owned(), None)
+        (fits, "I64, I32, U32 or U8 (whole numbers)".to_owned(), None)
     };
     let like = like.map(str::to_owned);
     (!fits).then(|| Fault::Dtype { tensor: slot.tensor.clone(), expected, found, like })

@@ -21,7 +21,7 @@ mod fault;
 mod file;
 mod results;
 
-pub use bind::{Arrays, Cotangents, file_precision};
+pub use bind::{Arrays, Cotangents, file_precision, file_reals};
 pub use fault::{Axis, Fault, FileError, Pattern};
 pub use file::ArrayFile;
 pub use results::Results;
