@@ -27,8 +27,8 @@ use crate::table::{Align, columns};
 /// state as [B, ..] (zero if absent), where T is the number of time steps, B the number of
 /// examples, and `..` the cell's own shape. Index inputs are whole numbers, [T, B]. For gradients
 /// it also holds `cotangent.out.NAME`, [T, B, ..], of outputs and `cotangent.final.NAME`, [B, ..],
-/// of states after the last step; those absent are zero. `lengths`, whole numbers [B], says how many
-/// steps each example has: its states stand still after them, and its outputs are zero.
+/// of states after the last step; those absent are zero. `lengths`, whole numbers, `[B]`, says how
+/// many steps each example has: its states stand still after them, and its outputs are zero.
 ///
 /// OUT gets `out.NAME` of each output, `final.NAME` of each state after the last step and, if there
 /// were cotangents, `grad.NAME` of every param, real input and initial state.
