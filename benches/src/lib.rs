@@ -40,12 +40,14 @@ pub fn source(name: &str) -> Source {
     Source::new(format!("{name}.cell"), entry.source)
 }
 
-/// A recurrent cell of the catalogue with `I` and `H` bound.
+/// A recurrent cell of the catalogue, its dimension `I` bound to the one, all others to the other.
 ///
 /// # Panics
-/// If the catalogue has no cell of that name and those dimensions.
+/// If the text is not that of a cell.
 pub fn cell(source: &Source, input: usize, hidden: usize) -> Cell {
-    let tree = parse(source).expect("the catalogue parses");
-    let dims = [("I".to_owned(), input), ("H".to_owned(), hidden)];
-    check(&tree, &dims).expect("the catalogue checks")
+    let file = parse(source).expect("the catalogue parses");
+    let size = |dim: &str| if dim == "I" { input } else { hidden };
+    let dims = file.cell.iter().flat_map(|cell| &cell.dims).map(|dim| &dim.name.text);
+    let dims: Vec<_> = dims.map(|dim| (dim.clone(), size(dim))).collect();
+    check(&file, &dims).expect("the catalogue checks")
 }

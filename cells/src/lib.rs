@@ -54,9 +54,12 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 8] = entries! {
+static ENTRIES: [Entry; 11] = entries! {
     "rnn" Recurrent,
+    "rnn_relu" Recurrent,
     "lstm" Recurrent,
+    "lstm_peephole" Recurrent,
+    "lstm_projection" Recurrent,
     "gru" Recurrent,
     "gru_cho" Recurrent,
     "embedding" Layer,

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{bench, cells, check, eval, gradcheck, run, sample, show, train};
+use self::commands::{bench, cells, check, convert, eval, gradcheck, run, sample, show, train};
 use self::failure::Failure;
 
 /// A compiler for recurrent cells: write one time step as text; check it, differentiate it, run it
@@ -53,6 +53,7 @@ enum Command {
     Show(show::Args),
     Gradcheck(gradcheck::Args),
     Run(run::Args),
+    Convert(convert::Args),
     Bench(bench::Args),
     Train(Box<train::Args>),
     Eval(eval::Args),
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),

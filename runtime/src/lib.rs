@@ -13,6 +13,9 @@
 //!   texts by a [`Blueprint`](blueprint::Blueprint);
 //! - a [`task`] makes batches of data, the [`trainer`] trains a model on them by an [`optimizer`],
 //!   and a [`run_folder`] keeps what comes of it; [`generate`] lets a model continue a text;
+//! - a [`Ragged`](ragged::Ragged) sequence runs examples of several lengths side by side, or from
+//!   their end, and a [`Stack`](stack::Stack) layers and both directions; [`convert`] takes weights
+//!   of other systems;
 //! - [`measure`] says how long a cell takes.
 //!
 //! # Example
@@ -61,6 +64,7 @@ pub mod arrays;
 pub mod batch;
 pub mod blueprint;
 pub mod checkpoint;
+pub mod convert;
 pub mod files;
 #[cfg(test)]
 mod fixtures;
@@ -74,10 +78,12 @@ pub mod model;
 pub mod native;
 pub mod optimizer;
 pub mod program;
+pub mod ragged;
 pub mod run_folder;
 pub mod second;
 pub mod segmented;
 pub mod sequence;
+pub mod stack;
 pub mod step;
 pub mod task;
 pub mod trainer;

@@ -7,6 +7,7 @@ use cellc_compiler::autodiff::{DifferentiateError, Gradient, differentiate, jvp}
 use cellc_compiler::cell::{Cell, Initial};
 use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::graph::Graph;
+use cellc_compiler::ir::op::TypeError;
 use cellc_compiler::ir::verify::{VerifyError, verify};
 use cellc_compiler::jit::{Code, JitError};
 use cellc_compiler::pipeline::{Graphs, PipelineError, Plans};
@@ -39,6 +40,9 @@ pub enum ProgramError {
     /// Differentiation failed.
     #[error("internal error in `differentiate`: {0}")]
     Differentiate(#[from] DifferentiateError),
+    /// A cell could not be frozen.
+    #[error("internal error in `freeze`: {0}")]
+    Freeze(#[from] TypeError),
     /// A pass failed, or differentiation after it.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),

@@ -174,6 +174,24 @@ pub enum RunError {
         /// How many there are.
         found: usize,
     },
+    /// There is not one length for each example.
+    #[error("there are {expected} examples, and lengths of {found}")]
+    Lengths {
+        /// How many examples there are.
+        expected: usize,
+        /// How many lengths.
+        found: usize,
+    },
+    /// An example is longer than the run.
+    #[error("example {example} has length {length}; there are {steps} steps")]
+    Length {
+        /// The example, from 0.
+        example: usize,
+        /// Its length.
+        length: usize,
+        /// The steps of the run.
+        steps: usize,
+    },
     /// `backward` without a `forward_with_tape` before it.
     #[error("there is no tape: run `forward_with_tape` before `backward`")]
     NoTape,

@@ -20,8 +20,16 @@ pub const ARCHITECTURES: [(&str, &[(&str, usize)]); 7] = [
     ("fast_weights", &[("I", 5), ("H", 7)]),
 ];
 
-/// The recurrent cells of the catalogue.
-pub const RECURRENT: [&str; 4] = ["rnn", "lstm", "gru", "gru_cho"];
+/// The recurrent cells of the catalogue, with sizes of their dimensions.
+pub const RECURRENT: [(&str, &[(&str, usize)]); 7] = [
+    ("rnn", &[("I", 5), ("H", 7)]),
+    ("rnn_relu", &[("I", 5), ("H", 7)]),
+    ("lstm", &[("I", 5), ("H", 7)]),
+    ("lstm_peephole", &[("I", 5), ("H", 7)]),
+    ("lstm_projection", &[("I", 5), ("H", 7), ("P", 3)]),
+    ("gru", &[("I", 5), ("H", 7)]),
+    ("gru_cho", &[("I", 5), ("H", 7)]),
+];
 
 /// The graph of a cell's text, which must be right.
 pub fn graph(text: &str, dims: &[(&str, usize)]) -> Graph {
@@ -62,7 +70,7 @@ pub fn architecture(name: &str, dims: &[(&str, usize)]) -> Graph {
 
 /// All recurrent cells, of the catalogue and of `architectures/`, by name.
 pub fn recurrent() -> Vec<(&'static str, Graph)> {
-    let catalogue = RECURRENT.map(|name| (name, catalogue(name, &[("I", 5), ("H", 7)])));
+    let catalogue = RECURRENT.map(|(name, dims)| (name, catalogue(name, dims)));
     let architectures = ARCHITECTURES.map(|(name, dims)| (name, architecture(name, dims)));
     catalogue.into_iter().chain(architectures).collect()
 }

@@ -30,7 +30,10 @@ fn cells_are_compiled_to_what_their_files_say() {
 fn products_are_as_few_as_can_be() {
     let expected = [
         ("rnn", [[1, 1, 0], [0, 1, 1]]),
+        ("rnn_relu", [[1, 1, 0], [0, 1, 1]]),
         ("lstm", [[1, 1, 0], [0, 1, 1]]),
+        ("lstm_peephole", [[1, 1, 0], [0, 1, 1]]),
+        ("lstm_projection", [[1, 2, 0], [0, 2, 1]]),
         ("gru", [[1, 1, 0], [0, 1, 1]]),
         ("gru_cho", [[1, 2, 0], [0, 2, 1]]),
         ("peephole_lstm", [[1, 1, 0], [0, 1, 1]]),

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod cells;
 pub(crate) mod check;
+pub(crate) mod convert;
 pub(crate) mod eval;
 pub(crate) mod gradcheck;
 pub(crate) mod run;

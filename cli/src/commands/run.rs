@@ -5,10 +5,12 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cellc_compiler::cell::Cell;
 use cellc_compiler::ir::eval::Precision;
 use cellc_runtime::arrays::{ArrayFile, Arrays, Fault, Results, file_precision};
 use cellc_runtime::files::PendingFile;
-use cellc_runtime::program::{Engine, Program};
+use cellc_runtime::program::{Engine, Program, ProgramError, Settings};
+use cellc_runtime::ragged::Ragged;
 use cellc_runtime::sequence::{Extent, Interface};
 use clap::ValueEnum;
 
@@ -26,14 +28,17 @@ use crate::table::{Align, columns};
 /// state as [B, ..] (where the cell says if absent), where T is the number of time steps, B the number of
 /// examples, and `..` the cell's own shape. Index inputs are whole numbers, [T, B]. For gradients
 /// it also holds `cotangent.out.NAME`, [T, B, ..], of outputs and `cotangent.final.NAME`, [B, ..],
-/// of states after the last step; those absent are zero.
+/// of states after the last step; those absent are zero. `lengths`, whole numbers, `[B]`, says how
+/// many steps each example has: its states stand still after them, and its outputs are zero.
 ///
 /// OUT gets `out.NAME` of each output, `final.NAME` of each state after the last step and, if there
 /// were cotangents, `grad.NAME` of every param, real input and initial state.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
-  cellc run lstm --dims I=3,H=4 --arrays in.safetensors --out out.safetensors")]
+  cellc run lstm --dims I=3,H=4 --arrays in.safetensors --out out.safetensors
+
+Weights of PyTorch, Keras and ONNX become such arrays by `cellc convert`.")]
 pub(crate) struct Args {
     /// A name of the catalogue, or the path of a `.cell` file
     cell: String,
@@ -49,6 +54,9 @@ pub(crate) struct Args {
     /// Where the results go
     #[arg(long, value_name = "OUT.safetensors")]
     out: PathBuf,
+    /// Go from the last step of each example to its first; outputs stay at the steps of their inputs
+    #[arg(long)]
+    reverse: bool,
     /// The precision to run in; that of the arrays if left out. Arrays of another precision are an
     /// error: they are never converted
     #[arg(long, value_enum)]
@@ -140,15 +148,27 @@ fn apply<T: Wide>(
     let unwritable =
         |error| Failure::new(format!("cannot write `{}`: {error}", args.out.display()));
     let out = PendingFile::create(&args.out).map_err(unwritable)?;
-    let program = Program::<T>::of(&loaded.cell, args.engine.into())
-        .map_err(|error| Failure::new(error.to_string()))?;
-    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
-    let mut sequence = program.sequence_within(threads.map_or(1, NonZero::get), args.memory);
-    let results = arrays.run(&mut *sequence)?;
+    let results = results(args, &loaded.cell, &arrays)?;
     let bytes = results.to_bytes().map_err(|error| Failure::new(error.to_string()))?;
     out.commit(&bytes).map_err(unwritable)?;
     print(summary(args, loaded, arrays.extent, &results))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn results<T: Wide>(args: &Args, cell: &Cell, arrays: &Arrays<T>) -> Result<Results<T>, Failure> {
+    let internal = |error: ProgramError| Failure::new(error.to_string());
+    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    let threads = threads.map_or(1, NonZero::get);
+    let engine = args.engine.into();
+    if arrays.lengths.is_some() || args.reverse {
+        let settings = Settings::default();
+        let sequence = Ragged::of(cell, engine, &settings, threads, args.memory);
+        let mut sequence = sequence.map_err(internal)?;
+        sequence.set_reverse(args.reverse);
+        return Ok(arrays.run_ragged(&mut sequence)?);
+    }
+    let program = Program::<T>::of(cell, engine).map_err(internal)?;
+    Ok(arrays.run(&mut *program.sequence_within(threads, args.memory))?)
 }
 
 /// The faults of a file's tensors, one a line.

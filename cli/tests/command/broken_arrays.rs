@@ -179,7 +179,7 @@ fn arrays_of_a_wrong_dtype() {
     refused(with(Tensor::zeros("W", Dtype::F16, &[2, 2])), "", &parts);
     let parts = ["tensor `h` has dtype I64, but F32"];
     refused(with(Tensor::zeros("h", Dtype::I64, &[3, 2])), "", &parts);
-    let parts = ["tensor `i` has dtype F32, but I64, I32, U32 or U8 (indices) is needed"];
+    let parts = ["tensor `i` has dtype F32, but I64, I32, U32 or U8 (whole numbers) is needed"];
     refused(with(Tensor::zeros("i", Dtype::F32, &[4, 3])), "", &parts);
     let parts = ["tensor `W` has dtype F32, but F64 is needed", "choose another --dtype"];
     refused(pack(&fitting()), "--dtype f64", &parts);
@@ -227,4 +227,17 @@ fn paths_that_cannot_be_read() {
     folder.cellc("run pick.cell --dims N=2").exits(2).says(&["--arrays", "--out"]);
     let words = "run pick.cell --dims N=2 --arrays in --out out --threads 0";
     folder.cellc(words).exits(2).says(&["--threads"]);
+}
+
+#[test]
+fn lengths_beyond_the_steps() {
+    let lengths = |lengths: [i64; 3]| {
+        with(Tensor::new("lengths", Dtype::I64, &[3], lengths.map(i64::to_le_bytes).concat()))
+    };
+    refused(lengths([4, 0, 5]), "", &["`lengths` holds 5 at [2]", "at most T = 4"]);
+    refused(lengths([4, -1, 5]), "", &["`lengths` holds -1 at [1]"]);
+    let wrong = |dtype, shape: &[usize]| with(Tensor::zeros("lengths", dtype, shape));
+    refused(wrong(Dtype::I64, &[2]), "", &["`lengths` is [2], so B = 2", "B = 3"]);
+    refused(wrong(Dtype::I64, &[3, 1]), "", &["`lengths` must be [B], found [3, 1]"]);
+    refused(wrong(Dtype::F32, &[3]), "", &["`lengths` has dtype F32", "I64, I32, U32 or U8"]);
 }

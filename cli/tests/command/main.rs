@@ -5,6 +5,7 @@
 mod bench;
 mod broken_arrays;
 mod broken_cells;
+mod convert;
 mod inspect;
 mod language;
 mod run;

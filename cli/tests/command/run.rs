@@ -213,3 +213,30 @@ fn a_run_keeps_to_its_memory_or_says_what_it_needs() {
     refused
         .says(&["500 steps of 2 examples take", "at the least; the limit is 65.6 kB (--memory)"]);
 }
+
+/// The first example has one step, the second two, whichever comes first.
+#[test]
+fn lengths_and_directions() {
+    for engine in ["jit", "interpreter"] {
+        let folder = Folder::new();
+        folder.file("decay.cell", DECAY);
+        let mut tensors = decay(Tensor::f64);
+        tensors.push(Tensor::f64("cotangent.out.y", &[2, 2, 1], &[1.0, 1.0, 1.0, 1.0]));
+        let lengths = [1i64, 2].map(i64::to_le_bytes).concat();
+        tensors.push(Tensor::new("lengths", Dtype::I64, &[2], lengths));
+        folder.file("in", pack(&tensors));
+        let words = format!("run decay.cell --dims N=1 --arrays in --out out --engine {engine}");
+        // h: 2 -> 0.5 * 2 + 1 and 0 -> -2 -> -1
+        folder.cellc(&words).exits(0);
+        assert_eq!(read(&folder, "final.h").1, [2.0, -1.0]);
+        assert_eq!(read(&folder, "out.y").1, [4.0, 4.0, 0.0, 1.0]);
+        // y = h'h': 2 h' at each step, and half of what comes after it; nothing beyond the end.
+        assert_eq!(read(&folder, "grad.x").1, [4.0, -5.0, 0.0, -2.0]);
+        assert_eq!(read(&folder, "grad.h").1, [2.0, -2.5]);
+        // In reverse, the second is 0 -> 0 -> -2.
+        folder.cellc(&format!("{words} --reverse")).exits(0);
+        assert_eq!(read(&folder, "final.h").1, [2.0, -2.0]);
+        assert_eq!(read(&folder, "out.y").1, [4.0, 4.0, 0.0, 0.0]);
+        assert_eq!(read(&folder, "grad.x").1, [4.0, -4.0, 0.0, -2.0]);
+    }
+}

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use cellc_compiler::ir::eval::{Precision, Real};
-use cellc_compiler::ir::op::Element;
+use cellc_compiler::ir::op::{Element, Type};
 use cellc_compiler::suggest::closest;
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 use super::fault::{Axis, Fault, Pattern};
 use super::file::{ArrayFile, dtype_of, precision_of};
+use crate::convert::{Tensor, Tensors};
 use crate::sequence::{Extent, InputArray, Interface, Port};
 
 /// What a cell is applied to, each list in the order of its [`Interface`].
@@ -23,6 +24,8 @@ pub struct Arrays<T> {
     pub inputs: Vec<InputArray<T>>,
     /// The states before the first step, `[B, ..]`; `None` of one that begins where the cell says.
     pub initial: Vec<Option<Vec<T>>>,
+    /// How many steps each example has, `[B]`, if not all of them.
+    pub lengths: Option<Vec<usize>>,
     /// The cotangents of the results, if gradients are wanted.
     pub cotangents: Option<Cotangents<T>>,
 }
@@ -44,7 +47,11 @@ enum Use {
     Initial,
     OutputCotangent,
     FinalCotangent,
+    Lengths,
 }
+
+/// What the lengths of the examples are called.
+const LENGTHS: &str = "lengths";
 
 /// A place for a tensor.
 struct Slot<'i> {
@@ -58,7 +65,7 @@ impl Slot<'_> {
         match self.role {
             Use::Param => &[],
             Use::Input | Use::OutputCotangent => &[Axis::Steps, Axis::Batch],
-            Use::Initial | Use::FinalCotangent => &[Axis::Batch],
+            Use::Initial | Use::FinalCotangent | Use::Lengths => &[Axis::Batch],
         }
     }
 
@@ -71,7 +78,7 @@ impl Slot<'_> {
         match self.role {
             Use::Param => Some("param"),
             Use::Input => Some("input"),
-            Use::Initial | Use::OutputCotangent | Use::FinalCotangent => None,
+            Use::Initial | Use::OutputCotangent | Use::FinalCotangent | Use::Lengths => None,
         }
     }
 }
@@ -108,6 +115,15 @@ pub fn file_precision(file: &ArrayFile<'_>, interface: &Interface) -> Option<(Pr
     })
 }
 
+/// All real tensors of a precision in a file, by their names.
+pub fn file_reals<T: Real>(file: &SafeTensors<'_>) -> Tensors<T> {
+    let needed = dtype_of(T::PRECISION);
+    let tensors = file.iter().filter(|(_, tensor)| tensor.dtype() == needed);
+    let tensor =
+        |tensor: TensorView<'_>| Tensor { shape: tensor.shape().to_vec(), data: reals(&tensor) };
+    tensors.map(|(name, view)| (name.to_owned(), tensor(view))).collect()
+}
+
 impl<T: Real> Arrays<T> {
     /// Takes the arrays of a cell from a file.
     ///
@@ -124,7 +140,13 @@ impl<T: Real> Arrays<T> {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let slots = slots(interface);
+        let mut slots = slots(interface);
+        // A cell may have something of this name itself: then it has no lengths.
+        let lengths = Port { name: LENGTHS.to_owned(), ty: Type::index(usize::MAX) };
+        if slots.iter().all(|slot| slot.tensor != LENGTHS) {
+            let (tensor, role) = (LENGTHS.to_owned(), Use::Lengths);
+            slots.push(Slot { tensor, role, port: &lengths });
+        }
         let mut extents = Extents::default();
         let mut tensors: Vec<Option<TensorView<'_>>> = Vec::new();
         for slot in &slots {
@@ -181,7 +203,7 @@ fn dtype_fault<T: Real>(
         (found == needed, needed.to_string(), like)
     } else {
         let fits = matches!(found, Dtype::I64 | Dtype::I32 | Dtype::U32 | Dtype::U8);
-        (fits, "I64, I32, U32 or U8 (indices)".to_owned(), None)
+        (fits, "I64, I32, U32 or U8 (whole numbers)".to_owned(), None)
     };
     let like = like.map(str::to_owned);
     (!fits).then(|| Fault::Dtype { tensor: slot.tensor.clone(), expected, found, like })
@@ -277,12 +299,20 @@ fn decode<T: Real>(
         params: Vec::new(),
         inputs: Vec::new(),
         initial: Vec::new(),
+        lengths: None,
         cotangents: None,
     };
     let mut cotangents = Cotangents { outputs: Vec::new(), finals: Vec::new() };
     let mut differentiate = false;
     let mut faults = Vec::new();
     for (slot, tensor) in slots.iter().zip(tensors) {
+        if slot.role == Use::Lengths {
+            match tensor.as_ref().map(|tensor| lengths(&indices(tensor), extent)).transpose() {
+                Ok(lengths) => arrays.lengths = lengths,
+                Err(fault) => faults.push(fault),
+            }
+            continue;
+        }
         if let Element::Index { bound } = slot.port.ty.element {
             let indices = tensor.as_ref().map(indices).unwrap_or_default();
             match checked(slot, &indices, bound, extent) {
@@ -311,6 +341,7 @@ fn decode<T: Real>(
             Use::Initial => unreachable!("they were put into their place above"),
             Use::OutputCotangent => cotangents.outputs.push(numbers),
             Use::FinalCotangent => cotangents.finals.push(numbers),
+            Use::Lengths => unreachable!("lengths are not real"),
         }
         differentiate |=
             tensor.is_some() && matches!(slot.role, Use::OutputCotangent | Use::FinalCotangent);
@@ -345,6 +376,15 @@ fn indices(tensor: &TensorView<'_>) -> Vec<i64> {
         Dtype::U8 => data.iter().map(|&byte| byte.into()).collect(),
         _ => Vec::new(),
     }
+}
+
+/// The lengths of the examples, each at most `T`.
+fn lengths(found: &[i64], extent: Extent) -> Result<Vec<usize>, Fault> {
+    let check = |(example, &length): (usize, &i64)| {
+        let fits = usize::try_from(length).ok().filter(|&length| length <= extent.steps);
+        fits.ok_or(Fault::Length { example, length, steps: extent.steps })
+    };
+    found.iter().enumerate().map(check).collect()
 }
 
 fn checked(

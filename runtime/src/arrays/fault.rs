@@ -160,6 +160,19 @@ pub enum Fault {
         /// What it must be below.
         bound: usize,
     },
+    /// A length is negative, or larger than the number of steps.
+    #[error(
+        "tensor `lengths` holds {length} at [{example}]; a length must be at least 0 and at most T \
+         = {steps}"
+    )]
+    Length {
+        /// The example, from 0.
+        example: usize,
+        /// The length found.
+        length: i64,
+        /// The time steps.
+        steps: usize,
+    },
     /// A tensor means nothing to the cell.
     #[error(
         "tensor `{tensor}`, {}, is nothing of this cell's{}",

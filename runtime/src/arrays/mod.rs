@@ -9,6 +9,7 @@
 //! | a param's name | `..` | |
 //! | an input's name | `[T, B, ..]` | an index input: I64, I32, U32 or U8 |
 //! | a state's name | `[B, ..]` | before the first step; zero if absent |
+//! | `lengths` | `[B]` | the steps of each example, I64, I32, U32 or U8; `T` if absent |
 //! | `cotangent.out.NAME` | `[T, B, ..]` | of an output; zero if absent |
 //! | `cotangent.final.NAME` | `[B, ..]` | of a state after the last step; zero if absent |
 //!
@@ -20,7 +21,7 @@ mod fault;
 mod file;
 mod results;
 
-pub use bind::{Arrays, Cotangents, file_precision};
+pub use bind::{Arrays, Cotangents, file_precision, file_reals};
 pub use fault::{Axis, Fault, FileError, Pattern};
 pub use file::ArrayFile;
 pub use results::Results;

@@ -6,6 +6,8 @@ use safetensors::tensor::{TensorView, serialize};
 
 use super::bind::Arrays;
 use super::file::dtype_of;
+use crate::kernels::Wide;
+use crate::ragged::Ragged;
 use crate::sequence::{Extent, InputArray, InputMut, Port, RunError, Sequence};
 
 /// What a cell made of its arrays: named tensors.
@@ -16,7 +18,8 @@ pub struct Results<T> {
 }
 
 impl<T: Real> Arrays<T> {
-    /// Runs a cell over the arrays, and backward if there are cotangents.
+    /// Runs a cell over the arrays, and backward if there are cotangents. Lengths are not looked at:
+    /// [`run_ragged`](Self::run_ragged) takes them.
     ///
     /// # Errors
     /// If the arrays do not fit the cell of the sequence, or the run not its memory.
@@ -75,6 +78,18 @@ impl<T: Real> Arrays<T> {
             }
         }
         Ok(Results { tensors })
+    }
+}
+
+impl<T: Wide> Arrays<T> {
+    /// Runs a cell over the arrays, each example over its own length, and backward if there are
+    /// cotangents.
+    ///
+    /// # Errors
+    /// If the arrays do not fit the cell of the sequence, or the run not its memory.
+    pub fn run_ragged(&self, sequence: &mut Ragged<T>) -> Result<Results<T>, RunError> {
+        sequence.set_lengths(self.lengths.as_deref());
+        self.run(sequence)
     }
 }
 

@@ -1,0 +1,84 @@
+//! `convert`: weights of other systems become arrays that `run` takes.
+
+use safetensors::{Dtype, SafeTensors};
+
+use crate::support::{Folder, Tensor, pack};
+
+fn ramp(name: &str, shape: &[usize]) -> Tensor {
+    let size: usize = shape.iter().product();
+    let numbers: Vec<f64> = (0..size).map(|i| (i % 11) as f64 / 11.0 - 0.4).collect();
+    Tensor::f64(name, shape, &numbers)
+}
+
+/// The shape and numbers of a tensor of a file.
+fn read(folder: &Folder, file: &str, name: &str) -> (Vec<usize>, Vec<f64>) {
+    let bytes = std::fs::read(folder.path().join(file)).expect("the file is there");
+    let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+    let tensor = file.tensor(name).expect("the tensor is there");
+    let numbers = tensor.data().as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes));
+    (tensor.shape().to_vec(), numbers.collect())
+}
+
+/// A bidirectional GRU of ONNX, batch-major, with lengths.
+fn node() -> Vec<Tensor> {
+    let lengths = [2i32, 3].map(i32::to_le_bytes).concat();
+    vec![
+        ramp("W", &[2, 9, 2]),
+        ramp("R", &[2, 9, 3]),
+        ramp("B", &[2, 18]),
+        ramp("X", &[2, 3, 2]),
+        ramp("initial_h", &[2, 2, 3]),
+        Tensor::new("sequence_lens", Dtype::I32, &[2], lengths),
+    ]
+}
+
+#[test]
+fn a_node_is_converted_and_run() {
+    let folder = Folder::new();
+    folder.file("node", pack(&node()));
+    let convert = "convert node --from onnx --cell gru_cho --reverse --batch-first --out in";
+    let run = "cellc run gru_cho --dims I=2,H=3 --arrays in --reverse --out";
+    folder.cellc(convert).exits(0).prints(&["gru_cho of ONNX", "lengths", run]);
+    assert_eq!(read(&folder, "in", "x").0, [3, 2, 2]);
+    let (shape, h) = read(&folder, "in", "h");
+    assert_eq!(shape, [2, 3]);
+    assert_eq!(
+        h[..3],
+        ramp("", &[12]).bytes.as_chunks().0[3..6]
+            .iter()
+            .map(|&b| f64::from_le_bytes(b))
+            .collect::<Vec<_>>()[..]
+    );
+    folder.cellc("run gru_cho --dims I=2,H=3 --arrays in --reverse --out out").exits(0);
+    let (shape, out) = read(&folder, "out", "out.h");
+    assert_eq!(shape, [3, 2, 3]);
+    // The first example has two steps: its last output is zero, and its first is where it ends.
+    assert_eq!(out[12..15], [0.0; 3]);
+    assert_ne!(out[15..], [0.0; 3]);
+    assert_eq!(out[..6], read(&folder, "out", "final.h").1);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let folder = Folder::new();
+    folder.file("node", pack(&node()));
+    let refused = |words: &str, parts: &[&str]| {
+        let outcome = folder.cellc(&format!("convert {words} --out in")).exits(2).says(parts);
+        assert!(!folder.path().join("in").exists(), "{outcome}");
+    };
+    refused("none --from onnx --cell gru", &["cannot read `none`"]);
+    refused("node --from onnx --cell grue", &["`grue` cannot be converted to", "gru_cho"]);
+    refused(
+        "node --from onnx --cell lstm",
+        &["`node`: array `W` must be [D, 4 H, I]", "[2, 9, 2]"],
+    );
+    refused("node --from onnx --cell lstm_projection", &["ONNX has no cell"]);
+    refused(
+        "node --from pytorch --cell gru",
+        &["array `weight_ih_l0` is missing: it must be [3 H, I]"],
+    );
+    folder.file("node", "no tensors");
+    refused("node --from onnx --cell gru", &["`node`: not a safetensors file"]);
+    folder.file("node", pack(&[]));
+    refused("node --from onnx --cell gru", &["there is no tensor of F32 or F64 numbers"]);
+}
