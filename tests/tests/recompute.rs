@@ -227,7 +227,7 @@ fn residuals_that_nothing_reads_are_dropped_on_both_sides() {
 fn catalogue(name: &str) -> Graph {
     let entry = cellc_cells::find(name).expect("a cell of the catalogue");
     let tree = syntax::parse(&Source::new(name, entry.source)).expect("the cell parses");
-    let sizes = [("I", 5), ("H", 7), ("V", 6), ("E", 3), ("O", 2), ("C", 4), ("N", 4)];
+    let sizes = [("I", 5), ("H", 7), ("V", 6), ("E", 3), ("O", 2), ("C", 4), ("N", 4), ("P", 3)];
     let of_cell = |dim: &str| sizes.iter().find(|(name, _)| *name == dim).expect("a known dim").1;
     let dims = tree.cell.iter().flat_map(|cell| &cell.dims).map(|dim| dim.name.text.clone());
     let dims: Vec<_> = dims.map(|dim| (dim.clone(), of_cell(&dim))).collect();

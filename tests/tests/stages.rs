@@ -95,6 +95,7 @@ fn gradients_of_params_are_sums() {
             "linear" => &[("I", 5), ("O", 2)],
             "cross_entropy" => &[("C", 4)],
             "squared_error" => &[("N", 4)],
+            "lstm_projection" => &[("I", 5), ("H", 7), ("P", 3)],
             _ => &[("I", 5), ("H", 7)],
         };
         let [_, _, backward] = compile_text(entry.source, dims, machine);
