@@ -5,10 +5,8 @@
 use std::hint::black_box;
 use std::num::NonZero;
 use std::sync::Barrier;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 use std::time::Instant;
-
-use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 use super::Width;
 use super::simd::{Kernel, Vector, Wide};
@@ -28,23 +26,27 @@ const SUMS: usize = 12;
 pub fn peak_flops<T: Wide>(threads: usize) -> f64 {
     // More threads than cores would take turns, and each would count as much as a core.
     let cores = available_parallelism().map_or(1, NonZero::get);
-    // If the system refuses threads, there is one.
-    let pool = ThreadPoolBuilder::new().num_threads(threads.clamp(1, cores)).build().ok();
-    let threads = pool.as_ref().map_or(1, ThreadPool::current_num_threads);
+    let threads = threads.clamp(1, cores);
     let barrier = Barrier::new(threads);
-    let run = || {
-        barrier.wait();
-        let begin = Instant::now();
-        let lanes = sums::<T>();
-        (lanes, begin.elapsed())
-    };
-    let rates = (0..RUNS).map(|_| {
-        let times = match &pool {
-            Some(pool) => pool.broadcast(|_| run()),
-            None => vec![run()],
+    let runs = || {
+        let run = |_| {
+            barrier.wait();
+            let begin = Instant::now();
+            let lanes = sums::<T>();
+            (lanes, begin.elapsed())
         };
-        let slowest = times.iter().map(|(_, time)| *time).max().unwrap_or_default();
-        let lanes: usize = times.iter().map(|(lanes, _)| lanes).sum();
+        (0..RUNS).map(run).collect::<Vec<_>>()
+    };
+    let of_threads: Vec<_> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(runs)).collect();
+        let own = runs();
+        let others = others.into_iter().map(|other| other.join().expect("it does not panic"));
+        [own].into_iter().chain(others).collect()
+    });
+    let rates = (0..RUNS).map(|run| {
+        let times = || of_threads.iter().map(|runs| runs[run]);
+        let slowest = times().map(|(_, time)| time).max().unwrap_or_default();
+        let lanes: usize = times().map(|(lanes, _)| lanes).sum();
         2.0 * (lanes * SUMS) as f64 * ROUNDS as f64 / slowest.as_secs_f64()
     });
     rates.fold(0.0, f64::max)

@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "this module calls compiled code on raw addresses")]
 
+mod crew;
 mod gate;
 mod memory;
 mod run;
@@ -15,11 +16,10 @@ mod step;
 use std::sync::Arc;
 
 use cellc_compiler::plan::{Binding, Place, Span};
-use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 use self::memory::{Memory, Slot, Slots, rows};
 pub(crate) use self::run::Routine;
-use self::run::{Worker, run};
+use self::run::{Routing, Worker, run};
 pub(crate) use self::step::NativeStep;
 use crate::kernels::Wide;
 use crate::sequence::{
@@ -51,31 +51,10 @@ pub(crate) struct NativeSequence<T> {
     output_cotangents: Vec<Vec<T>>,
     backward: Memory<T>,
     workers: Vec<Worker<T>>,
-    /// The threads of all workers but the first, once there was a run that is worth them.
-    pool: Pool,
     sums: Vec<Vec<T>>,
     last: Last,
     /// Whether what the tape refers to is as it was when the tape was made.
     tape: bool,
-}
-
-/// The threads of a run but the first. They serve one run at a time: each job waits for all others.
-#[derive(Default)]
-struct Pool {
-    threads: Option<ThreadPool>,
-    /// Whether the system has no threads for it.
-    refused: bool,
-}
-
-impl Pool {
-    /// So many threads, if there are.
-    fn get(&mut self, threads: usize) -> Option<&ThreadPool> {
-        if self.threads.is_none() && !self.refused {
-            self.threads = ThreadPoolBuilder::new().num_threads(threads).build().ok();
-            self.refused = self.threads.is_none();
-        }
-        self.threads.as_ref()
-    }
 }
 
 /// What was run last, and so which results there are.
@@ -108,7 +87,6 @@ impl<T: Wide> NativeSequence<T> {
             code,
             extent,
             workers: (0..threads.max(1)).map(|_| Worker::new()).collect(),
-            pool: Pool::default(),
             inputs: inputs.iter().map(|port| InputArray::zeros(port, extent)).collect(),
             forward: Memory::new(states.len()),
             output_cotangents: vec![Vec::new(); outputs.len()],
@@ -151,14 +129,14 @@ impl<T: Wide> NativeSequence<T> {
         self.last = Last::Nothing;
         self.tape = false;
         let native = Arc::clone(&self.code);
-        let routine = if taped { &native.taped } else { &native.forward };
+        let routing: Routing = if taped { |code| &code.taped } else { |code| &code.forward };
+        let routine = routing(&native);
         self.forward.make_room(routine, self.extent);
         let slots = routine.plan().bindings().iter();
         let slots = Slots(slots.map(|&b| self.forward_slot(routine, b, params)).collect());
         let workers = self.workers_for(routine, params);
-        let (workers, pool) = (&mut self.workers[..workers], self.pool.threads.as_ref());
         // SAFETY: the slots are of this code's bindings, over this extent; see `run`.
-        unsafe { run(routine, &slots, self.extent, workers, pool, false) }
+        unsafe { run(&native, routing, slots, self.extent, &mut self.workers, workers, false) }
         self.last = if taped { Last::Taped } else { Last::Forward };
         self.tape = taped;
         Ok(())
@@ -169,8 +147,8 @@ impl<T: Wide> NativeSequence<T> {
         let work: usize = params.iter().map(Vec::len).sum();
         let work = work.saturating_mul(self.extent.steps * self.extent.batch);
         let wanted = self.workers.len().min(1 + work / WORTH_A_THREAD);
-        let workers =
-            if wanted > 1 && self.pool.get(self.workers.len() - 1).is_some() { wanted } else { 1 };
+        // If the system refuses threads, there is one.
+        let workers = if crew::hire(wanted - 1) { wanted } else { 1 };
         self.workers[..workers].iter_mut().for_each(|worker| worker.make_room(routine));
         workers
     }
@@ -304,7 +282,6 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         self.forward = Memory::new(self.interface.states.len());
         self.backward = Memory::new(self.interface.states.len());
         self.workers.iter_mut().for_each(|worker| *worker = Worker::new());
-        self.pool = Pool::default();
         self.allocate(none);
     }
 
@@ -376,9 +353,9 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         let slots = routine.plan().bindings().iter();
         let slots = Slots(slots.map(|&binding| self.backward_slot(binding, params)).collect());
         let workers = self.workers_for(routine, params);
-        let (workers, pool) = (&mut self.workers[..workers], self.pool.threads.as_ref());
+        let routing: Routing = |code| &code.backward;
         // SAFETY: the slots are of this code's bindings, over this extent; see `run`.
-        unsafe { run(routine, &slots, self.extent, workers, pool, true) }
+        unsafe { run(&native, routing, slots, self.extent, &mut self.workers, workers, true) }
         self.last = Last::Backward;
         Ok(())
     }

@@ -13,15 +13,17 @@
 //! one waits for the other.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use cellc_compiler::jit::Code;
 use cellc_compiler::phases::Phase;
 use cellc_compiler::plan::{Binding, Plan, Span};
-use rayon_core::ThreadPool;
 
 use super::gate::{Gate, Watch};
 use super::memory::{Aligned, Slots, chunk, rows};
 use super::script::{Action, Pack, Script, Spot, Stage, SumAction};
+use super::{NativeCode, crew};
 use crate::kernels::{self, Block, Rows, Wide, Width};
 use crate::sequence::Extent;
 
@@ -358,46 +360,79 @@ unsafe fn pack_plainly<T: Copy>(blocks: &[Block<T>], outer: usize, rows: Range<u
 /// From so many examples to a thread on, each keeps to its own in all phases.
 const WORTH_OWNING: usize = 4;
 
-/// Runs all phases of a routine over all steps, in reverse for backward code, on as many threads
-/// as there are workers: this one, and others of a pool that does nothing else meanwhile and has
-/// as many. Without a pool there must be one worker.
-///
-/// # Safety
-/// Each slot must point to memory of its binding's element type for the whole extent, and all
-/// written memory must be this call's alone. Indices must have been checked against their bounds.
-pub(super) unsafe fn run<T: Wide>(
-    routine: &Routine,
-    slots: &Slots,
+/// Which of the routines of a cell is run.
+pub(super) type Routing = fn(&NativeCode) -> &Routine;
+
+/// What a thread of a run does.
+struct Job<T> {
+    code: Arc<NativeCode>,
+    routing: Routing,
+    slots: Arc<Slots>,
     extent: Extent,
-    workers: &mut [Worker<T>],
-    pool: Option<&ThreadPool>,
     reverse: bool,
-) {
-    let Some((first, others)) = workers.split_first_mut() else { return };
-    first.go_to(routine, slots, 0, 0);
-    // SAFETY: nothing else runs yet; a value of the phase `once` has one row.
-    unsafe { first.phase(routine, Phase::Once, 0..1) }
-    let work = |worker: &mut Worker<T>, thread: usize, gate: &Gate| {
+    gate: Arc<Gate>,
+    /// The number of the thread.
+    thread: usize,
+    worker: Worker<T>,
+}
+
+impl<T: Wide> Job<T> {
+    /// The part of a run that this thread has.
+    ///
+    /// # Safety
+    /// As for [`run`]: all of its jobs are done at the same time, before it returns.
+    unsafe fn work(&mut self) {
+        let Self { code, routing, slots, extent, reverse, gate, thread, worker } = self;
+        let routine = routing(code);
         let _watch = Watch(gate);
-        let threads = gate.members();
+        let (thread, threads) = (*thread, gate.members());
         let share = |extent: usize| extent * thread / threads..extent * (thread + 1) / threads;
         worker.go_to(routine, slots, 0, 0);
         // SAFETY: the phase `once` is done.
         unsafe { worker.pack(routine, share) }
         gate.wait();
         // SAFETY: all matrices are packed.
-        unsafe { worker.steps(routine, slots, extent, reverse, share, gate) }
-    };
-    let (Some(pool), false) = (pool, others.is_empty()) else {
-        return work(first, 0, &Gate::new(1));
-    };
-    // Each job waits at the gate for all others, and so has a thread of the pool of its own.
-    let gate = Gate::new(others.len() + 1);
-    pool.in_place_scope(|scope| {
-        for (thread, worker) in (1..).zip(others) {
-            let (work, gate) = (&work, &gate);
-            scope.spawn(move |_| work(worker, thread, gate));
-        }
-        work(first, 0, &gate);
+        unsafe { worker.steps(routine, slots, *extent, *reverse, share, gate) }
+    }
+}
+
+/// Runs all phases of a routine over all steps, in reverse for backward code, on `threads` threads:
+/// this one, and others of its crew, which must have been hired. Each has one of the workers.
+///
+/// # Safety
+/// Each slot must point to memory of its binding's element type for the whole extent, and all
+/// written memory must be this call's alone. Indices must have been checked against their bounds.
+pub(super) unsafe fn run<T: Wide>(
+    code: &Arc<NativeCode>,
+    routing: Routing,
+    slots: Slots,
+    extent: Extent,
+    workers: &mut Vec<Worker<T>>,
+    threads: usize,
+    reverse: bool,
+) {
+    let routine = routing(code);
+    workers[0].go_to(routine, &slots, 0, 0);
+    // SAFETY: nothing else runs yet; a value of the phase `once` has one row.
+    unsafe { workers[0].phase(routine, Phase::Once, 0..1) }
+    let (slots, gate) = (Arc::new(slots), Arc::new(Gate::new(threads)));
+    let idle = workers.split_off(threads);
+    let mut jobs = workers.drain(..).enumerate().map(|(thread, worker)| Job {
+        code: Arc::clone(code),
+        routing,
+        slots: Arc::clone(&slots),
+        extent,
+        reverse,
+        gate: Arc::clone(&gate),
+        thread,
+        worker,
     });
+    let mut own = jobs.next().expect("there is a worker for each thread");
+    // SAFETY: all jobs are those of this run, and are done when `together` returns.
+    let work = |job: &mut Job<T>| unsafe { job.work() };
+    let (others, result) = crew::together(jobs, work, || work(&mut own));
+    workers.extend([own].into_iter().chain(others).map(|job| job.worker).chain(idle));
+    if let Err(panic) = result {
+        resume_unwind(panic);
+    }
 }
