@@ -196,6 +196,14 @@ fn gradcheck_says_where_arguments_are_declared() {
 }
 
 #[test]
+fn gradcheck_of_a_stopped_gradient_says_so() {
+    let text = "cell a(N) {\n    input x: [N]\n    output y = x * stop_gradient(x)\n}\n";
+    let folder = Folder::new();
+    folder.file("a.cell", text);
+    folder.cellc("gradcheck a.cell --cases 1").exits(1).prints(&["`stop_gradient`", "without it"]);
+}
+
+#[test]
 fn gradcheck_of_second_order() {
     let words = "gradcheck gru --dims I=2,H=3 --cases 3 --order 2";
     let parts = ["Hessian", "forward mode", "<u, H v> = <v, H u>", "the derivatives agree"];

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use cellc_compiler::ir::op::Op;
 use cellc_runtime::gradcheck::{Identity, Options, Place, Report, Row, Worst};
 
 use super::{Args, declared, engine};
@@ -170,6 +171,12 @@ fn advice(loaded: &Loaded, args: &Args, report: &Report) -> String {
             "\nDifferences do not resolve errors so small: up to {resolved:e} they prove no fault.\n"
         );
     }
+    let graph = &loaded.cell.graph;
+    if identities && graph.ids().any(|id| matches!(graph.op(id), Op::Stop)) {
+        return "\nThe cell has `stop_gradient`: its gradient leaves out what differences take in, so the \
+                two cannot\nagree in what depends on that. Check the cell without it.\n"
+            .to_owned();
+    }
     let wrong = |row: &&Row| row.worst.relative_error > report.tolerance;
     let rows = report.rows.iter().chain(&report.results).filter(wrong);
     let names: Vec<_> = rows.map(|row| format!("{} {}", row.subject.name(), row.name)).collect();
@@ -211,6 +218,7 @@ fn advice(loaded: &Loaded, args: &Args, report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use cellc_compiler::diagnostic::Source;
+    use cellc_compiler::ir::op::Op;
     use cellc_compiler::ir::op::Type;
     use cellc_runtime::gradcheck::Subject;
     use cellc_runtime::sequence::Extent;
