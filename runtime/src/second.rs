@@ -34,6 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use cellc_compiler::cell::{Cell, Initial};
 use cellc_compiler::ir::graph::Graph;
 
 use crate::kernels::Wide;
@@ -60,6 +61,21 @@ impl<T: Wide> SecondOrder<T> {
     pub fn new(graph: &Graph, engine: Engine) -> Result<Self, ProgramError> {
         let program = Program::with_tangents(graph, engine, &Settings::default())?;
         Ok(Self::of(Interface::of(graph), program.sequence(1)))
+    }
+
+    /// The same of a cell, whose states begin where it says. Of one that begins at a param, the
+    /// direction has what it has of that param.
+    ///
+    /// # Errors
+    /// As for [`SecondOrder::new`].
+    pub fn of_cell(cell: &Cell, engine: Engine) -> Result<Self, ProgramError> {
+        let program = Program::with_tangents(&cell.graph, engine, &Settings::default())?;
+        let pairs = cell.initial.iter().flat_map(|initial| match *initial {
+            Initial::Constant(number) => [Initial::Constant(number), Initial::ZERO],
+            Initial::Param(param) => [Initial::Param(2 * param), Initial::Param(2 * param + 1)],
+        });
+        let program = program.beginning_at(&pairs.collect::<Vec<_>>());
+        Ok(Self::of(Interface::of(&cell.graph), program.sequence(1)))
     }
 
     /// A run by a sequence of [`Program::with_tangents`] of a graph with this interface: on several
@@ -111,6 +127,12 @@ impl<T: Wide> SecondOrder<T> {
     /// The direction's part for a state before the first step, `[B, ..]`.
     pub fn initial_tangent_mut(&mut self, state: usize) -> &mut [T] {
         self.sequence.initial_mut(2 * state + 1)
+    }
+
+    /// Takes back what a state and its direction were given, as [`Sequence::begin`] does.
+    pub fn begin(&mut self, state: usize) {
+        self.sequence.begin(2 * state);
+        self.sequence.begin(2 * state + 1);
     }
 
     /// Runs over all steps with tangents: `r` and `J v`.

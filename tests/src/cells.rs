@@ -10,7 +10,7 @@ use cellc_compiler::syntax::ast::Place;
 use cellc_compiler::unit::{Faults, Unit};
 
 /// The cells of `architectures/`, with sizes of their dimensions that tell them apart.
-pub const ARCHITECTURES: [(&str, &[(&str, usize)]); 7] = [
+pub const ARCHITECTURES: [(&str, &[(&str, usize)]); 8] = [
     ("peephole_lstm", &[("I", 5), ("H", 7)]),
     ("layernorm_lstm", &[("I", 5), ("H", 7)]),
     ("mgu", &[("I", 5), ("H", 7)]),
@@ -18,6 +18,7 @@ pub const ARCHITECTURES: [(&str, &[(&str, usize)]); 7] = [
     ("sru", &[("H", 7)]),
     ("two_input_lstm", &[("I", 5), ("E", 3), ("H", 7)]),
     ("fast_weights", &[("I", 5), ("H", 7)]),
+    ("packed_gates", &[("I", 5), ("H", 7)]),
 ];
 
 /// The recurrent cells of the catalogue, with sizes of their dimensions.

@@ -1,7 +1,7 @@
 //! Elementwise functions that are made of others.
 //!
-//! Where a factor goes to 0 as another grows, the other is bounded first: `inf * 0` is no number, in a
-//! value as little as in a gradient.
+//! Where a factor goes to 0 as another goes to -inf, the other is bounded first: `inf * 0` is no number,
+//! in a value as little as in a gradient. At +inf values are right, and gradients are not bounded.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 

@@ -39,6 +39,14 @@ struct Part {
     sum: Option<(ValueId, Vec<ValueId>)>,
 }
 
+impl Part {
+    /// Whether a value is the same slice of one of some vectors as this is of the product.
+    fn is_of(&self, graph: &Graph, value: ValueId, vectors: &[ValueId]) -> bool {
+        *graph.op(value) == Op::Slice { axis: 0, start: self.start, len: self.len }
+            && vectors.contains(&graph.operands(value)[0])
+    }
+}
+
 /// The slices of a product, in order, if that is all that it is used for and each of its elements
 /// is in one of them.
 fn parts(graph: &Graph, is_output: &[bool], product: &Product) -> Option<Vec<Part>> {
@@ -77,9 +85,12 @@ fn stack(graph: &Graph) -> Result<Option<Graph>, TypeError> {
     for (_, product) in products(graph).values() {
         let Some(parts) = parts(graph, &is_output, product) else { continue };
         let vectors = common_vectors(graph, &is_output, &parts);
-        let constant = |term: &ValueId| looped.phase(*term) == Phase::Once;
         let constants: Vec<Vec<ValueId>> = (parts.iter())
             .map(|part| {
+                // What a common vector brings is not to be added once more.
+                let constant = |&term: &ValueId| {
+                    looped.phase(term) == Phase::Once && !part.is_of(graph, term, &vectors)
+                };
                 let terms = part.sum.iter().flat_map(|(_, terms)| terms);
                 terms.copied().filter(constant).collect()
             })
@@ -95,10 +106,7 @@ fn stack(graph: &Graph) -> Result<Option<Graph>, TypeError> {
 fn common_vectors(graph: &Graph, is_output: &[bool], parts: &[Part]) -> Vec<ValueId> {
     let slice_of = |part: &Part, vector: ValueId| {
         part.sum.as_ref().is_some_and(|(_, terms)| {
-            let same = |term: &&ValueId| {
-                let op = Op::Slice { axis: 0, start: part.start, len: part.len };
-                *graph.op(**term) == op && graph.operands(**term)[0] == vector
-            };
+            let same = |term: &&ValueId| part.is_of(graph, **term, &[vector]);
             let mut found = terms.iter().filter(same);
             let once = found.next().is_some() && found.next().is_none();
             once && !is_output[vector.index()]
@@ -154,10 +162,7 @@ fn rebuild(
                 Some((sum, terms)) if *sum == id => {
                     let mut value = rebuilt.push(slice, &[whole])?;
                     for term in terms.iter().filter(|term| !constants.contains(term)) {
-                        let taken = matches!(graph.op(*term), Op::Slice { start, len, .. }
-                            if *start == part.start && *len == part.len
-                                && vectors.contains(&graph.operands(*term)[0]));
-                        if !taken {
+                        if !part.is_of(graph, *term, vectors) {
                             let term = rebuilt.at(*term);
                             value = rebuilt.add(value, term)?;
                         }

@@ -221,16 +221,23 @@ impl Case {
         }
     }
 
-    /// The same for a run with tangents, with the values and the cotangents too.
-    pub(super) fn load_second(&self, arguments: &[Argument], run: &mut SecondOrder<f64>) {
+    /// The same for a run with tangents of the same cell, with the values and the cotangents too.
+    pub(super) fn load_second(
+        &self,
+        arguments: &[Argument],
+        sequence: &dyn Sequence<f64>,
+        run: &mut SecondOrder<f64>,
+    ) {
         run.reshape(self.extent);
         for (input, from) in &self.indices {
             if let InputMut::Index(to) = run.input_mut(*input) {
                 to.copy_from_slice(from);
             }
         }
-        for (Argument { role, port, .. }, data) in arguments.iter().zip(&self.values) {
+        for (argument, data) in arguments.iter().zip(&self.values) {
+            let Argument { role, port, .. } = argument;
             match role {
+                Role::State if !self.gives(argument, sequence) => run.begin(*port),
                 Role::State => run.initial_mut(*port).copy_from_slice(data),
                 Role::Input => {
                     if let InputMut::Real(to) = run.input_mut(*port) {

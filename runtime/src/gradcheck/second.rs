@@ -49,15 +49,24 @@ pub fn check_second_order(
     for number in 0..options.cases {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(number as u64);
-        let case = Case::draw(&arguments, sequence, options, false, &mut rng)?;
-        case.load_second(&arguments, second);
+        let case = Case::draw(&arguments, sequence, options, number % 2 == 0, &mut rng)?;
+        case.load_second(&arguments, sequence, second);
+        let given: Vec<bool> = arguments.iter().map(|a| case.gives(a, sequence)).collect();
         for _ in 0..options.directions {
             let mut draw = || -> Vec<Vec<f64>> {
-                arguments.iter().map(|a| a.direction(case.extent, &mut rng)).collect()
+                let direction = |a: &Argument| {
+                    let mut direction = a.direction(case.extent, &mut rng);
+                    if !given[a.index] {
+                        // It begins where a param does, and goes with that.
+                        direction.fill(0.0);
+                    }
+                    direction
+                };
+                arguments.iter().map(direction).collect()
             };
             let (u, v) = (draw(), draw());
-            let of_u = Products::new(&case, &arguments, second, &u)?;
-            let of_v = Products::new(&case, &arguments, second, &v)?;
+            let of_u = Products::new(&case, &arguments, &given, second, &u)?;
+            let of_v = Products::new(&case, &arguments, &given, second, &v)?;
             transposed.note(&case.cotangents, &of_v.tangents, &of_v.gradients, &v);
             symmetric.note(&u, &of_v.products, &v, &of_u.products);
             let point = |step: f64| moved(&case.values, &v, step);
@@ -112,11 +121,13 @@ impl Products {
     fn new(
         case: &Case,
         arguments: &[Argument],
+        given: &[bool],
         run: &mut SecondOrder<f64>,
         direction: &[Vec<f64>],
     ) -> Result<Self, RunError> {
         for (argument, data) in arguments.iter().zip(direction) {
             let to = match argument.role {
+                Role::State if !given[argument.index] => None,
                 Role::State => Some(run.initial_tangent_mut(argument.port)),
                 Role::Input => run.input_tangent_mut(argument.port),
                 Role::Param | Role::Residual => None,

@@ -11,6 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvError, Sender, channel};
 use std::thread;
 
+use super::gate::Abandoned;
+
 /// How often a thread looks for what it waits for before it sleeps: about 200 microseconds, which is
 /// longer than what a training step does between its runs.
 const PATIENCE: usize = 1 << 13;
@@ -42,8 +44,8 @@ pub(super) fn hire(wanted: usize) -> bool {
 }
 
 /// Does each job on a member of the crew, which must be large enough, and meanwhile `own` on this
-/// thread. Gives the jobs back in their order, and the first panic if there was one: of this thread,
-/// or else of the others. Whatever panics, all are done before this returns.
+/// thread. Gives the jobs back in their order, and a panic if there was one: rather of a thread that has
+/// not been [`Abandoned`]. Whatever panics, all are done before this returns.
 pub(super) fn together<J: Send + 'static>(
     jobs: impl IntoIterator<Item = J>,
     work: fn(&mut J),
@@ -63,15 +65,19 @@ pub(super) fn together<J: Send + 'static>(
         });
         replies.collect()
     });
-    let mut result = catch_unwind(AssertUnwindSafe(own));
+    let own = catch_unwind(AssertUnwindSafe(own));
+    let mut results = Vec::new();
     let jobs = replies.iter().map(|replies| {
-        let (job, other) = await_patiently(replies).expect("a member replies to each task");
-        if result.is_ok() {
-            result = other;
-        }
+        let (job, result) = await_patiently(replies).expect("a member replies to each task");
+        results.push(result);
         job
     });
-    (jobs.collect(), result)
+    let jobs = jobs.collect();
+    results.push(own);
+    // Who waits for one that has panicked panics too, and has less to say.
+    let panics = results.into_iter().filter_map(Result::err);
+    let panic = panics.min_by_key(|panic| panic.is::<Abandoned>());
+    (jobs, panic.map_or(Ok(()), Err))
 }
 
 /// What a channel brings next.

@@ -1,6 +1,7 @@
 //! A barrier that threads usually pass without sleeping.
 
 use std::hint::spin_loop;
+use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -22,6 +23,10 @@ pub(super) struct Gate {
     sleepers: Mutex<()>,
     wake: Condvar,
 }
+
+/// What a thread panics with because another one, for which it waits, has panicked.
+#[derive(Debug)]
+pub(super) struct Abandoned;
 
 /// Breaks a gate if the thread panics before this is dropped, so that nobody waits for it for ever.
 #[derive(Debug)]
@@ -76,7 +81,9 @@ impl Gate {
         }
         let is_open = || {
             let broken = self.broken.load(Ordering::Acquire);
-            assert!(!broken, "internal error: another thread of the run has panicked");
+            if broken {
+                panic_any(Abandoned);
+            }
             self.opened.load(Ordering::Acquire) != opened
         };
         for _ in 0..PATIENCE {

@@ -65,8 +65,9 @@ pub(super) struct Worker<T> {
     scratch: Vec<T>,
 }
 
-// SAFETY: between the runs of a sequence nothing that the table and the parts point to is read. In a
-// step, they point into memory of the same object, which moves with it and is not resized.
+// SAFETY: what the table and the parts point to is read only after they were filled anew: that is
+// the first thing that a job does on its thread. In a step, they point into memory of the same
+// object, which moves with it and is not resized.
 unsafe impl<T: Send> Send for Worker<T> {}
 
 impl<T: Wide> Worker<T> {

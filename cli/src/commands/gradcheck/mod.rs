@@ -191,7 +191,7 @@ fn check(loaded: &Loaded, args: &Args, bar: &ProgressBar) -> Result<Report, Fail
     let report = if args.order == 1 {
         check_with_progress(sequence, Some(&mut kinks), &options, done)
     } else {
-        let mut second = SecondOrder::new(&cell.graph, engine).map_err(|error| failed(&error))?;
+        let mut second = SecondOrder::of_cell(cell, engine).map_err(|error| failed(&error))?;
         check_second_order(sequence, &mut second, Some(&mut kinks), &options, done)
     };
     report.map_err(|error| {

@@ -218,7 +218,6 @@ fn advice(loaded: &Loaded, args: &Args, report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use cellc_compiler::diagnostic::Source;
-    use cellc_compiler::ir::op::Op;
     use cellc_compiler::ir::op::Type;
     use cellc_runtime::gradcheck::Subject;
     use cellc_runtime::sequence::Extent;
