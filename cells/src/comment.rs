@@ -88,7 +88,8 @@ mod tests {
         assert!(lstm.citation.starts_with("Hochreiter & Schmidhuber, "), "{}", lstm.citation);
         assert!(lstm.citation.ends_with("Neural Computation 9 (1997)"), "{}", lstm.citation);
 
-        let text = "// T: s.\n//\n// A (and B), t (v. 2),\n// where 3\n// (2002); not (2003).\n//\n";
+        let text =
+            "// T: s.\n//\n// A (and B), t (v. 2),\n// where 3\n// (2002); not (2003).\n//\n";
         let citation = "A (and B), t (v. 2), where 3 (2002)".to_owned();
         assert_eq!(paper(text), Some(Paper { citation, year: 2002 }));
         for none in ["// T: s.\ncell", "// T: s.\n//\n// No year (20021).\n//\n// (2002)\n", ""] {

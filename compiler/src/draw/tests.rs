@@ -105,7 +105,9 @@ fn check(statements: &str, expected: &Expect) {
 
 #[test]
 fn params_stand_where_they_are_read() {
-    check("a = W @ x + p * q - 1; b = a + p", &expect![[r#"
+    check(
+        "a = W @ x + p * q - 1; b = a + p",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -114,8 +116,11 @@ fn params_stand_where_they_are_read() {
             n4["b = a + p"]
             n0 --> n3
             n3 --> n4
-    "#]]);
-    check("slow = exp(-p); next h = slow * h", &expect![[r#"
+    "#]],
+    );
+    check(
+        "slow = exp(-p); next h = slow * h",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -125,8 +130,11 @@ fn params_stand_where_they_are_read() {
             n3 --> n4
             n2 --> n4
             n4 -.-> n2
-    "#]]);
-    check("a = normalise(W @ x, p, q)", &expect![[r#"
+    "#]],
+    );
+    check(
+        "a = normalise(W @ x, p, q)",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -135,12 +143,15 @@ fn params_stand_where_they_are_read() {
             n4["a = normalise(·, p, q)"]
             n0 --> n3
             n3 --> n4
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn another_name_is_a_node_of_its_own() {
-    check("a = x; next h = a; output h; output a", &expect![[r#"
+    check(
+        "a = x; next h = a; output h; output a",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -154,8 +165,11 @@ fn another_name_is_a_node_of_its_own() {
             n4 --> n5
             n3 --> n6
             n4 -.-> n2
-    "#]]);
-    check("next h = h; output p", &expect![[r#"
+    "#]],
+    );
+    check(
+        "next h = h; output p",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -164,12 +178,15 @@ fn another_name_is_a_node_of_its_own() {
             n4[\"output p"\]
             n2 --> n3
             n3 -.-> n2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn operands_are_told_apart_where_their_order_matters() {
-    check("a = -x - exp(y)", &expect![[r#"
+    check(
+        "a = -x - exp(y)",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -181,8 +198,11 @@ fn operands_are_told_apart_where_their_order_matters() {
             n1 --> n4
             n3 -- "①" --> n5
             n4 -- "②" --> n5
-    "#]]);
-    check("a = select(x < y, -x, h)", &expect![[r#"
+    "#]],
+    );
+    check(
+        "a = select(x < y, -x, h)",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -196,8 +216,11 @@ fn operands_are_told_apart_where_their_order_matters() {
             n3 -- "①" --> n5
             n4 -- "②" --> n5
             n2 --> n5
-    "#]]);
-    check("a = x * x + exp(y) * exp(h)", &expect![[r#"
+    "#]],
+    );
+    check(
+        "a = x * x + exp(y) * exp(h)",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -214,8 +237,11 @@ fn operands_are_told_apart_where_their_order_matters() {
             n5 --> n6
             n3 --> n7
             n6 --> n7
-    "#]]);
-    check("a = concat(x, -y)[2..N]", &expect![[r#"
+    "#]],
+    );
+    check(
+        "a = concat(x, -y)[2..N]",
+        &expect![[r#"
         flowchart TD
             n0[/"input x"/]
             n1[/"input y"/]
@@ -227,5 +253,6 @@ fn operands_are_told_apart_where_their_order_matters() {
             n0 --> n4
             n3 --> n4
             n4 --> n5
-    "#]]);
+    "#]],
+    );
 }

@@ -6,9 +6,9 @@
 
 use std::fmt;
 
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Bfs, Reversed};
-use petgraph::Direction;
 use smallvec::SmallVec;
 
 use super::op::{Op, Role, Type, TypeError};
