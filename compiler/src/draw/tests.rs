@@ -36,27 +36,25 @@ fn a_cell_in_the_language_of_graphviz() {
             }
             n2 [label="W @ x"];
             n3 [label="U @ h"];
-            n4 [label="· + ·"];
-            n5 [label="· + b"];
-            n6 [label="n = tanh(·)"];
-            n7 [label="keep * h"];
-            n8 [label="(1 - keep) * n"];
-            n9 [label="next h = · + ·"];
-            n10 [label="output small = next h < 0.5", shape=parallelogram, peripheries=2];
-            n11 [label="output h", shape=parallelogram, peripheries=2];
+            n4 [label="· + · + b"];
+            n5 [label="n = tanh(·)"];
+            n6 [label="keep * h"];
+            n7 [label="(1 - keep) * n"];
+            n8 [label="next h = · + ·"];
+            n9 [label="output small = next h < 0.5", shape=parallelogram, peripheries=2];
+            n10 [label="output h", shape=parallelogram, peripheries=2];
             n0 -> n2;
             n1 -> n3;
             n2 -> n4;
             n3 -> n4;
             n4 -> n5;
-            n5 -> n6;
-            n1 -> n7;
+            n1 -> n6;
+            n5 -> n7;
             n6 -> n8;
-            n7 -> n9;
+            n7 -> n8;
             n8 -> n9;
-            n9 -> n10;
-            n9 -> n11;
-            n9 -> n1 [style=dashed, constraint=false];
+            n8 -> n10;
+            n8 -> n1 [style=dashed, constraint=false];
         }
     "#]];
     expected.assert_eq(&drawing(LEAKY).to_dot());
@@ -70,27 +68,25 @@ fn a_cell_in_the_language_of_mermaid() {
             n1(["state h"])
             n2["W @ x"]
             n3["U @ h"]
-            n4["· + ·"]
-            n5["· + b"]
-            n6["n = tanh(·)"]
-            n7["keep * h"]
-            n8["(1 - keep) * n"]
-            n9["next h = · + ·"]
-            n10[\"output small = next h &lt; 0.5"\]
-            n11[\"output h"\]
+            n4["· + · + b"]
+            n5["n = tanh(·)"]
+            n6["keep * h"]
+            n7["(1 - keep) * n"]
+            n8["next h = · + ·"]
+            n9[\"output small = next h &lt; 0.5"\]
+            n10[\"output h"\]
             n0 --> n2
             n1 --> n3
             n2 --> n4
             n3 --> n4
             n4 --> n5
-            n5 --> n6
-            n1 --> n7
+            n1 --> n6
+            n5 --> n7
             n6 --> n8
-            n7 --> n9
+            n7 --> n8
             n8 --> n9
-            n9 --> n10
-            n9 --> n11
-            n9 -.-> n1
+            n8 --> n10
+            n1 -. "↑" .- n8
     "#]];
     expected.assert_eq(&drawing(LEAKY).to_mermaid());
 }
@@ -121,16 +117,16 @@ fn params_stand_where_they_are_read() {
     check(
         "slow = exp(-p); next h = slow * h",
         &expect![[r#"
-        flowchart TD
-            n0[/"input x"/]
-            n1[/"input y"/]
-            n2(["state h"])
-            n3["slow = exp(-p)"]
-            n4["next h = slow * h"]
-            n3 --> n4
-            n2 --> n4
-            n4 -.-> n2
-    "#]],
+            flowchart TD
+                n0[/"input x"/]
+                n1[/"input y"/]
+                n2(["state h"])
+                n3["slow = exp(-p)"]
+                n4["next h = slow * h"]
+                n3 --> n4
+                n2 --> n4
+                n2 -. "↑" .- n4
+        "#]],
     );
     check(
         "a = normalise(W @ x, p, q)",
@@ -152,33 +148,33 @@ fn another_name_is_a_node_of_its_own() {
     check(
         "a = x; next h = a; output h; output a",
         &expect![[r#"
-        flowchart TD
-            n0[/"input x"/]
-            n1[/"input y"/]
-            n2(["state h"])
-            n3["a = x"]
-            n4["next h = a"]
-            n5[\"output h"\]
-            n6[\"output a"\]
-            n0 --> n3
-            n3 --> n4
-            n4 --> n5
-            n3 --> n6
-            n4 -.-> n2
-    "#]],
+            flowchart TD
+                n0[/"input x"/]
+                n1[/"input y"/]
+                n2(["state h"])
+                n3["a = x"]
+                n4["next h = a"]
+                n5[\"output h"\]
+                n6[\"output a"\]
+                n0 --> n3
+                n3 --> n4
+                n4 --> n5
+                n3 --> n6
+                n2 -. "↑" .- n4
+        "#]],
     );
     check(
         "next h = h; output p",
         &expect![[r#"
-        flowchart TD
-            n0[/"input x"/]
-            n1[/"input y"/]
-            n2(["state h"])
-            n3["next h = h"]
-            n4[\"output p"\]
-            n2 --> n3
-            n3 -.-> n2
-    "#]],
+            flowchart TD
+                n0[/"input x"/]
+                n1[/"input y"/]
+                n2(["state h"])
+                n3["next h = h"]
+                n4[\"output p"\]
+                n2 --> n3
+                n2 -. "↑" .- n3
+        "#]],
     );
 }
 
