@@ -74,7 +74,7 @@ mod tests {
                 entry.kind != Kind::Recurrent || paper.is_some(),
                 "{name}: no paper with its year in parentheses in the paragraph after the title"
             );
-            for Paper { citation, year } in paper {
+            if let Some(Paper { citation, year }) = paper {
                 assert!((1900..2100).contains(&year), "{name}: {year}");
                 assert!(citation.len() > 20, "{name}: `{citation}` is no citation");
             }

@@ -37,7 +37,8 @@ pub(super) fn page(cell: &Facts) -> String {
     let drawing = Drawing::of(&cell.tree).to_mermaid();
     text.push_str(&format!(
         "\n## One time step\n\nDots are the operations that arrows come from; what depends on no \
-         input and no state is\nwritten where it is used.\n\n```mermaid\n{drawing}```\n"
+         input and no state stands\nwhere it is used. Dotted lines lead from next values back to \
+         their states.\n\n```mermaid\n{drawing}```\n"
     ));
     text
 }
