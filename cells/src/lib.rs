@@ -10,6 +10,10 @@
 //! assert!(lstm.source.contains("next c = f * c + i * g"));
 //! ```
 
+mod comment;
+
+pub use self::comment::Paper;
+
 /// What a cell of the catalogue is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {

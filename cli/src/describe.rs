@@ -1,7 +1,7 @@
 //! What a checked cell is: its interface, for people and for machines.
 
 use cellc_compiler::cell::{Initial, Initializer};
-use cellc_compiler::syntax::ast::{Item, Kind, TypeKind};
+use cellc_compiler::syntax::ast::{Item, Kind, TypeExpr, TypeKind};
 use cellc_runtime::sequence::{Interface, Port};
 use serde_json::{Value, json};
 
@@ -68,13 +68,18 @@ fn declared(loaded: &Loaded, kind: Kind, name: &str) -> String {
         names.iter().any(|other: &cellc_compiler::syntax::ast::Name| other.text == name)
     };
     let found = declarations.into_iter().find(|declaration| of_name(&declaration.names));
-    found.map_or_else(String::new, |declaration| match &declaration.ty.kind {
+    found.map_or_else(String::new, |declaration| written_type(&declaration.ty))
+}
+
+/// A type as a text has it, such as `[H, I + H]`.
+pub(crate) fn written_type(ty: &TypeExpr) -> String {
+    match &ty.kind {
         TypeKind::Real(extents) => {
             let extents: Vec<_> = extents.iter().map(ToString::to_string).collect();
             format!("[{}]", extents.join(", "))
         }
         TypeKind::Index(bound) => format!("index({bound})"),
-    })
+    }
 }
 
 /// Where a state begins, if not at 0.

@@ -41,6 +41,8 @@ impl Loaded {
 pub(crate) enum Missing {
     /// Choose a size, and say so on standard error.
     Choose,
+    /// Choose a size: nothing that is shown depends on it.
+    Any,
     /// Take the sizes of this list, and report those that are not in it.
     Take(&'static [(&'static str, usize)]),
     /// Report them.
@@ -74,11 +76,11 @@ pub(crate) fn compile(
     let unit = Unit::load(source, &mut resolve)?;
     let file = unit.root();
     let Dims(mut dims) = dims.cloned().unwrap_or_default();
-    if missing == Missing::Choose {
+    if matches!(missing, Missing::Choose | Missing::Any) {
         let chosen: Vec<_> = (default_dims(file).into_iter())
             .filter(|(name, _)| !dims.iter().any(|(given, _)| given == name))
             .collect();
-        if !chosen.is_empty() {
+        if missing == Missing::Choose && !chosen.is_empty() {
             note(format_args!("note: {} (chosen; set with --dims)", written(&chosen)));
         }
         dims.extend(chosen);

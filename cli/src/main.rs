@@ -11,6 +11,7 @@ mod commands;
 mod defaults;
 mod describe;
 mod dims;
+mod facts;
 mod failure;
 mod formula;
 mod hypers;

@@ -10,7 +10,7 @@
 //!    memory ([`pipeline`] puts these stages together);
 //! 4. [`codegen`] and [`jit`] make machine code.
 //!
-//! Faults of a text are [`diagnostic`]s. [`freeze`] makes a cell's states stand still under a mask.
+//! Faults of a text are [`diagnostic`]s. [`mod@draw`] draws a cell as its text has it. [`freeze`] makes a cell's states stand still under a mask.
 //! The library does no input or output, reads no clock and starts no threads; `cellc-runtime` does,
 //! and runs what is compiled here.
 //!
@@ -42,6 +42,7 @@ pub mod cell;
 pub mod check;
 pub mod codegen;
 pub mod diagnostic;
+pub mod draw;
 pub mod freeze;
 pub mod fuse;
 pub mod ir;

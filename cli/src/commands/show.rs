@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use cellc_compiler::autodiff::{Gradient, differentiate};
 use cellc_compiler::codegen::Target;
+use cellc_compiler::draw::Drawing;
 use cellc_compiler::fuse::{Machine, fuse};
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::jit::{Listing, list};
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     /// compiled for it, without the kernels that the runtime has for this one
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
-    /// How to print graphs
+    /// How to print the graph
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -77,16 +78,15 @@ enum Stage {
 enum Format {
     /// The text form of graphs
     Text,
-    /// Graphviz's language, for drawing
+    /// A picture of the cell in Graphviz's language: its operations under the names of its text
     Dot,
+    /// The same picture in Mermaid's language, which is drawn in Markdown
+    Mermaid,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let drawn = matches!(args.stage, Stage::Graph | Stage::Gradient);
-    if args.format == Format::Dot && !drawn {
-        return Err(Failure::new(
-            "`--format dot` draws graphs: add `--stage graph` or `--stage gradient`",
-        ));
+    if args.format != Format::Text && args.stage != Stage::Graph {
+        return Err(Failure::new("`--format dot` and `mermaid` draw a cell: add `--stage graph`"));
     }
     let text = if args.stage == Stage::Source {
         let mut text = source(&args.cell)?.text;
@@ -95,23 +95,28 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         text
     } else {
-        let loaded = load(&args.cell, args.dims.as_ref(), args.set.as_ref(), Missing::Choose)?;
-        stage(args, &loaded.cell.graph).map_err(|error| Failure::new(error.to_string()))?
+        // A picture has no sizes.
+        let missing = if args.format == Format::Text { Missing::Choose } else { Missing::Any };
+        let loaded = load(&args.cell, args.dims.as_ref(), args.set.as_ref(), missing)?;
+        match args.format {
+            Format::Text => {
+                let shown = stage(args, &loaded.cell.graph);
+                shown.map_err(|error| Failure::new(error.to_string()))?
+            }
+            Format::Dot => Drawing::of(&loaded.tree).to_dot(),
+            Format::Mermaid => Drawing::of(&loaded.tree).to_mermaid(),
+        }
     };
     print(text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn stage(args: &Args, graph: &Graph) -> Result<String, Box<dyn Error>> {
-    let shown = |graph: &Graph| match args.format {
-        Format::Text => graph.to_string(),
-        Format::Dot => graph.to_dot(),
-    };
     match args.stage {
-        Stage::Source | Stage::Graph => return Ok(shown(graph)),
+        Stage::Source | Stage::Graph => return Ok(graph.to_string()),
         Stage::Gradient => {
             let Gradient { forward, backward } = differentiate(graph)?;
-            return Ok(format!("{}\n{}", shown(&forward), shown(&backward)));
+            return Ok(format!("{forward}\n{backward}"));
         }
         Stage::Loop | Stage::Kernels | Stage::Plan | Stage::Clif | Stage::Asm => {}
     }
@@ -130,7 +135,7 @@ fn stage(args: &Args, graph: &Graph) -> Result<String, Box<dyn Error>> {
     let mut text = String::new();
     for (title, graph, plan) in parts {
         let part = match args.stage {
-            Stage::Source | Stage::Graph | Stage::Gradient => shown(graph),
+            Stage::Source | Stage::Graph | Stage::Gradient => graph.to_string(),
             Stage::Loop => phases(graph).to_string(),
             Stage::Kernels => fuse(&phases(graph), machine).to_string(),
             Stage::Plan => plan.to_string(),

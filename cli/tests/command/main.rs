@@ -8,6 +8,7 @@ mod broken_cells;
 mod convert;
 mod inspect;
 mod language;
+mod pages;
 mod run;
 mod support;
 mod train;

@@ -6,9 +6,9 @@
 
 use std::fmt;
 
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Bfs, Reversed};
-use petgraph::{Direction, dot};
 use smallvec::SmallVec;
 
 use super::op::{Op, Role, Type, TypeError};
@@ -255,25 +255,6 @@ impl Graph {
     /// The results of one role, in order.
     pub fn outputs_of(&self, role: OutputRole) -> impl Iterator<Item = &Output> {
         self.outputs.iter().filter(move |output| output.role == role)
-    }
-
-    /// The graph in Graphviz's language, for drawing.
-    pub fn to_dot(&self) -> String {
-        let label = |_, (node, value): (NodeIndex, &Node)| {
-            let name = match &value.op {
-                Op::Argument { name, .. } => format!("{} {name}", value.op.name()),
-                Op::Constant(value) => format!("{value:?}"),
-                op => op.name().to_owned(),
-            };
-            let results: Vec<_> = (self.outputs.iter())
-                .filter(|output| output.value == ValueId::from(node))
-                .map(|output| format!("\\n→ {} {}", output.role.name(), output.name))
-                .collect();
-            format!("label=\"{name} {}{}\"", value.ty, results.concat())
-        };
-        let config = [dot::Config::EdgeNoLabel, dot::Config::NodeNoLabel];
-        let plain = |_, _| String::new();
-        format!("{:?}", dot::Dot::with_attr_getters(&self.nodes, &config, &plain, &label))
     }
 }
 

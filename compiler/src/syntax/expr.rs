@@ -102,6 +102,14 @@ impl Subscript {
         };
         start.into_iter().chain(end)
     }
+
+    fn parts_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let (start, end) = match self {
+            Self::At(at) => (Some(at), None),
+            Self::Range { start, end } => (start.as_mut(), end.as_mut()),
+        };
+        start.into_iter().chain(end)
+    }
 }
 
 impl fmt::Display for Subscript {
@@ -236,6 +244,28 @@ impl Expr {
                 std::iter::once(&**base).chain(axes.iter().flat_map(Subscript::parts)).collect()
             }
             ExprKind::Shape(extents) => extents.iter().collect(),
+        }
+    }
+
+    /// The same, to put others in their place.
+    pub(crate) fn parts_mut(&mut self) -> Vec<&mut Self> {
+        match &mut self.kind {
+            ExprKind::Number { .. } | ExprKind::Name(_) | ExprKind::Next(_) | ExprKind::Error => {
+                Vec::new()
+            }
+            ExprKind::Neg(inner) => vec![inner],
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::Call { arguments, .. } => arguments.iter_mut().collect(),
+            ExprKind::Index { base, index } => vec![base, index],
+            ExprKind::Slice { base, start, end } => {
+                let ends = [start, end].into_iter().flatten().map(|end| &mut **end);
+                std::iter::once(&mut **base).chain(ends).collect()
+            }
+            ExprKind::Part { base, axes } => {
+                let axes = axes.iter_mut().flat_map(Subscript::parts_mut);
+                std::iter::once(&mut **base).chain(axes).collect()
+            }
+            ExprKind::Shape(extents) => extents.iter_mut().collect(),
         }
     }
 
