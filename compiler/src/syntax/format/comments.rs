@@ -40,7 +40,7 @@ impl Line<'_> {
 /// The lines as one text, with the comments at the ends of neighbouring lines in one column: the one
 /// that all stood in, if it has room for the code; else the next that is a multiple of the indent.
 pub(super) fn aligned(mut lines: Vec<Line<'_>>) -> String {
-    for run in lines.chunk_by_mut(|one, other| one.goes_with(other)) {
+    for run in lines.chunk_by_mut(Line::goes_with) {
         let commented = || run.iter().filter(|line| line.comment.is_some());
         let least = commented().map(Line::width).max().unwrap_or(0) + 2;
         let mut stood = commented().filter_map(|line| line.comment.map(|(_, column)| column));
