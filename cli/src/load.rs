@@ -175,13 +175,18 @@ fn unknown(name: &str) -> Failure {
     ))
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// The text of a file, or why there is none.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     if path.is_dir() {
         return Err("it is a directory".to_owned());
     }
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    read_from(File::open(path).map_err(|error| error.to_string())?)
+}
+
+/// All text of a reader, or why there is none.
+pub(crate) fn read_from(reader: impl Read) -> Result<String, String> {
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    reader.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err("it is over 1 MiB, so it is no cell".to_owned());
     }

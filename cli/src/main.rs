@@ -27,7 +27,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{bench, cells, check, convert, eval, gradcheck, run, sample, show, train};
+use self::commands::{
+    bench, cells, check, convert, eval, fmt, gradcheck, run, sample, show, train,
+};
 use self::failure::Failure;
 
 /// A compiler for recurrent cells: write one time step as text; check it, differentiate it, run it
@@ -50,6 +52,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Fmt(fmt::Args),
     Cells(cells::Args),
     Show(show::Args),
     Gradcheck(gradcheck::Args),
@@ -64,6 +67,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),

@@ -7,4 +7,5 @@ pub mod inventory;
 pub mod ops;
 pub mod random_cell;
 pub mod random_graph;
+pub mod random_text;
 pub mod texts;

@@ -5,6 +5,7 @@ pub(crate) mod cells;
 pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod eval;
+pub(crate) mod fmt;
 pub(crate) mod gradcheck;
 pub(crate) mod run;
 pub(crate) mod sample;

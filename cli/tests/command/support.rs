@@ -1,6 +1,7 @@
 //! Running the binary, and making files for it.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -80,10 +81,20 @@ impl Folder {
 
     /// Runs the command in this folder, its words separated by spaces.
     pub(crate) fn cellc(&self, words: &str) -> Outcome {
+        self.cellc_from(words, Stdio::null())
+    }
+
+    /// Runs the command in this folder with a text as its standard input.
+    pub(crate) fn cellc_fed(&self, words: &str, text: &str) -> Outcome {
+        let path = self.file("standard-input", text);
+        self.cellc_from(words, File::open(path).expect("it was written").into())
+    }
+
+    fn cellc_from(&self, words: &str, input: Stdio) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_cellc"))
             .args(words.split_whitespace())
             .current_dir(self.path())
-            .stdin(Stdio::null())
+            .stdin(input)
             .output()
             .expect("the binary was built with the test");
         Outcome {

@@ -17,6 +17,11 @@ pub(super) const INITIALIZERS: [(&str, &str); 4] = [
     ("orthogonal", "`orthogonal`, or `orthogonal(gain)`"),
 ];
 
+/// The names of the initialisers.
+pub fn initializers() -> impl Iterator<Item = &'static str> {
+    INITIALIZERS.iter().map(|(name, _)| *name)
+}
+
 impl Checker<'_> {
     /// How a parameter of a shape is drawn; by default as documented in `docs/language.md`.
     pub(super) fn initializer(

@@ -141,6 +141,11 @@ pub(super) const FUNCTIONS: [Function; 51] = [
     function("arange", "arange(N)", (1, 1), Meaning::Arange),
 ];
 
+/// The names of the functions of the language.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|function| function.name)
+}
+
 /// A call while it is checked.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'e> {

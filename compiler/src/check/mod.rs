@@ -41,7 +41,9 @@ use crate::ir::op::{MAX_ELEMENTS, Op};
 use crate::syntax::ast::{self, Expr, Item, Kind, Name};
 use crate::unit::Unit;
 
+pub use self::constants::initializers;
 pub use self::dims::default_dims;
+pub use self::functions::functions;
 
 /// What a cell is compiled with.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -70,7 +70,7 @@ impl Parser<'_> {
 
     fn primary(&mut self) -> Parsed<Expr> {
         let token = self.peek();
-        if self.at_next_statement() {
+        if self.at_next_statement() && !self.is_next_value() {
             return Err(self.expected("an expression"));
         }
         match token.kind {
@@ -93,6 +93,11 @@ impl Parser<'_> {
             TokenKind::Sign("@") => Err(self.fault(errors::decorator(token.span))),
             _ => Err(self.expected("an expression")),
         }
+    }
+
+    /// Whether `next STATE` is a value here, not the beginning of its definition.
+    fn is_next_value(&self) -> bool {
+        self.is_word("next") && self.peek_at(2).kind != TokenKind::Sign("=")
     }
 
     fn number(&mut self, span: Span) -> Parsed<Expr> {
@@ -242,5 +247,9 @@ mod tests {
     fn a_line_that_begins_with_an_operator_goes_on() {
         assert_eq!(printed("a\n    + b\n    - c"), "a + b - c");
         assert_eq!(printed("concat(\n    a,\n    b,\n)"), "concat(a, b)");
+        assert_eq!(
+            printed("concat(\n    next a,\n    b -\n    next c)"),
+            "concat(next a, b - next c)"
+        );
     }
 }

@@ -125,6 +125,7 @@ impl Parser<'_> {
             let word = if token.kind == TokenKind::Word { self.slice(token.span) } else { "" };
             if word == "return" {
                 let start = self.mark();
+                self.starts.push(start);
                 self.bump();
                 let (value, parsed) = self.value();
                 result = Some((token.span.to(value.span), value));

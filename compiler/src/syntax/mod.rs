@@ -2,22 +2,25 @@
 //!
 //! `lexer` makes tokens of text; `parser` (files and cells), `items` (functions, constants and
 //! imports), `statements`, `declarations` and `expressions` make a tree of tokens, by recursive
-//! descent with two tokens of lookahead. The grammar is in `docs/language.md`.
+//! descent with two tokens of lookahead. The grammar is in `docs/language.md`. `format` writes a text
+//! in the one style.
 
 pub mod ast;
 mod declarations;
 mod errors;
 mod expr;
 mod expressions;
+mod format;
 mod items;
 mod lexer;
 mod parser;
 mod statements;
 
+pub use self::format::format;
 use crate::diagnostic::{Diagnostic, Source};
 
 /// The words that are no names.
-pub(crate) const KEYWORDS: [&str; 11] =
+pub const KEYWORDS: [&str; 11] =
     ["cell", "input", "state", "param", "hyper", "next", "output", "fn", "return", "const", "use"];
 
 /// Parses the text of a file.
@@ -25,7 +28,7 @@ pub(crate) const KEYWORDS: [&str; 11] =
 /// # Errors
 /// Everything that is wrong with its form, in the order of the text.
 pub fn parse(source: &Source) -> Result<ast::File, Vec<Diagnostic>> {
-    parser::parse(&source.text, 0)
+    parser::parse(&source.text, 0).map(|form| form.file)
 }
 
 /// Parses the text of a file that is one of several: its spans are of the source of that number.
@@ -33,5 +36,5 @@ pub fn parse(source: &Source) -> Result<ast::File, Vec<Diagnostic>> {
 /// # Errors
 /// Everything that is wrong with its form, in the order of the text.
 pub(crate) fn parse_numbered(source: &Source, file: usize) -> Result<ast::File, Vec<Diagnostic>> {
-    parser::parse(&source.text, file)
+    parser::parse(&source.text, file).map(|form| form.file)
 }

@@ -13,13 +13,23 @@ pub(super) struct Reported;
 
 pub(super) type Parsed<T> = Result<T, Reported>;
 
-pub(super) fn parse(text: &str, number: usize) -> Result<File, Vec<Diagnostic>> {
+/// A text as a tree, with the tokens it is made of.
+pub(super) struct Form {
+    pub(super) file: File,
+    pub(super) tokens: Vec<Token>,
+    /// The numbers of the tokens that begin an item of the file or a statement.
+    pub(super) starts: Vec<usize>,
+}
+
+pub(super) fn parse(text: &str, number: usize) -> Result<Form, Vec<Diagnostic>> {
     let (tokens, faults) = lex(text, number);
-    let mut parser = Parser { text, tokens, at: 0, faults, depth: 0 };
+    let mut parser = Parser { text, tokens, at: 0, starts: Vec::new(), faults, depth: 0 };
     let file = parser.file();
     let mut faults = parser.faults;
     match file {
-        Ok(file) if faults.is_empty() => Ok(file),
+        Ok(file) if faults.is_empty() => {
+            Ok(Form { file, tokens: parser.tokens, starts: parser.starts })
+        }
         _ => {
             faults.sort_by_key(|fault| fault.primary.span);
             Err(faults)
@@ -31,6 +41,8 @@ pub(super) struct Parser<'t> {
     text: &'t str,
     tokens: Vec<Token>,
     at: usize,
+    /// The numbers of the tokens that begin an item of the file or a statement.
+    pub(super) starts: Vec<usize>,
     faults: Vec<Diagnostic>,
     /// How deep in nested expressions the parser is.
     pub(super) depth: u16,
@@ -175,6 +187,7 @@ impl Parser<'_> {
                 TokenKind::Word => self.slice(token.span),
                 _ => "",
             };
+            self.starts.push(self.at);
             match word {
                 "use" => self.import(&mut file),
                 "const" => self.constants(&mut file),

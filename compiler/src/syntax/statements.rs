@@ -9,6 +9,7 @@ impl Parser<'_> {
     /// Parses a statement, up to where the next one starts whatever is wrong with it.
     pub(super) fn statement(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
         let start = self.mark();
+        self.starts.push(start);
         let parsed = self.statement_body(items);
         self.end_statement(start, parsed)
     }
