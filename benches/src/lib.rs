@@ -5,9 +5,10 @@
 //! by side, and by their ratio.
 
 use cellc_compiler::cell::Cell;
-use cellc_compiler::check::check;
+use cellc_compiler::check::{Bindings, check_unit};
 use cellc_compiler::diagnostic::Source;
-use cellc_compiler::syntax::parse;
+use cellc_compiler::syntax::ast::Place;
+use cellc_compiler::unit::Unit;
 
 /// A size at which cells are run: `T` steps of `B` examples, `I` inputs, `H` hidden units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +46,17 @@ pub fn source(name: &str) -> Source {
 /// # Panics
 /// If the text is not that of a cell.
 pub fn cell(source: &Source, input: usize, hidden: usize) -> Cell {
-    let file = parse(source).expect("the catalogue parses");
+    let mut resolve = |_: &Source, place: &Place| match place {
+        Place::Catalogue(name) => {
+            let library = cellc_cells::find_library(name);
+            let library = library.map(|library| Source::new(name, library.source));
+            library.ok_or_else(|| "the catalogue has no such library".to_owned())
+        }
+        Place::File(_) => Err("the catalogue imports no files".to_owned()),
+    };
+    let unit = Unit::load(source.clone(), &mut resolve).expect("the catalogue parses");
     let size = |dim: &str| if dim == "I" { input } else { hidden };
-    let dims = file.cell.iter().flat_map(|cell| &cell.dims).map(|dim| &dim.name.text);
+    let dims = unit.root().cell.iter().flat_map(|cell| &cell.dims).map(|dim| &dim.name.text);
     let dims: Vec<_> = dims.map(|dim| (dim.clone(), size(dim))).collect();
-    check(&file, &dims).expect("the catalogue checks")
+    check_unit(&unit, &Bindings { dims, ..Bindings::default() }).expect("the catalogue checks").cell
 }

@@ -58,14 +58,54 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 11] = entries! {
+static ENTRIES: [Entry; 44] = entries! {
+    // Plain: one layer, no gates.
     "rnn" Recurrent,
     "rnn_relu" Recurrent,
+    "indrnn" Recurrent,
+    "antisymmetric_rnn" Recurrent,
+    "cornn" Recurrent,
+    // LSTM and its variants.
     "lstm" Recurrent,
     "lstm_peephole" Recurrent,
     "lstm_projection" Recurrent,
+    "lstm_nig" Recurrent,
+    "lstm_nfg" Recurrent,
+    "lstm_nog" Recurrent,
+    "lstm_niaf" Recurrent,
+    "lstm_noaf" Recurrent,
+    "lstm_cifg" Recurrent,
+    "lstm_fgr" Recurrent,
+    "lstm_layer_norm" Recurrent,
+    "lstm_mogrifier" Recurrent,
+    "slstm" Recurrent,
+    // GRU and its relatives: no cell state.
     "gru" Recurrent,
     "gru_cho" Recurrent,
+    "gru_chung" Recurrent,
+    "gru_layer_norm" Recurrent,
+    "li_gru" Recurrent,
+    "mgu" Recurrent,
+    "mut1" Recurrent,
+    "mut2" Recurrent,
+    "mut3" Recurrent,
+    "ugrnn" Recurrent,
+    "rhn" Recurrent,
+    // Without a product in the loop.
+    "sru" Recurrent,
+    "qrnn" Recurrent,
+    "mingru" Recurrent,
+    "minlstm" Recurrent,
+    "lru" Recurrent,
+    // With a matrix for a memory.
+    "fast_weights" Recurrent,
+    "deltanet" Recurrent,
+    "gated_linear_attention" Recurrent,
+    "mlstm" Recurrent,
+    // Of continuous time.
+    "cfc" Recurrent,
+    "lmu" Recurrent,
+    // Layers and losses.
     "embedding" Layer,
     "linear" Layer,
     "cross_entropy" Loss,
@@ -87,7 +127,7 @@ pub fn find_library(name: &str) -> Option<&'static Library> {
     LIBRARIES.iter().find(|library| library.name == name)
 }
 
-/// Every cell of the catalogue: the recurrent cells first, then the layers and the losses.
+/// Every cell of the catalogue: the recurrent cells first, by family, then the layers and the losses.
 pub fn all() -> &'static [Entry] {
     &ENTRIES
 }

@@ -3,17 +3,15 @@
 mod genomes;
 
 use cellc_compiler::autodiff::differentiate;
-use cellc_compiler::check::check;
-use cellc_compiler::diagnostic::Source;
 use cellc_compiler::ir::graph::{Graph, OutputRole};
 use cellc_compiler::ir::op::Op;
 use cellc_compiler::ir::text;
 use cellc_compiler::ir::verify::verify;
 use cellc_compiler::pipeline::{GRADIENT_PASSES, Graphs};
 use cellc_compiler::recompute::{drop_unread, recompute};
-use cellc_compiler::syntax;
 use cellc_runtime::program::Engine;
 use cellc_runtime::sequence::Extent;
+use cellc_tests::cells;
 use cellc_tests::compare::{difference, run};
 use expect_test::{Expect, expect};
 use genomes::genome;
@@ -225,13 +223,7 @@ fn residuals_that_nothing_reads_are_dropped_on_both_sides() {
 }
 
 fn catalogue(name: &str) -> Graph {
-    let entry = cellc_cells::find(name).expect("a cell of the catalogue");
-    let tree = syntax::parse(&Source::new(name, entry.source)).expect("the cell parses");
-    let sizes = [("I", 5), ("H", 7), ("V", 6), ("E", 3), ("O", 2), ("C", 4), ("N", 4), ("P", 3)];
-    let of_cell = |dim: &str| sizes.iter().find(|(name, _)| *name == dim).expect("a known dim").1;
-    let dims = tree.cell.iter().flat_map(|cell| &cell.dims).map(|dim| dim.name.text.clone());
-    let dims: Vec<_> = dims.map(|dim| (dim.clone(), of_cell(&dim))).collect();
-    check(&tree, &dims).expect("the cell checks").graph
+    cells::catalogue(name, cells::dims_of(name))
 }
 
 /// What a cell's tape keeps, as operations; of an input or a state also its name.

@@ -14,29 +14,18 @@ use cellc_runtime::program::{Engine, Program, Settings};
 use cellc_runtime::second::SecondOrder;
 use cellc_runtime::segmented::Segments;
 use cellc_runtime::sequence::{Extent, InputMut, Interface, Sequence};
-use cellc_tests::cells::{architecture, catalogue, recurrent};
+use cellc_tests::cells::{architecture, catalogue, dims_of, recurrent};
 use cellc_tests::compare::{Array, Numbers, difference, passes, results, widths};
 use cellc_tests::ops::{ROLES, cases};
 use cellc_tests::random_cell::random_cell;
 use genomes::genome;
 use proptest::prelude::*;
 
-/// The catalogue's cells that are not recurrent, with sizes of their dimensions.
+/// The catalogue's cells that are not recurrent.
 fn layers() -> Vec<(&'static str, Graph)> {
-    let dims = [("I", 5), ("O", 4), ("V", 6), ("E", 3), ("C", 5), ("N", 4), ("H", 7)];
     let layers =
         cellc_cells::all().iter().filter(|entry| entry.kind != cellc_cells::Kind::Recurrent);
-    layers
-        .map(|entry| {
-            let of_cell = |name: &str| {
-                let (_, after) = entry.source.split_once("cell ").expect("a cell");
-                let (names, _) = after.split_once(')').expect("dimensions");
-                names.split(['(', ',']).any(|other| other.trim() == name)
-            };
-            let dims: Vec<_> = dims.into_iter().filter(|(name, _)| of_cell(name)).collect();
-            (entry.name, catalogue(entry.name, &dims))
-        })
-        .collect()
+    layers.map(|entry| (entry.name, catalogue(entry.name, dims_of(entry.name)))).collect()
 }
 
 /// The cells of the catalogue and of `architectures/`.

@@ -77,8 +77,8 @@ fn cells() -> Vec<Graph> {
         catalogue("gru", &dims),
         catalogue("gru_cho", &dims),
         architecture("layernorm_lstm", &dims),
-        architecture("sru", &[("H", 19)]),
-        architecture("fast_weights", &dims),
+        catalogue("sru", &dims),
+        catalogue("deltanet", &dims),
         graph(MIXED, &[("V", 6), ("E", 5), ("H", 7)]),
     ]
 }

@@ -82,7 +82,6 @@ fn threads_change_no_bit_of_other_cells() {
     for (name, dims) in ARCHITECTURES {
         let large: &[(&str, usize)] = match name {
             "two_input_lstm" => &[("I", 19), ("E", 9), ("H", 45)],
-            "sru" => &[("H", 65)],
             _ => &[("I", 19), ("H", 45)],
         };
         assert_eq!(large.len(), dims.len(), "{name}");

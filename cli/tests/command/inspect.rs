@@ -74,7 +74,7 @@ fn a_cell_is_a_name_or_a_file() {
         folder.cellc(&format!("check {path} --dims N=2")).exits(0).prints(&["other with N = 2"]);
     }
     cellc("check lsmt").exits(2).says(&["`lsmt`", "did you mean `lstm`?", "cellc cells"]);
-    cellc("check banana").exits(2).says(&["`banana`", "the catalogue has rnn, rnn_relu, lstm"]);
+    cellc("check banana").exits(2).says(&["`banana`", "the catalogue has rnn, rnn_relu, indrnn"]);
     cellc("check gru.cell").exits(2).says(&["cannot read `gru.cell`", "say `gru`"]);
     cellc("check no/such.cell").exits(2).says(&["cannot read `no/such.cell`"]);
     cellc("check .").exits(2).says(&["directory"]);
