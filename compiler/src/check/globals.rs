@@ -51,7 +51,8 @@ impl<'a> Globals<'a> {
         for &file in &unit.order {
             Filling { globals: &mut globals, file, taken: BTreeMap::new(), faults }.fill();
         }
-        globals.faulty = bodies::check(&globals, faults);
+        let faulty = bodies::check(&globals, faults);
+        globals.faulty.extend(faulty);
         globals
     }
 
@@ -99,14 +100,23 @@ impl<'a> Filling<'_, 'a> {
             if self.take(&constant.name, "constant") {
                 let entry = Constant { span: constant.name.span, value };
                 self.scope().constants.insert(constant.name.text.clone(), entry);
+            } else {
+                // Which of the two a use means is not known: it is poison.
+                let span = self.taken[constant.name.text.as_str()];
+                let entry = Constant { span, value: None };
+                self.scope().constants.insert(constant.name.text.clone(), entry);
             }
         }
         for (index, function) in tree.functions.iter().enumerate() {
             let name = &function.name;
             if let Some(known) = FUNCTIONS.iter().find(|known| known.name == name.text) {
                 self.faults.push(errors::name_of_built_in(name, known.usage));
-            } else if self.take(name, "function") {
+            } else {
                 let id = FunctionId { file: self.file, index };
+                if !self.take(name, "function") {
+                    // It is known, and poison as well.
+                    self.globals.faulty.insert(id);
+                }
                 self.scope().functions.insert(name.text.clone(), id);
             }
         }
@@ -159,7 +169,6 @@ impl Numbers for Filling<'_, '_> {
             return constant.value;
         }
         let later = unit.files[self.file].constants.iter().find(|other| other.name.text == name);
-        let later = later.map(|later| later.name.span);
         let known = self.globals.scopes[self.file].constants.keys().map(String::as_str);
         self.faults.push(errors::unknown_constant(name, span, later, known));
         None
