@@ -184,7 +184,7 @@ impl<'a> Body<'_, 'a> {
             return;
         };
         // Poison, if its name stands for something else too.
-        if self.globals.faulty.contains(&id) {
+        if self.globals.clashing.contains(&id) {
             return;
         }
         let function = self.globals.function(id);

@@ -40,6 +40,8 @@ pub(super) struct Globals<'a> {
     /// By the number of the file.
     pub(super) scopes: Vec<FileScope>,
     pub(super) faulty: BTreeSet<FunctionId>,
+    /// Functions whose names stand for something else too: their calls are poison.
+    pub(super) clashing: BTreeSet<FunctionId>,
 }
 
 impl<'a> Globals<'a> {
@@ -47,12 +49,11 @@ impl<'a> Globals<'a> {
     /// the shapes of arguments. What is wrong is reported.
     pub(super) fn new(unit: &'a Unit, faults: &mut Vec<Diagnostic>) -> Self {
         let scopes = unit.files.iter().map(|_| FileScope::default()).collect();
-        let mut globals = Self { unit, scopes, faulty: BTreeSet::new() };
+        let mut globals = Self { unit, scopes, faulty: BTreeSet::new(), clashing: BTreeSet::new() };
         for &file in &unit.order {
             Filling { globals: &mut globals, file, taken: BTreeMap::new(), faults }.fill();
         }
-        let faulty = bodies::check(&globals, faults);
-        globals.faulty.extend(faulty);
+        globals.faulty = bodies::check(&globals, faults);
         globals
     }
 
@@ -114,8 +115,7 @@ impl<'a> Filling<'_, 'a> {
             } else {
                 let id = FunctionId { file: self.file, index };
                 if !self.take(name, "function") {
-                    // It is known, and poison as well.
-                    self.globals.faulty.insert(id);
+                    self.globals.clashing.insert(id);
                 }
                 self.scope().functions.insert(name.text.clone(), id);
             }

@@ -32,13 +32,16 @@ impl Checker<'_> {
         let function = self.globals.function(id);
         // Each argument is checked whatever becomes of the others.
         let arguments: Vec<_> = list.iter().map(|argument| self.expression(argument)).collect();
-        if self.globals.faulty.contains(&id) {
+        if self.globals.clashing.contains(&id) {
             return None;
         }
         if function.parameters.len() != list.len() {
             return self.fault(errors::user_argument_count(function, list.len(), span));
         }
         let arguments = arguments.into_iter().collect::<Option<Vec<_>>>()?;
+        if self.globals.faulty.contains(&id) {
+            return None;
+        }
         self.calls += 1;
         if self.calls > MAX_CALLS {
             // Once is enough.
