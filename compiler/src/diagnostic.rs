@@ -60,6 +60,12 @@ impl Span {
         Self { end: end.end, ..self }
     }
 
+    /// Whether another span lies within this one.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     /// The place before its first byte.
     #[must_use]
     pub fn before(self) -> Self {

@@ -156,7 +156,7 @@ impl<'a> Body<'_, 'a> {
         }
         let later = function.definitions.iter().find(|(other, _)| other.text == name);
         let fault = match (later, self.globals.find_function(self.id.file, name)) {
-            (Some((later, _)), _) => errors::early_use(name, span, later.span),
+            (Some((later, value)), _) => errors::early_use(name, span, later.span, Some(value)),
             (None, Some(known)) => errors::function_as_value(name, span, known),
             (None, None) => {
                 let cell = self.globals.unit.files[self.id.file].cell.as_ref();
@@ -183,6 +183,10 @@ impl<'a> Body<'_, 'a> {
             self.faults.push(errors::unknown_function(called, is_value, own));
             return;
         };
+        // Poison, if its name stands for something else too.
+        if self.globals.clashing.contains(&id) {
+            return;
+        }
         let function = self.globals.function(id);
         if function.parameters.len() != arguments.len() {
             self.faults.push(errors::user_argument_count(function, arguments.len(), span));

@@ -71,10 +71,15 @@ impl Checker<'_> {
     pub(super) fn number(&mut self, expr: &Expr) -> Option<f64> {
         number(self, expr)
     }
-}
 
-impl Numbers for Checker<'_> {
-    fn named(&mut self, name: &str, span: Span) -> Option<f64> {
+    /// The number that a state begins at.
+    pub(super) fn initial_number(&mut self, expr: &Expr) -> Option<f64> {
+        number(&mut Initial(self), expr)
+    }
+
+    /// The number that a name stands for before the cell runs, in the initial value of a state or
+    /// elsewhere.
+    fn named_number(&mut self, name: &str, span: Span, is_initial: bool) -> Option<f64> {
         if let Some((_, size)) = self.dims.iter().find(|(dim, _)| dim == name) {
             #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
             return Some(*size as f64);
@@ -82,11 +87,52 @@ impl Numbers for Checker<'_> {
         match self.lookup(name) {
             // Poison, if its definition is at fault.
             Some(Entry { origin: Origin::Constant | Origin::Hyper, number, .. }) => number,
-            Some(Entry { origin, .. }) if origin != Origin::Dimension => {
-                self.fault(errors::value_in_initializer(name, span))
+            // Poison: it is bound to no size.
+            Some(Entry { origin: Origin::Dimension, .. }) => None,
+            Some(Entry { span: at, .. }) => {
+                self.fault(errors::value_in_initializer(name, span, at, is_initial))
             }
-            _ => self.dimension_of_name(name, span).and(None),
+            None => self.unknown_number(name, span, is_initial),
         }
+    }
+
+    fn unknown_number(&mut self, name: &str, span: Span, is_initial: bool) -> Option<f64> {
+        if self.unknown.contains(name) {
+            return None;
+        }
+        if let Some((later, value)) = self.later_number(name) {
+            self.unknown.insert(name.to_owned());
+            return self.fault(errors::early_use(name, span, later, value));
+        }
+        if let Some(Entry { span: at, .. }) = self.later_value(name) {
+            return self.fault(errors::value_in_initializer(name, span, at, is_initial));
+        }
+        self.unknown.insert(name.to_owned());
+        if let Some(function) = self.globals.find_function(self.file, name) {
+            return self.fault(errors::function_as_value(name, span, function));
+        }
+        let known = self.known().filter(|known| self.is_number(known));
+        let fault = errors::unknown_number(name, span, known);
+        self.fault(fault)
+    }
+}
+
+/// What the numbers in the initial values of states are looked up in.
+struct Initial<'c, 'a>(&'c mut Checker<'a>);
+
+impl Numbers for Initial<'_, '_> {
+    fn named(&mut self, name: &str, span: Span) -> Option<f64> {
+        self.0.named_number(name, span, true)
+    }
+
+    fn report(&mut self, fault: Diagnostic) {
+        self.0.faults.push(fault);
+    }
+}
+
+impl Numbers for Checker<'_> {
+    fn named(&mut self, name: &str, span: Span) -> Option<f64> {
+        self.named_number(name, span, false)
     }
 
     fn report(&mut self, fault: Diagnostic) {

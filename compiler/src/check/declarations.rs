@@ -50,12 +50,12 @@ impl Checker<'_> {
             Some(text) if !self.is_number(text) => {
                 Begin::Named(Name { text: text.to_owned(), span: expr.span }, extents.clone())
             }
-            _ => Begin::Number(self.number(expr).unwrap_or(0.0)),
+            _ => Begin::Number(self.initial_number(expr).unwrap_or(0.0)),
         }
     }
 
     /// Whether a name is that of a number known before the cell runs.
-    fn is_number(&self, name: &str) -> bool {
+    pub(super) fn is_number(&self, name: &str) -> bool {
         let origins = [Origin::Constant, Origin::Hyper, Origin::Dimension];
         self.lookup(name).is_some_and(|entry| origins.contains(&entry.origin))
     }

@@ -29,7 +29,10 @@ impl Checker<'_> {
             if let Some(first) = &self.lookup(&dim) {
                 let fault = errors::second_dimension(name, first);
                 self.faults.push(fault);
-                continue;
+                // What else there is to report takes it for a dimension all the same.
+                if first.origin == Origin::Dimension {
+                    continue;
+                }
             }
             let otherwise = size_in(&chosen, &dim).unwrap_or(1);
             let size = match (size_in(bindings, &dim), default) {
@@ -126,8 +129,11 @@ impl Checker<'_> {
         if !self.unknown.insert(name.to_owned()) {
             return None;
         }
-        if let Some(later) = self.later_number(name) {
-            return self.fault(errors::early_use(name, span, later));
+        if let Some((later, value)) = self.later_number(name) {
+            return self.fault(errors::early_use(name, span, later, value));
+        }
+        if let Some(entry) = &self.later_value(name) {
+            return self.fault(errors::value_as_dimension(name, span, entry));
         }
         let dims: Vec<&str> = self.dims.iter().map(|(dim, _)| dim.as_str()).collect();
         let fault = errors::unknown_dimension(name, span, &dims, &self.cell.name);

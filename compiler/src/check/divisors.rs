@@ -96,13 +96,19 @@ impl<'a> Walk<'a> {
             ExprKind::Neg(_) => Known { sign: Sign::Unknown, reduced: parts[0].reduced },
             ExprKind::Binary { op, op_span, left, right } => {
                 if *op == Operator::Div && parts[1].reduced && parts[1].sign != Sign::Positive {
-                    self.doubts.push(errors::divisor(*op_span, right));
+                    let is_signed = parts[1].sign == Sign::Unknown;
+                    self.doubts.push(errors::divisor(*op_span, right, is_signed));
                 }
                 let reduced = parts.iter().any(|part| part.reduced);
                 match op {
+                    Operator::Add if is_shifted_elu(left, right) => {
+                        Known { sign: Sign::Positive, reduced: false }
+                    }
                     // One that is positive makes the sum so, if the other is not negative.
                     Operator::Add if least != Sign::Unknown => Known { sign: most, reduced: false },
-                    Operator::Add | Operator::Sub | Operator::MatMul => UNKNOWN,
+                    // What is added only moves where it is 0.
+                    Operator::Add => Known { sign: Sign::Unknown, reduced },
+                    Operator::Sub | Operator::MatMul => UNKNOWN,
                     Operator::Mul if left.to_string() == right.to_string() => {
                         Known { sign: least.max(Sign::NotNegative), reduced }
                     }
@@ -122,14 +128,19 @@ impl<'a> Walk<'a> {
                     }
                     ("norm", _) => Known { sign: Sign::NotNegative, reduced: true },
                     ("dot", _) => Known { sign: least, reduced: true },
-                    ("abs" | "square" | "sqrt", _) => {
+                    ("abs" | "square" | "sqrt" | "relu", _) => {
                         Known { sign: at_least, reduced: first.reduced }
                     }
-                    ("relu", _) => Known { sign: at_least, reduced: false },
-                    ("exp" | "sigmoid" | "softplus" | "softmax", _) => {
+                    ("pow", [_, exponent]) if is_even(exponent) => {
+                        Known { sign: at_least, reduced: first.reduced }
+                    }
+                    ("exp" | "sigmoid" | "softplus" | "softmax" | "ones", _) => {
                         Known { sign: Sign::Positive, reduced: false }
                     }
-                    ("max", [_, _]) => Known { sign: most, reduced: false },
+                    ("max", [_, _]) => {
+                        let reduced = parts.iter().any(|part| part.reduced);
+                        Known { sign: most, reduced: reduced && most != Sign::Positive }
+                    }
                     ("min" | "concat" | "outer", _) => Known { sign: least, reduced: false },
                     ("transpose", _) => first,
                     _ => UNKNOWN,
@@ -141,4 +152,20 @@ impl<'a> Walk<'a> {
             ExprKind::Next(_) | ExprKind::Shape(_) | ExprKind::Error => UNKNOWN,
         }
     }
+}
+
+/// Whether a sum is `elu(x) + 1`, or more: `elu(x)` is above -1.
+fn is_shifted_elu(left: &Expr, right: &Expr) -> bool {
+    let is_elu = |expr: &Expr| match &expr.kind {
+        ExprKind::Call { function, arguments } => function.text == "elu" && arguments.len() == 1,
+        _ => false,
+    };
+    let is_enough =
+        |expr: &Expr| matches!(expr.kind, ExprKind::Number { value, .. } if value >= 1.0);
+    is_elu(left) && is_enough(right) || is_enough(left) && is_elu(right)
+}
+
+/// Whether it is an even number above 0, to which powers are squares of others.
+fn is_even(exponent: &Expr) -> bool {
+    matches!(exponent.kind, ExprKind::Number { whole: Some(whole), .. } if whole > 0 && whole % 2 == 0)
 }

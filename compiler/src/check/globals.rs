@@ -40,6 +40,8 @@ pub(super) struct Globals<'a> {
     /// By the number of the file.
     pub(super) scopes: Vec<FileScope>,
     pub(super) faulty: BTreeSet<FunctionId>,
+    /// Functions whose names stand for something else too: their calls are poison.
+    pub(super) clashing: BTreeSet<FunctionId>,
 }
 
 impl<'a> Globals<'a> {
@@ -47,7 +49,7 @@ impl<'a> Globals<'a> {
     /// the shapes of arguments. What is wrong is reported.
     pub(super) fn new(unit: &'a Unit, faults: &mut Vec<Diagnostic>) -> Self {
         let scopes = unit.files.iter().map(|_| FileScope::default()).collect();
-        let mut globals = Self { unit, scopes, faulty: BTreeSet::new() };
+        let mut globals = Self { unit, scopes, faulty: BTreeSet::new(), clashing: BTreeSet::new() };
         for &file in &unit.order {
             Filling { globals: &mut globals, file, taken: BTreeMap::new(), faults }.fill();
         }
@@ -99,14 +101,22 @@ impl<'a> Filling<'_, 'a> {
             if self.take(&constant.name, "constant") {
                 let entry = Constant { span: constant.name.span, value };
                 self.scope().constants.insert(constant.name.text.clone(), entry);
+            } else {
+                // Which of the two a use means is not known: it is poison.
+                let span = self.taken[constant.name.text.as_str()];
+                let entry = Constant { span, value: None };
+                self.scope().constants.insert(constant.name.text.clone(), entry);
             }
         }
         for (index, function) in tree.functions.iter().enumerate() {
             let name = &function.name;
             if let Some(known) = FUNCTIONS.iter().find(|known| known.name == name.text) {
                 self.faults.push(errors::name_of_built_in(name, known.usage));
-            } else if self.take(name, "function") {
+            } else {
                 let id = FunctionId { file: self.file, index };
+                if !self.take(name, "function") {
+                    self.globals.clashing.insert(id);
+                }
                 self.scope().functions.insert(name.text.clone(), id);
             }
         }
@@ -159,7 +169,6 @@ impl Numbers for Filling<'_, '_> {
             return constant.value;
         }
         let later = unit.files[self.file].constants.iter().find(|other| other.name.text == name);
-        let later = later.map(|later| later.name.span);
         let known = self.globals.scopes[self.file].constants.keys().map(String::as_str);
         self.faults.push(errors::unknown_constant(name, span, later, known));
         None

@@ -30,11 +30,12 @@ impl Checker<'_> {
         Some(Value::real(id, extents))
     }
 
-    /// Whether an expression is made of numbers and dimensions alone.
+    /// Whether an expression is made of numbers known before the cell runs, of which it should hold
+    /// dimensions alone.
     fn is_dimension(&self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Number { .. } => true,
-            ExprKind::Name(name) => self.dims.iter().any(|(dim, _)| dim == name),
+            ExprKind::Name(name) => self.is_number(name),
             ExprKind::Neg(inner) => self.is_dimension(inner),
             ExprKind::Binary { left, right, .. } => {
                 self.is_dimension(left) && self.is_dimension(right)

@@ -32,6 +32,9 @@ impl Checker<'_> {
         let function = self.globals.function(id);
         // Each argument is checked whatever becomes of the others.
         let arguments: Vec<_> = list.iter().map(|argument| self.expression(argument)).collect();
+        if self.globals.clashing.contains(&id) {
+            return None;
+        }
         if function.parameters.len() != list.len() {
             return self.fault(errors::user_argument_count(function, list.len(), span));
         }
@@ -47,7 +50,7 @@ impl Checker<'_> {
                 false => None,
             };
         }
-        let frame = self.bind(function, list, &arguments)?;
+        let frame = self.bind(function, list, &arguments, span)?;
         let scope = replace(&mut self.scope, frame.scope);
         let dims = replace(&mut self.dims, frame.dims);
         let file = replace(&mut self.file, id.file);
@@ -58,9 +61,14 @@ impl Checker<'_> {
         }
         let result = self.expression(&function.result);
         (self.scope, self.dims, self.file) = (scope, dims, file);
-        let call = format!("in this call of `{}`", function.name.text);
+        let call = in_call(function);
         called(&mut self.faults, faults, span, &call);
-        called(&mut self.warnings, warnings, span, &call);
+        if id.file == 0 {
+            called(&mut self.warnings, warnings, span, &call);
+        } else {
+            // Warnings are of the file of the cell: who imports a function cannot mend it.
+            self.warnings.truncate(warnings);
+        }
         result
     }
 
@@ -70,6 +78,7 @@ impl Checker<'_> {
         function: &'f Function,
         list: &[Expr],
         arguments: &[Value],
+        call: Span,
     ) -> Option<Frame<'f>> {
         let mut frame = Frame::default();
         let mut fits = true;
@@ -110,15 +119,21 @@ impl Checker<'_> {
             };
             for (extent, size) in extents.iter().zip(sizes(value)) {
                 let dims = replace(&mut self.dims, frame.dims.clone());
+                let faults = self.faults.len();
                 let expected = self.dimension(extent);
                 self.dims = dims;
+                called(&mut self.faults, faults, call, &in_call(function));
                 let expected = expected?;
                 if usize::try_from(expected) == Ok(size) {
                     continue;
                 }
                 let bound_by = extent.as_name().and_then(|name| frame.bound.get(name).copied());
+                let written = match &value.bound {
+                    Some(_) => format!("an index below {extent}"),
+                    None => shape(extents),
+                };
                 let mismatch =
-                    PatternMismatch { extent, expected, found: value, argument, bound_by };
+                    PatternMismatch { extent, written, expected, found: value, argument, bound_by };
                 let fault = errors::pattern_mismatch(&function.name.text, &mismatch);
                 self.faults.push(fault);
                 fits = false;
@@ -146,7 +161,11 @@ fn shape(extents: &[Expr]) -> String {
     }
 }
 
-/// Says of what was found in a body which call that was in; what an earlier call gave too is left out.
+fn in_call(function: &Function) -> String {
+    format!("in this call of `{}`", function.name.text)
+}
+
+/// Says of what was found in a function which call that was in; what an earlier call gave too is left out.
 fn called(found: &mut Vec<Diagnostic>, from: usize, call: Span, text: &str) {
     let new = found.split_off(from);
     for diagnostic in new {

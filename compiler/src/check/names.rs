@@ -3,7 +3,7 @@
 use super::value::Value;
 use super::{Checker, errors};
 use crate::diagnostic::Span;
-use crate::syntax::ast::{Item, Kind, Name};
+use crate::syntax::ast::{Expr, Item, Kind, Name};
 
 /// What a name was introduced as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Entry {
     }
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     /// Introduces a name; says whether it was free.
     pub(super) fn define(&mut self, name: &Name, origin: Origin, value: Option<Value>) -> bool {
         if let Some(first) = &self.lookup(&name.text) {
@@ -60,10 +60,25 @@ impl Checker<'_> {
             }
             let fault = errors::second_definition(name, origin, first);
             self.faults.push(fault);
+            self.poison(name, origin, first);
             return false;
         }
         self.scope.insert(name.text.clone(), Entry::new(origin, name.span, value));
         true
+    }
+
+    /// Takes its value from a name that stands for two: which of them a use means is not known. A
+    /// dimension stays one, and so does a state that `next` was forgotten for.
+    fn poison(&mut self, name: &Name, second: Origin, first: &Entry) {
+        let state = Origin::Declared(Kind::State);
+        let origin = match (first.origin, second) {
+            (Origin::Dimension, _) => return,
+            (first, Origin::Definition) if first == state => return,
+            // Its `next` is no fault.
+            (_, second) if second == state => second,
+            (first, _) => first,
+        };
+        self.scope.insert(name.text.clone(), Entry::new(origin, first.span, None));
     }
 
     /// What a name stands for: in the cell or the function that is checked, or in its file.
@@ -99,8 +114,8 @@ impl Checker<'_> {
             return value.clone();
         }
         let later = self.later(|item| match item {
-            Item::Next { keyword, state: other, .. } if other.text == state.text => {
-                Some(keyword.to(other.span))
+            Item::Next { keyword, state: other, value } if other.text == state.text => {
+                Some((keyword.to(other.span), value))
             }
             _ => None,
         });
@@ -131,12 +146,13 @@ impl Checker<'_> {
     }
 
     /// Every name that stands for something.
-    fn known(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn known(&self) -> impl Iterator<Item = &str> {
         let constants = self.globals.scopes[self.file].constants.keys();
         self.scope.keys().chain(constants).map(String::as_str)
     }
 
-    fn later(&self, place: impl Fn(&Item) -> Option<Span>) -> Option<Span> {
+    /// Searches the whole cell, of which only what is above has been checked.
+    fn later<T>(&self, place: impl Fn(&'a Item) -> Option<T>) -> Option<T> {
         self.cell.items.iter().find_map(place)
     }
 
@@ -145,15 +161,20 @@ impl Checker<'_> {
             return None;
         }
         let later = self.later(|item| match item {
-            Item::Definition { name: other, .. } if other.text == name => Some(other.span),
-            Item::Hyper(hyper) if hyper.name.text == name => Some(hyper.name.span),
+            Item::Definition { name: other, value } if other.text == name => {
+                Some((other.span, Some(value)))
+            }
+            Item::Hyper(hyper) if hyper.name.text == name => {
+                Some((hyper.name.span, Some(&hyper.value)))
+            }
             Item::Declaration(declaration) => {
-                declaration.names.iter().find(|other| other.text == name).map(|other| other.span)
+                let other = declaration.names.iter().find(|other| other.text == name)?;
+                Some((other.span, None))
             }
             _ => None,
         });
-        if let Some(later) = later {
-            return self.fault(errors::early_use(name, span, later));
+        if let Some((later, value)) = later {
+            return self.fault(errors::early_use(name, span, later, value));
         }
         if let Some((output, _)) = self.outputs.iter().find(|(output, _)| output.text == name) {
             let fault = errors::output_as_value(name, span, output.span);
@@ -176,14 +197,31 @@ impl Checker<'_> {
         self.fault(fault)
     }
 
-    /// Where a name that is not known yet becomes that of a dimension or a hyper-parameter.
-    pub(super) fn later_number(&self, name: &str) -> Option<Span> {
-        let dims = self.cell.dims.iter().map(|dim| &dim.name);
+    /// Where a name that is not known yet becomes that of a dimension or a hyper-parameter, and what
+    /// that is made of.
+    pub(super) fn later_number(&self, name: &str) -> Option<(Span, Option<&'a Expr>)> {
+        let dims = self.cell.dims.iter().map(|dim| (&dim.name, dim.default.as_ref()));
         let hypers = self.cell.items.iter().filter_map(|item| match item {
-            Item::Hyper(hyper) => Some(&hyper.name),
+            Item::Hyper(hyper) => Some((&hyper.name, Some(&hyper.value))),
             _ => None,
         });
-        dims.chain(hypers).find(|other| other.text == name).map(|other| other.span)
+        let (found, value) = dims.chain(hypers).find(|(other, _)| other.text == name)?;
+        Some((found.span, value))
+    }
+
+    /// What a name that is not known yet becomes, if that is a value of the running cell.
+    pub(super) fn later_value(&self, name: &str) -> Option<Entry> {
+        let (origin, span) = self.later(|item| match item {
+            Item::Definition { name: other, .. } if other.text == name => {
+                Some((Origin::Definition, other.span))
+            }
+            Item::Declaration(declaration) => {
+                let other = declaration.names.iter().find(|other| other.text == name)?;
+                Some((Origin::Declared(declaration.kind), other.span))
+            }
+            _ => None,
+        })?;
+        Some(Entry::new(origin, span, None))
     }
 
     fn later_definition(&self, name: &str) -> Option<Span> {

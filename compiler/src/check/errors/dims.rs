@@ -56,8 +56,13 @@ pub(crate) fn unknown_dimension(name: &str, span: Span, dims: &[&str], cell: &Na
 }
 
 pub(crate) fn value_as_dimension(name: &str, span: Span, entry: &Entry) -> Diagnostic {
+    let what = match entry.origin {
+        // Above or below.
+        Origin::Definition => "a value of the cell",
+        origin => origin.describe(),
+    };
     let fault = Diagnostic::error(format!("expected a dimension, found `{name}`"), span)
-        .also(entry.span, format!("`{name}` is {}", entry.origin.describe()));
+        .also(entry.span, format!("`{name}` is {what}"));
     match entry.origin {
         Origin::Parameter => fault.help(
             "the dimensions of a function are those that the types of its parameters name: \

@@ -4,7 +4,7 @@ use super::super::value::Value;
 use super::shapes::plural;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::suggest::closest;
-use crate::syntax::ast::{Expr, Function, Name, Place, Use};
+use crate::syntax::ast::{Constant, Expr, ExprKind, Function, Name, Place, Use};
 
 // The names of a file.
 
@@ -64,11 +64,11 @@ pub(crate) fn library_as_cell(at: Span, functions: &[Function]) -> Diagnostic {
 pub(crate) fn unknown_constant<'k>(
     name: &str,
     span: Span,
-    later: Option<Span>,
+    later: Option<&Constant>,
     known: impl Iterator<Item = &'k str>,
 ) -> Diagnostic {
     if let Some(later) = later {
-        return super::early_use(name, span, later);
+        return super::early_use(name, span, later.name.span, Some(&later.value));
     }
     let fault = Diagnostic::error(format!("unknown constant `{name}`"), span);
     match closest(name, known) {
@@ -164,6 +164,8 @@ pub(crate) fn pattern_rank(
 pub(crate) struct PatternMismatch<'p> {
     /// The extent as the pattern has it.
     pub(crate) extent: &'p Expr,
+    /// The shape that it is part of, in words.
+    pub(crate) written: String,
     /// What it stands for.
     pub(crate) expected: i64,
     /// What the argument has there.
@@ -175,11 +177,13 @@ pub(crate) struct PatternMismatch<'p> {
 }
 
 pub(crate) fn pattern_mismatch(function: &str, mismatch: &PatternMismatch<'_>) -> Diagnostic {
-    let PatternMismatch { extent, expected, found, argument, bound_by } = mismatch;
-    let message = format!(
-        "`{extent}` of `{function}` is {expected} in this call, but the argument is {}",
-        found.describe()
-    );
+    let PatternMismatch { extent, written, expected, found, argument, bound_by } = mismatch;
+    let takes = match extent.kind {
+        // It is the same in all calls.
+        ExprKind::Number { .. } => format!("`{function}` takes {written}"),
+        _ => format!("`{extent}` of `{function}` is {expected} in this call"),
+    };
+    let message = format!("{takes}, but the argument is {}", found.describe());
     let fault = Diagnostic::error(message, argument.span)
         .also(extent.span, "the parameter is declared here");
     match bound_by {

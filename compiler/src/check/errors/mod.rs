@@ -178,9 +178,33 @@ pub(super) fn not_finite(expr: &Expr, found: f64) -> Diagnostic {
         .label(format!("this is {found}"))
 }
 
-pub(super) fn value_in_initializer(name: &str, span: Span) -> Diagnostic {
+const NUMBERS: &str =
+    "initialisers are made of numbers, dimensions, constants and hyper-parameters";
+
+pub(super) fn value_in_initializer(
+    name: &str,
+    span: Span,
+    at: Span,
+    is_initial: bool,
+) -> Diagnostic {
     Diagnostic::error(format!("`{name}` is not known before the cell runs"), span)
-        .help("initialisers are made of numbers, dimensions, constants and hyper-parameters")
+        .also(at, "it is a value of the cell")
+        .help(match is_initial {
+            true => "a state begins at a number known before, or at a parameter alone",
+            false => NUMBERS,
+        })
+}
+
+pub(super) fn unknown_number<'k>(
+    name: &str,
+    span: Span,
+    known: impl Iterator<Item = &'k str>,
+) -> Diagnostic {
+    let fault = Diagnostic::error(format!("unknown name `{name}`"), span);
+    match closest(name, known) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")).edit(span, near),
+        None => fault.help(NUMBERS),
+    }
 }
 
 pub(super) fn not_a_number(expr: &Expr) -> Diagnostic {

@@ -5,7 +5,7 @@ use super::super::names::{Entry, Origin};
 use super::shapes::plural;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::suggest::closest;
-use crate::syntax::ast::{Kind, Name};
+use crate::syntax::ast::{Expr, Kind, Name};
 
 /// What functions and values are called elsewhere, and what to write here.
 const FOREIGN_FUNCTIONS: [(&str, &str); 30] = [
@@ -58,7 +58,13 @@ pub(crate) fn unknown_name<'c>(
     }
 }
 
-pub(crate) fn early_use(name: &str, span: Span, later: Span) -> Diagnostic {
+/// A name that is used above its definition, or in the value that defines it.
+pub(crate) fn early_use(name: &str, span: Span, later: Span, value: Option<&Expr>) -> Diagnostic {
+    if value.is_some_and(|value| value.span.contains(span)) {
+        return Diagnostic::error(format!("`{name}` is made of itself"), span)
+            .also(later, "defined here")
+            .help("a name stands for one value, made of what is defined above it; choose another");
+    }
     Diagnostic::error(format!("`{name}` is used before it is defined"), span)
         .also(later, "defined here")
         .help("a name is defined above its uses")
@@ -159,12 +165,20 @@ pub(crate) fn next_of_other(name: &Name, entry: &Entry) -> Diagnostic {
         .help("`next` is for states: their values at the next time step")
 }
 
-pub(crate) fn early_next(state: &Name, later: Option<Span>) -> Diagnostic {
+/// The new value of a state, above its definition or in the value that defines it.
+pub(crate) fn early_next(state: &Name, later: Option<(Span, &Expr)>) -> Diagnostic {
     let text = &state.text;
+    if let Some((later, value)) = later
+        && value.span.contains(state.span)
+    {
+        return Diagnostic::error(format!("`next {text}` is made of itself"), state.span)
+            .also(later, "defined here")
+            .help(format!("the value before the time step is `{text}`, without `next`"));
+    }
     let message = format!("`next {text}` is used before it is defined");
     let fault = Diagnostic::error(message, state.span);
     match later {
-        Some(later) => fault
+        Some((later, _)) => fault
             .also(later, "defined here")
             .help(format!("move this below; the value before the time step is `{text}`")),
         None => fault.help(format!("define it above: `next {text} = ..`")),

@@ -50,15 +50,34 @@ pub(crate) fn constant_output(output: &Name) -> Diagnostic {
 
 // Expressions.
 
-pub(crate) fn divisor(operator: Span, divisor: &Expr) -> Diagnostic {
+/// A divisor that can be 0; `is_signed` if it can be negative too, for all that is known.
+pub(crate) fn divisor(operator: Span, divisor: &Expr, is_signed: bool) -> Diagnostic {
     let warning = Diagnostic::warning("the divisor can be 0", divisor.span)
-        .label("0 where all its terms are")
+        .label(match is_signed {
+            true => "its terms can be of either sign and cancel",
+            false => "0 where all its terms are",
+        })
         .also(operator, "the quotient is infinite or NaN then, and so is its gradient");
     match &divisor.kind {
         // The derivative of a square root is infinite at 0, whatever is added after it.
         ExprKind::Call { function, arguments } if function.text == "sqrt" => warning.help(format!(
             "add a small number under the root: `sqrt({} + 1e-6)`",
             arguments.iter().map(ToString::to_string).collect::<String>()
+        )),
+        // A number that is added, or a floor, is for what is not negative.
+        ExprKind::Call { function, arguments }
+            if is_signed && matches!(function.text.as_str(), "sum" | "mean") =>
+        {
+            let (first, rest) = (&arguments[0], &arguments[1..]);
+            let rest: String = rest.iter().map(|argument| format!(", {argument}")).collect();
+            warning.help(format!(
+                "divide by what cannot cancel, `/ ({}(abs({first}){rest}) + 1e-6)`, or by another \
+                 number near 0, `/ select(abs({divisor}) > 1e-6, {divisor}, 1)`",
+                function.text
+            ))
+        }
+        _ if is_signed => warning.help(format!(
+            "divide by another number near 0: `/ select(abs({divisor}) > 1e-6, {divisor}, 1)`"
         )),
         _ => warning.help(format!(
             "add a small number, `/ ({divisor} + 1e-6)`, or put a floor under it, \
