@@ -7,8 +7,9 @@
 //!
 //! The cell is *frozen* (`cellc_compiler::freeze`): a mask holds its states where an example has
 //! ended. There the cell is computed on the input of the example's last step once more, never on
-//! what stands beyond its end, and the result is not used. As of anything that is not selected, its
-//! derivative is multiplied by zero, which makes NaN of one that is infinite.
+//! what stands beyond its end, and the result is not used; an example without steps borrows one of
+//! another. As of anything that is not selected, its derivative is multiplied by zero, which makes
+//! NaN of one that is infinite.
 
 use cellc_compiler::cell::{Cell, Initial};
 use cellc_compiler::freeze::freeze;
@@ -33,7 +34,7 @@ pub struct Ragged<T> {
     cotangents: Vec<Vec<T>>,
     gradients: Vec<Option<Vec<T>>>,
     /// For each row of the inner run, the caller's row; of a row beyond an example's end, that of
-    /// its last step.
+    /// its last step, or of another example if it has none.
     rows: Vec<Row>,
     /// Whether rows, inputs and lengths are as they were when the tape was made.
     tape: bool,
@@ -44,9 +45,9 @@ pub struct Ragged<T> {
 enum Row {
     /// A step of an example.
     Step(usize),
-    /// A step after the end of an example.
+    /// A step after the end of an example, with the row that the cell is computed on instead.
     Ended(usize),
-    /// A step of an example that has none.
+    /// A step of an example where no example has any.
     Nothing,
 }
 
@@ -164,13 +165,19 @@ impl<T: Wide> Ragged<T> {
             }
         }
         self.rows.clear();
+        // Zeros that nobody gave might be where a derivative is infinite: an example without steps
+        // is computed on the first step of one that has some, which is in row `example`.
+        let given = match &self.lengths {
+            Some(lengths) => lengths.iter().position(|&length| length > 0),
+            None => None,
+        };
         for step in 0..steps {
             for example in 0..batch {
                 let length = self.lengths.as_ref().map_or(steps, |lengths| lengths[example]);
                 let nth = |step: usize| if self.reverse { length - 1 - step } else { step };
                 let row = |step: usize| nth(step) * batch + example;
                 self.rows.push(match length {
-                    0 => Row::Nothing,
+                    0 => given.map_or(Row::Nothing, Row::Ended),
                     _ if step < length => Row::Step(row(step)),
                     _ => Row::Ended(row(length - 1)),
                 });

@@ -300,6 +300,32 @@ fn gradients_are_those_of_differences() {
     }
 }
 
+/// The derivative of `log` at 0 is infinite, and so NaN where it is not used: an example without
+/// steps must not be computed on zeros that nobody gave.
+#[test]
+fn examples_without_steps_have_no_part_in_gradients() {
+    let source = "
+cell logs(H) {
+    input x: [H]
+    state h: [H]
+    param w: [H]
+    next h = tanh(w * log(x) + h)
+}";
+    let graph = graph(source, &[("H", 2)]);
+    let mut case = Case::draw(&Interface::of(&graph), EXTENT);
+    case.inputs[0].iter_mut().for_each(|x| *x = x.abs() + 0.5);
+    for engine in [Engine::Interpreter, Engine::Jit] {
+        for reverse in [false, true] {
+            let mut sequence = ragged::<f64>(&graph, engine, Width::detect(), 1);
+            sequence.set_lengths(Some(&[0, 6, 0, 1, 6]));
+            sequence.set_reverse(reverse);
+            for (name, numbers) in case.results(&mut sequence) {
+                assert!(numbers.iter().all(|x| x.is_finite()), "{name}: {numbers:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn lengths_must_fit() {
     let graph = catalogue("rnn", &[("I", 2), ("H", 3)]);

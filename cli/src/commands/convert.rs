@@ -26,7 +26,8 @@ use crate::table::{Align, columns};
 /// and `lengths`, Keras's `sequences`, `initial_state.0`, `initial_state.1` and `lengths`, ONNX's `X`,
 /// `initial_h`, `initial_c` and `sequence_lens`; and so are tensors under the cell's own names, `x`,
 /// `h`, `c` and cotangents. Gates are put in order, matrices transposed, and biases that are only
-/// ever added are added.
+/// ever added are added. PyTorch's `input` is that of layer 0, and taken for no other. What is taken
+/// must be all F32 or all F64.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     /// What stands before the names of the weights, such as `encoder.` or `lstm/lstm_cell/`
     #[arg(long, default_value = "")]
     prefix: String,
-    /// The layer, from 0, of PyTorch's
+    /// The layer, from 0; of PyTorch's only, as the others tell layers apart by the prefix
     #[arg(long, default_value_t = 0)]
     layer: usize,
     /// The direction from the end to the beginning, where there are two; run it by `run --reverse`
@@ -86,58 +87,106 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         let (cell, names) = (&args.cell, names.join(", "));
         Failure::new(format!("`{cell}` cannot be converted to; these can: {names}"))
     })?;
+    let system = System::from(args.from);
+    if args.layer > 0 && system != System::Pytorch {
+        let (layer, system) = (args.layer, system.name());
+        return Err(Failure::new(format!(
+            "`--layer {layer}` is for PyTorch: layers of {system} are told apart by `--prefix`"
+        )));
+    }
     let path = args.file.display();
     let bytes = std::fs::read(&args.file)
         .map_err(|error| Failure::new(format!("cannot read `{path}`: {error}")))?;
     let fault = |error: &dyn std::fmt::Display| Failure::new(format!("`{path}`: {error}"));
     ArrayFile::new(&bytes).map_err(|error| fault(&error))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| fault(&error))?;
-    match precision(&file) {
-        Some(Precision::F32) => convert::<f32>(args, cell, &file),
-        Some(Precision::F64) => convert::<f64>(args, cell, &file),
-        None => Err(fault(&"there is no tensor of F32 or F64 numbers")),
-    }
-}
-
-/// The precision of the file's numbers: F64 if any are.
-fn precision(file: &SafeTensors<'_>) -> Option<Precision> {
-    let is = |dtype| file.iter().any(|(_, tensor)| tensor.dtype() == dtype);
-    match (is(Dtype::F64), is(Dtype::F32)) {
-        (true, _) => Some(Precision::F64),
-        (false, true) => Some(Precision::F32),
-        (false, false) => None,
-    }
-}
-
-/// A tensor to be written: its name, dtype, shape and bytes.
-type Raw = (String, Dtype, Vec<usize>, Vec<u8>);
-
-fn convert<T: Real>(args: &Args, cell: Kind, file: &SafeTensors<'_>) -> Result<ExitCode, Failure> {
-    let fault =
-        |error: &dyn std::fmt::Display| Failure::new(format!("`{}`: {error}", args.file.display()));
-    let arrays: Tensors<T> = file_reals(file);
     let place = Place {
-        system: args.from.into(),
+        system,
         prefix: args.prefix.clone(),
         layer: args.layer,
         reverse: args.reverse,
         bidirectional: false,
     };
-    let conversion = Conversion::of_arrays(cell, &place, &arrays).map_err(|e| fault(&e))?;
+    // Shapes tell what is taken, whatever the dtypes, so that no dtype makes an array missing.
+    let shape = |tensor: TensorView<'_>| Tensor { shape: tensor.shape().to_vec(), data: vec![] };
+    let shapes: Tensors<()> = file.iter().map(|(name, t)| (name.to_owned(), shape(t))).collect();
+    let conversion = Conversion::of_arrays(cell, &place, &shapes).map_err(|error| fault(&error))?;
+    match precision(&conversion, &file).map_err(|error| fault(&error))? {
+        Precision::F32 => convert::<f32>(args, &conversion, &file),
+        Precision::F64 => convert::<f64>(args, &conversion, &file),
+    }
+}
+
+/// Whether a name is one of the cell's own, beside its params.
+fn is_own(cell: Kind, name: &str) -> bool {
+    name == "x" || cell.states().contains(&name) || name.starts_with("cotangent.")
+}
+
+/// The precision of the tensors that are taken, which must be that of all of them.
+fn precision(conversion: &Conversion, file: &SafeTensors<'_>) -> Result<Precision, String> {
+    let taken = |name: &str| {
+        let theirs = conversion.takes(name) || conversion.takes_sequence(name);
+        theirs || is_own(conversion.cell(), name)
+    };
+    let mut names = file.names();
+    names.sort_unstable();
+    let mut first: Option<(&str, Dtype, Precision)> = None;
+    for name in names.into_iter().filter(|name| taken(name)) {
+        let Ok(tensor) = file.tensor(name) else { continue };
+        let dtype = tensor.dtype();
+        let precision = match dtype {
+            Dtype::F32 => Precision::F32,
+            Dtype::F64 => Precision::F64,
+            _ => {
+                return Err(format!(
+                    "tensor `{name}` is {dtype}, which is not supported: it must be F32 or F64"
+                ));
+            }
+        };
+        match first {
+            Some((other, other_dtype, _)) if other_dtype != dtype => {
+                return Err(format!(
+                    "tensor `{name}` is {dtype}, but `{other}` is {other_dtype}: all that is taken \
+                     must be of one precision"
+                ));
+            }
+            Some(_) => {}
+            None => first = Some((name, dtype, precision)),
+        }
+    }
+    first.map(|(.., precision)| precision).ok_or_else(|| "there is no weight".to_owned())
+}
+
+/// A tensor to be written: its name, dtype, shape and bytes.
+type Raw = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn convert<T: Real>(
+    args: &Args,
+    conversion: &Conversion,
+    file: &SafeTensors<'_>,
+) -> Result<ExitCode, Failure> {
+    let fault =
+        |error: &dyn std::fmt::Display| Failure::new(format!("`{}`: {error}", args.file.display()));
+    let arrays: Tensors<T> = file_reals(file);
     let order = if args.batch_first { Order::BatchMajor } else { Order::TimeMajor };
     let mut found = conversion.to_cell(&arrays).map_err(|error| fault(&error))?;
     found.extend(conversion.sequence(&arrays, order).map_err(|error| fault(&error))?);
-    let own =
-        |name: &str| name == "x" || cell.states().contains(&name) || name.starts_with("cotangent.");
     for (name, tensor) in arrays {
         // A name of the cell's own wins over none, and never over what was converted.
-        if own(&name) {
+        if is_own(conversion.cell(), &name) {
             found.entry(name).or_insert(tensor);
         }
     }
     let mut raw: Vec<Raw> = found.iter().map(encoded).collect();
     let lengths = [System::from(args.from).lengths(), "lengths"];
-    if let Some(lengths) = lengths.iter().find_map(|name| file.tensor(name).ok()) {
+    let lengths = lengths.iter().find_map(|name| file.tensor(name).ok().map(|found| (name, found)));
+    if let Some((name, lengths)) = lengths {
+        if !matches!(lengths.dtype(), Dtype::I64 | Dtype::I32 | Dtype::U32 | Dtype::U8) {
+            return Err(fault(&format_args!(
+                "tensor `{name}` is {}: lengths must be I64, I32, U32 or U8 (whole numbers)",
+                lengths.dtype()
+            )));
+        }
         let (dtype, shape) = (lengths.dtype(), lengths.shape().to_vec());
         raw.push(("lengths".to_owned(), dtype, shape, lengths.data().to_vec()));
     }
@@ -151,7 +200,7 @@ fn convert<T: Real>(args: &Args, cell: Kind, file: &SafeTensors<'_>) -> Result<E
     let unwritable =
         |error| Failure::new(format!("cannot write `{}`: {error}", args.out.display()));
     PendingFile::create(&args.out).and_then(|out| out.commit(&bytes)).map_err(unwritable)?;
-    print(summary(args, &conversion, &raw))?;
+    print(summary(args, conversion, &raw))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -179,7 +228,7 @@ fn summary(args: &Args, conversion: &Conversion, tensors: &[Raw]) -> String {
     let reverse = if args.reverse { " --reverse" } else { "" };
     format!(
         "{cell} of {system}; wrote {out}\n{}\nrun it: cellc run {cell} --dims \
-         I={input},H={hidden}{projection} --arrays {out}{reverse} --out OUT.safetensors",
+         I={input},H={hidden}{projection} --arrays {out}{reverse} --out OUT.safetensors\n",
         columns(2, &[Align::Left, Align::Left], &rows),
     )
 }

@@ -29,7 +29,9 @@ use crate::table::{Align, columns};
 /// examples, and `..` the cell's own shape. Index inputs are whole numbers, [T, B]. For gradients
 /// it also holds `cotangent.out.NAME`, [T, B, ..], of outputs and `cotangent.final.NAME`, [B, ..],
 /// of states after the last step; those absent are zero. `lengths`, whole numbers, `[B]`, says how
-/// many steps each example has: its states stand still after them, and its outputs are zero.
+/// many steps each example has: its states stand still after them, and its outputs are zero. Beyond its
+/// end the cell is still computed, on the example's last step once more (an example of length 0 borrows
+/// a step of another), and not used: a derivative that is infinite there makes its gradient NaN.
 ///
 /// OUT gets `out.NAME` of each output, `final.NAME` of each state after the last step and, if there
 /// were cotangents, `grad.NAME` of every param, real input and initial state.

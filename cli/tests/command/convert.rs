@@ -80,5 +80,37 @@ fn what_does_not_fit_is_refused() {
     folder.file("node", "no tensors");
     refused("node --from onnx --cell gru", &["`node`: not a safetensors file"]);
     folder.file("node", pack(&[]));
-    refused("node --from onnx --cell gru", &["there is no tensor of F32 or F64 numbers"]);
+    refused("node --from onnx --cell gru", &["array `W` is missing"]);
+    refused("node --from keras --cell gru --layer 1", &["`--layer 1` is for PyTorch", "Keras"]);
+    refused("node --from onnx --cell gru --layer 2", &["`--layer 2` is for PyTorch", "ONNX"]);
+}
+
+#[test]
+fn tensors_of_other_dtypes_are_refused() {
+    let folder = Folder::new();
+    let refused = |name: &str, dtype: Dtype, bytes: usize, parts: &[&str]| {
+        let mut tensors = node();
+        let tensor = tensors.iter_mut().find(|tensor| tensor.name == name).expect("it is there");
+        let size = tensor.shape.iter().product::<usize>() * bytes;
+        *tensor = Tensor::new(name, dtype, &tensor.shape, vec![0; size]);
+        folder.file("node", pack(&tensors));
+        let convert = "convert node --from onnx --cell gru_cho --batch-first --out in";
+        let outcome = folder.cellc(convert).exits(2).says(parts);
+        assert!(!folder.path().join("in").exists(), "{outcome}");
+    };
+    for name in ["W", "R", "B", "X", "initial_h"] {
+        let says = format!("tensor `{name}` is BF16, which is not supported");
+        refused(name, Dtype::BF16, 2, &[&says, "must be F32 or F64"]);
+    }
+    refused("W", Dtype::F16, 2, &["tensor `W` is F16, which is not supported"]);
+    let one = "must be of one precision";
+    refused("initial_h", Dtype::F32, 4, &["tensor `initial_h` is F32, but `B` is F64", one]);
+    refused("B", Dtype::F32, 4, &["tensor `R` is F64, but `B` is F32", one]);
+    refused("sequence_lens", Dtype::F64, 8, &["tensor `sequence_lens` is F64", "whole numbers"]);
+    // What is not taken may be of any dtype.
+    let mut tensors = node();
+    tensors.push(Tensor::new("other.W", Dtype::F16, &[1], vec![0; 2]));
+    folder.file("node", pack(&tensors));
+    let outcome = folder.cellc("convert node --from onnx --cell gru_cho --batch-first --out in");
+    assert!(outcome.exits(0).stdout.ends_with("OUT.safetensors\n"));
 }

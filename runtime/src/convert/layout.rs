@@ -163,6 +163,10 @@ pub(super) fn extents<const N: usize, T>(
     let Some(found) = arrays.get(&array) else {
         return Err(ConvertError::Missing { array, expected });
     };
+    if found.shape.contains(&0) {
+        let expected = format!("{expected}, none of them 0");
+        return Err(ConvertError::Shape { array, expected, found: found.shape.clone() });
+    }
     let shape = <[usize; N]>::try_from(found.shape.as_slice());
     shape.map_err(|_| ConvertError::Shape { array, expected, found: found.shape.clone() })
 }
@@ -174,7 +178,7 @@ pub(super) fn per_gate<T>(
     expected: &str,
     (extent, gates): (usize, usize),
 ) -> Result<usize, ConvertError> {
-    if extent > 0 && extent.is_multiple_of(gates) {
+    if extent.is_multiple_of(gates) {
         return Ok(extent / gates);
     }
     let found = arrays.get(array).map(|tensor| tensor.shape.clone()).unwrap_or_default();

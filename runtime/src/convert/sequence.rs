@@ -2,7 +2,7 @@
 
 use cellc_compiler::ir::eval::Real;
 
-use super::{Conversion, ConvertError, Place, System, Tensor, Tensors};
+use super::{Conversion, ConvertError, Place, Sizes, System, Tensor, Tensors};
 
 /// Which axis of the input stands first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,10 +41,12 @@ impl Conversion {
     /// The input `x`, `[T, B, I]`, and the initial states `h` and `c`, `[B, ..]`, of those that are
     /// among the system's arrays: PyTorch's `input`, `h_0` and `c_0`, Keras's `sequences`,
     /// `initial_state.0` and `initial_state.1`, ONNX's `X`, `initial_h` and `initial_c`. Of states of
-    /// several layers or directions, those of this one are taken.
+    /// several layers or directions, those of this one are taken. The input is that of layer 0, so
+    /// a later layer has none: it is fed with the outputs of the layer before.
     ///
     /// # Errors
-    /// If an array has not as many axes as it needs, or no part for this layer and direction.
+    /// If an array has not as many axes as it needs, or no part for this layer and direction, or its
+    /// last axis is not of the layer's size.
     pub fn sequence<T: Real>(
         &self,
         arrays: &Tensors<T>,
@@ -53,33 +55,42 @@ impl Conversion {
         let system = self.place.system;
         let Names { input, states, .. } = names(system);
         let mut taken = Tensors::new();
-        if let Some(array) = arrays.get(input) {
+        if let Some(array) = arrays.get(input).filter(|_| self.takes_sequence(input)) {
             let batch_major = order == Order::BatchMajor || system == System::Keras;
-            let (expected, axes) = ("[T, B, I]", 3);
-            let expected = if batch_major { "[B, T, I]" } else { expected };
-            check(input, array, expected, array.shape.len() == axes)?;
+            let lead: &[_] = if batch_major { &["B", "T"] } else { &["T", "B"] };
+            check(input, array, lead, self.sizes.input)?;
             let x = if batch_major { swapped(array) } else { array.clone() };
             taken.insert("x".to_owned(), x);
         }
-        for (theirs, ours) in states.into_iter().zip(self.cell.states()) {
+        let Sizes { hidden, .. } = self.sizes;
+        let sizes = [self.sizes.shown(), hidden];
+        for ((theirs, ours), size) in states.into_iter().zip(self.cell.states()).zip(sizes) {
             if let Some(array) = arrays.get(theirs) {
-                taken.insert((*ours).to_owned(), self.state(theirs, array, order)?);
+                taken.insert((*ours).to_owned(), self.state((theirs, size), array, order)?);
             }
         }
         Ok(taken)
     }
 
-    /// A state of this layer and direction.
+    /// Whether an array of the system is the input or an initial state that
+    /// [`sequence`](Self::sequence) takes.
+    pub fn takes_sequence(&self, array: &str) -> bool {
+        let Names { input, states, .. } = names(self.place.system);
+        let mut states = states.into_iter().zip(self.cell.states());
+        (array == input && self.place.layer == 0) || states.any(|(theirs, _)| theirs == array)
+    }
+
+    /// A state of this layer and direction, of a name and a size.
     fn state<T: Real>(
         &self,
-        name: &str,
+        (name, size): (&str, usize),
         array: &Tensor<T>,
         order: Order,
     ) -> Result<Tensor<T>, ConvertError> {
         let Place { system, layer, reverse, bidirectional, .. } = self.place;
         let part = match system {
             System::Keras => {
-                check(name, array, "[B, H]", array.shape.len() == 2)?;
+                check(name, array, &["B"], size)?;
                 return Ok(array.clone());
             }
             System::Pytorch => layer * (1 + usize::from(bidirectional)) + usize::from(reverse),
@@ -87,14 +98,15 @@ impl Conversion {
         };
         // PyTorch's states do not follow `batch_first`.
         let batch_major = system == System::Onnx && order == Order::BatchMajor;
-        let expected = match (system, batch_major) {
-            (_, true) => "[B, D, H]",
-            (System::Onnx, false) => "[D, B, H]",
-            (System::Pytorch | System::Keras, false) => "[layers D, B, H]",
+        let lead: &[_] = match (system, batch_major) {
+            (_, true) => &["B", "D"],
+            (System::Onnx, false) => &["D", "B"],
+            (System::Pytorch | System::Keras, false) => &["layers D", "B"],
         };
-        let parts = usize::from(batch_major);
-        let fits = array.shape.len() == 3 && array.shape[parts] > part;
-        check(name, array, expected, fits)?;
+        check(name, array, lead, size)?;
+        if array.shape[usize::from(batch_major)] <= part {
+            return Err(misfit(name, array, lead, size));
+        }
         let array = if batch_major { swapped(array) } else { array.clone() };
         let size: usize = array.shape[1..].iter().product();
         let data = array.data[part * size..][..size].to_vec();
@@ -102,13 +114,15 @@ impl Conversion {
     }
 }
 
-fn check<T>(name: &str, array: &Tensor<T>, expected: &str, fits: bool) -> Result<(), ConvertError> {
-    let fault = || ConvertError::Shape {
-        array: name.to_owned(),
-        expected: expected.to_owned(),
-        found: array.shape.clone(),
-    };
-    if fits { Ok(()) } else { Err(fault()) }
+/// Checks that an array has leading axes of these names, and then one of a size.
+fn check<T>(name: &str, array: &Tensor<T>, lead: &[&str], size: usize) -> Result<(), ConvertError> {
+    let fits = array.shape.len() == lead.len() + 1 && array.shape.ends_with(&[size]);
+    if fits { Ok(()) } else { Err(misfit(name, array, lead, size)) }
+}
+
+fn misfit<T>(name: &str, array: &Tensor<T>, lead: &[&str], size: usize) -> ConvertError {
+    let expected = format!("[{}, {size}]", lead.join(", "));
+    ConvertError::Shape { array: name.to_owned(), expected, found: array.shape.clone() }
 }
 
 /// The first two axes of an array of three, exchanged.

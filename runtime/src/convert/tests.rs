@@ -260,6 +260,9 @@ fn faults_name_the_array_and_both_shapes() {
     arrays.insert("weight_ih_l0".to_owned(), counted(&[10, 2], 0));
     let fault = "array `weight_ih_l0` must be [4 H, I], found [10, 2]";
     assert_eq!(lstm(&arrays).expect_err("10 is no multiple"), fault);
+    arrays.insert("weight_ih_l0".to_owned(), counted(&[12, 0], 0));
+    let fault = "array `weight_ih_l0` must be [4 H, I], none of them 0, found [12, 0]";
+    assert_eq!(lstm(&arrays).expect_err("it has no columns"), fault);
     let fault = "array `weight_ih_l0` is missing: it must be [4 H, I]";
     assert_eq!(lstm(&Tensors::new()).expect_err("nothing is there"), fault);
 
@@ -293,5 +296,32 @@ fn inputs_and_states_are_found() {
     assert_eq!(found["h"].data[..6], [3.0, 4.0, 5.0, 9.0, 10.0, 11.0]);
     arrays.insert("initial_h".to_owned(), counted(&[2, 3], 0));
     let fault = gru.sequence(&arrays, Order::TimeMajor).expect_err("an axis is missing");
-    assert_eq!(fault.to_string(), "array `initial_h` must be [D, B, H], found [2, 3]");
+    assert_eq!(fault.to_string(), "array `initial_h` must be [D, B, 3], found [2, 3]");
+    arrays.insert("X".to_owned(), counted(&[5, 4, 3], 0));
+    let fault = gru.sequence(&arrays, Order::TimeMajor).expect_err("I is 2");
+    assert_eq!(fault.to_string(), "array `X` must be [T, B, 2], found [5, 4, 3]");
+}
+
+#[test]
+fn later_layers_have_states_and_no_input() {
+    let cell = Kind::LstmProjection;
+    let mut arrays = tensors(&[("input", &[5, 1, 2]), ("h_0", &[2, 1, 2]), ("c_0", &[2, 1, 3])]);
+    let place = |layer| Place { layer, ..Place::new(System::Pytorch) };
+    let of = |layer| Conversion::new(cell, sizes(cell), &place(layer)).expect("it is there");
+    let found = |layer, arrays: &Tensors<f64>| of(layer).sequence(arrays, Order::TimeMajor);
+    let first = found(0, &arrays).expect("they fit");
+    assert_eq!(first.keys().collect::<Vec<_>>(), ["c", "h", "x"]);
+    let second = found(1, &arrays).expect("they fit");
+    assert_eq!(second.keys().collect::<Vec<_>>(), ["c", "h"], "`input` is that of layer 0");
+    assert_eq!(second["h"].data, [13.0, 14.0]);
+    assert!(of(0).takes_sequence("input") && !of(1).takes_sequence("input"));
+    for (name, shape, expected) in
+        [("c_0", [2, 1, 2], "[layers D, B, 3]"), ("h_0", [2, 1, 3], "[layers D, B, 2]")]
+    {
+        arrays.insert(name.to_owned(), counted(&shape, 0));
+        let fault = found(1, &arrays).expect_err("the last axis is of another size");
+        let expected = format!("array `{name}` must be {expected}, found {shape:?}");
+        assert_eq!(fault.to_string(), expected);
+        arrays.remove(name);
+    }
 }
