@@ -66,6 +66,14 @@ impl Checker<'_> {
     pub(super) fn number(&mut self, expr: &Expr) -> Option<f64> {
         number(self, expr)
     }
+
+    /// The same of an expression that was checked, and may be no such number.
+    pub(super) fn constant_number(&mut self, expr: &Expr) -> Option<f64> {
+        let faults = self.faults.len();
+        let number = self.number(expr);
+        self.faults.truncate(faults);
+        number
+    }
 }
 
 impl Numbers for Checker<'_> {
@@ -77,6 +85,7 @@ impl Numbers for Checker<'_> {
         match self.lookup(name) {
             // Poison, if its definition is at fault.
             Some(Entry { origin: Origin::Constant | Origin::Hyper, number, .. }) => number,
+            Some(Entry { origin: Origin::Parameter, number: Some(number), .. }) => Some(number),
             Some(Entry { origin, .. }) if origin != Origin::Dimension => {
                 self.fault(errors::value_in_initializer(name, span))
             }

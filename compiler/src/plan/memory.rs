@@ -192,17 +192,22 @@ impl Plan {
     }
 
     fn place_arguments(&mut self, residuals: &[Place]) {
-        for role in Role::ALL {
-            let ids: Vec<_> = self.graph().arguments_of(role).map(|(id, _)| id).collect();
+        let of = |role| self.graph().arguments_of(role).map(|(id, _)| id).collect();
+        let leaves: [(Vec<ValueId>, fn(usize) -> Binding); 5] = [
+            (of(Role::Param), Binding::Param),
+            (of(Role::Input), Binding::Input),
+            (of(Role::State), Binding::Before),
+            (of(Role::Residual), Binding::Residual),
+            (self.graph().masks().map(|(id, ..)| id).collect(), Binding::Mask),
+        ];
+        for (ids, nth) in leaves {
             for (i, id) in ids.into_iter().enumerate() {
-                let (binding, found) = match role {
-                    Role::Param => (Binding::Param(i), None),
-                    Role::Input => (Binding::Input(i), None),
-                    Role::State => (Binding::Before(i), None),
-                    Role::Residual => (Binding::Residual(i), residuals.get(i)),
+                let binding = self.bind(nth(i));
+                let (stride, found) = match nth(i) {
+                    Binding::Param(_) => (0, None),
+                    Binding::Residual(_) => (self.size(id), residuals.get(i)),
+                    _ => (self.size(id), None),
                 };
-                let binding = self.bind(binding);
-                let stride = if role == Role::Param { 0 } else { self.size(id) };
                 let own = Place { binding, offset: 0, stride, tiled: false };
                 self.homes[id.index()] = Some(found.map_or(own, |&f| Place { binding, ..f }));
             }
