@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::batch::Batch;
 use crate::checkpoint::CheckpointError;
+use crate::masks::{Draw, Masks};
 use crate::model::{Model, ModelRun, Score};
 use crate::optimizer::{Method, Optimizer, Schedule, clip_scale, global_norm};
 use crate::segmented::Limit;
@@ -143,7 +144,7 @@ pub enum TrainError {
     NothingHeldOut,
 }
 
-/// Scores a model on batches.
+/// Scores a model on batches, with its masks as they are expected to be.
 ///
 /// # Errors
 /// If a symbol or an answer is out of its bound.
@@ -152,6 +153,7 @@ pub fn evaluate(
     run: &mut ModelRun<f32>,
     batches: impl IntoIterator<Item = Batch>,
 ) -> Result<Score, RunError> {
+    run.set_masks(Masks::Expected);
     let mut sum = Score::default();
     for batch in batches {
         sum += run.forward(model, &batch)?;
@@ -193,6 +195,7 @@ pub fn train(
     let mut step = 0;
     while step < settings.steps {
         let batch = task.next_batch();
+        run.set_masks(Masks::Drawn(Draw { seed: settings.seed, update: step, stage: 0 }));
         let score = run.forward_backward(model, &batch)?;
         let gradients = run.gradients();
         let gradient_norm = global_norm(&gradients);
