@@ -54,12 +54,14 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 11] = entries! {
+static ENTRIES: [Entry; 13] = entries! {
     "rnn" Recurrent,
     "rnn_relu" Recurrent,
     "lstm" Recurrent,
     "lstm_peephole" Recurrent,
     "lstm_projection" Recurrent,
+    "lstm_zoneout" Recurrent,
+    "lstm_recurrent_dropout" Recurrent,
     "gru" Recurrent,
     "gru_cho" Recurrent,
     "embedding" Layer,

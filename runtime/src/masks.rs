@@ -93,7 +93,7 @@ mod tests {
             assert!((mean - probability).abs() <= 4.0 * deviation, "{mean}, not {probability}");
             // Neighbours know nothing of each other.
             let pairs = data.iter().zip(&data[1..]).filter(|(a, b)| **a == 1.0 && **b == 1.0);
-            let (both, square) = (pairs.count() as f64 / n, probability * probability);
+            let (both, square) = (pairs.count() as f64 / (n - 1.0), probability * probability);
             let deviation = 2.0 * (square * (1.0 - square) / n).sqrt();
             assert!((both - square).abs() <= 4.0 * deviation, "{both}, not {square}");
         }

@@ -21,12 +21,14 @@ pub const ARCHITECTURES: [(&str, &[(&str, usize)]); 7] = [
 ];
 
 /// The recurrent cells of the catalogue, with sizes of their dimensions.
-pub const RECURRENT: [(&str, &[(&str, usize)]); 7] = [
+pub const RECURRENT: [(&str, &[(&str, usize)]); 9] = [
     ("rnn", &[("I", 5), ("H", 7)]),
     ("rnn_relu", &[("I", 5), ("H", 7)]),
     ("lstm", &[("I", 5), ("H", 7)]),
     ("lstm_peephole", &[("I", 5), ("H", 7)]),
     ("lstm_projection", &[("I", 5), ("H", 7), ("P", 3)]),
+    ("lstm_zoneout", &[("I", 5), ("H", 7)]),
+    ("lstm_recurrent_dropout", &[("I", 5), ("H", 7)]),
     ("gru", &[("I", 5), ("H", 7)]),
     ("gru_cho", &[("I", 5), ("H", 7)]),
 ];
