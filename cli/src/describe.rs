@@ -40,7 +40,8 @@ pub(crate) fn text(loaded: &Loaded) -> String {
         row("output", port, String::new(), none());
     }
     for Mask { ty, probability } in masks {
-        let start = ["draws", "", "", &ty.to_string(), "", &format!("1 with probability {probability:?}")];
+        let start =
+            ["draws", "", "", &ty.to_string(), "", &format!("1 with probability {probability:?}")];
         rows.push(start.map(str::to_owned).to_vec());
     }
     for (name, value) in &loaded.cell.hypers {

@@ -409,6 +409,53 @@ mod tests {
         assert_eq!(evaluate(&model, &mut run, [batch]).unwrap(), expected);
     }
 
+    /// The same batch, again and again.
+    struct Same(Batch);
+
+    impl Task for Same {
+        fn readout(&self) -> Readout {
+            Readout::Last
+        }
+
+        fn symbols(&self) -> usize {
+            6
+        }
+
+        fn classes(&self) -> usize {
+            2
+        }
+
+        fn batches_per_epoch(&self) -> usize {
+            1
+        }
+
+        fn next_batch(&mut self) -> Batch {
+            self.0.clone()
+        }
+
+        fn part(&self, _: Part) -> Option<Box<dyn Iterator<Item = Batch> + '_>> {
+            Some(Box::new([self.0.clone()].into_iter()))
+        }
+
+        fn majority(&self) -> Option<f64> {
+            None
+        }
+    }
+
+    #[test]
+    fn each_update_has_masks_of_its_own() {
+        let mut same = Same(task(20).next_batch());
+        let still = Settings { learning_rate: 0.0, evaluate_every: 1, ..settings(6) };
+        let (mut model, mut record) = (drawing(), Record::default());
+        train(&mut same, &mut model, &still, &mut record).unwrap();
+        let mut losses = record.losses;
+        losses.sort_by(f64::total_cmp);
+        losses.dedup();
+        assert_eq!(losses.len(), 6, "{losses:?}");
+        let first = record.evaluations[0].score;
+        assert!(record.evaluations.iter().all(|evaluation| evaluation.score == first));
+    }
+
     fn trained(validation: usize, settings: &Settings) -> (Model<f32>, Record, Outcome) {
         let mut task = task(validation);
         let architecture = architecture(6, 2, task.readout());

@@ -34,6 +34,8 @@ fn products_are_as_few_as_can_be() {
         ("lstm", [[1, 1, 0], [0, 1, 1]]),
         ("lstm_peephole", [[1, 1, 0], [0, 1, 1]]),
         ("lstm_projection", [[1, 2, 0], [0, 2, 1]]),
+        ("lstm_zoneout", [[1, 1, 0], [0, 1, 1]]),
+        ("lstm_recurrent_dropout", [[1, 1, 0], [0, 1, 1]]),
         ("gru", [[1, 1, 0], [0, 1, 1]]),
         ("gru_cho", [[1, 2, 0], [0, 2, 1]]),
         ("peephole_lstm", [[1, 1, 0], [0, 1, 1]]),

@@ -136,8 +136,7 @@ fn in_evaluation_a_mask_is_its_probability() {
     for text in [MASKED, source("lstm_zoneout"), source("lstm_recurrent_dropout")] {
         let (masked, certain) = (graph(text, &DIMS), certain(text));
         for engine in [Engine::Jit, Engine::Interpreter] {
-            let expected =
-                results(&mut *program::<f64>(&certain, engine).sequence(1), SMALL, 7);
+            let expected = results(&mut *program::<f64>(&certain, engine).sequence(1), SMALL, 7);
             let program = program::<f64>(&masked, engine);
             let mut sequence = program.sequence(1);
             let fresh = results(&mut *sequence, SMALL, 7);
@@ -230,10 +229,10 @@ cell flips(N) {
     output never = bernoulli(0, [N]) + x, always = bernoulli(1, [N]) * x, one = x * bernoulli(N / N)
 }";
     let flips = graph(text, &[("N", 400)]);
-    assert_eq!(flips.masks().map(|(_, name, p)| (name, p)).collect::<Vec<_>>(), [
-        ("m0", 0.5),
-        ("m1", 0.5)
-    ]);
+    assert_eq!(
+        flips.masks().map(|(_, name, p)| (name, p)).collect::<Vec<_>>(),
+        [("m0", 0.5), ("m1", 0.5)]
+    );
     let mut sequence = program::<f64>(&flips, Engine::Jit).sequence(1);
     let found = drawn(&mut *sequence, Extent { steps: 1, batch: 1 }, DRAW);
     let pairs = found[0].1.iter().zip(&found[1].1);

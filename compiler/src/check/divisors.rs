@@ -114,7 +114,9 @@ impl<'a> Walk<'a> {
                 let first = parts.first().copied().unwrap_or(UNKNOWN);
                 let at_least = first.sign.max(Sign::NotNegative);
                 match (function.text.as_str(), arguments.as_slice()) {
-                    ("sum" | "mean" | "amax" | "amin", _) | ("max" | "min", [_]) => Known { sign: first.sign, reduced: true },
+                    ("sum" | "mean" | "amax" | "amin", _) | ("max" | "min", [_]) => {
+                        Known { sign: first.sign, reduced: true }
+                    }
                     ("dot", [a, b]) if a.to_string() == b.to_string() => {
                         Known { sign: at_least, reduced: true }
                     }

@@ -188,19 +188,17 @@ pub(super) fn not_finite(expr: &Expr, found: f64) -> Diagnostic {
 }
 
 pub(super) fn value_in_initializer(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(format!("`{name}` is not known before the cell runs"), span)
-        .help(
-            "initialisers and probabilities are made of numbers, dimensions, constants and \
+    Diagnostic::error(format!("`{name}` is not known before the cell runs"), span).help(
+        "initialisers and probabilities are made of numbers, dimensions, constants and \
              hyper-parameters",
-        )
+    )
 }
 
 pub(super) fn not_a_number(expr: &Expr) -> Diagnostic {
-    Diagnostic::error("expected a number", expr.span)
-        .help(
-            "initialisers, probabilities and constants are made of numbers, dimensions and other \
+    Diagnostic::error("expected a number", expr.span).help(
+        "initialisers, probabilities and constants are made of numbers, dimensions and other \
              constants",
-        )
+    )
 }
 
 pub(super) fn not_an_initializer_operator(op: Operator, span: Span) -> Diagnostic {
