@@ -163,7 +163,7 @@ fn valid() -> Graph {
 #[test]
 fn broken_invariants_are_found() {
     type Break = fn(&mut Graph);
-    let cases: [(Break, &str); 19] = [
+    let cases: [(Break, &str); 22] = [
         (
             |g| append(g, Op::Unary(Unary::Neg), &[3], real(&[2])),
             "%3 uses %3, which comes after it",
