@@ -58,7 +58,7 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 44] = entries! {
+static ENTRIES: [Entry; 46] = entries! {
     // Plain: one layer, no gates.
     "rnn" Recurrent,
     "rnn_relu" Recurrent,
@@ -79,6 +79,8 @@ static ENTRIES: [Entry; 44] = entries! {
     "lstm_layer_norm" Recurrent,
     "lstm_mogrifier" Recurrent,
     "slstm" Recurrent,
+    "lstm_zoneout" Recurrent,
+    "lstm_recurrent_dropout" Recurrent,
     // GRU and its relatives: no cell state.
     "gru" Recurrent,
     "gru_cho" Recurrent,

@@ -2,7 +2,7 @@
 
 use cellc_compiler::cell::{Initial, Initializer};
 use cellc_compiler::syntax::ast::{Item, Kind, TypeExpr, TypeKind};
-use cellc_runtime::sequence::{Interface, Port};
+use cellc_runtime::sequence::{Interface, Mask, Port};
 use serde_json::{Value, json};
 
 use crate::dims::written;
@@ -18,7 +18,7 @@ pub(crate) fn param_elements(interface: &Interface) -> usize {
 /// A cell's interface as a table.
 pub(crate) fn text(loaded: &Loaded) -> String {
     let interface = Interface::of(&loaded.cell.graph);
-    let Interface { params, inputs, states, outputs } = &interface;
+    let Interface { params, inputs, states, outputs, masks } = &interface;
     let mut rows = Vec::new();
     let mut row = |role: &str, port: &Port, declared: String, more: [String; 2]| {
         let start = [role.to_owned(), port.name.clone(), declared, port.ty.to_string()];
@@ -38,6 +38,11 @@ pub(crate) fn text(loaded: &Loaded) -> String {
     }
     for port in outputs {
         row("output", port, String::new(), none());
+    }
+    for Mask { ty, probability } in masks {
+        let start =
+            ["draws", "", "", &ty.to_string(), "", &format!("1 with probability {probability:?}")];
+        rows.push(start.map(str::to_owned).to_vec());
     }
     for (name, value) in &loaded.cell.hypers {
         let start = ["hyper", name.as_str(), "", "", "", &value.to_string()];

@@ -18,6 +18,7 @@ pub struct InterpretedSequence<T> {
     interface: Interface,
     extent: Extent,
     inputs: Vec<InputArray<T>>,
+    masks: Vec<Vec<T>>,
     initial: Vec<Vec<T>>,
     outputs: Vec<Vec<T>>,
     finals: Vec<Vec<T>>,
@@ -40,6 +41,7 @@ impl<T: Real> InterpretedSequence<T> {
             interface,
             extent: Extent::default(),
             inputs: Vec::new(),
+            masks: Vec::new(),
             initial: Vec::new(),
             outputs: Vec::new(),
             finals: Vec::new(),
@@ -59,8 +61,9 @@ impl<T: Real> InterpretedSequence<T> {
         let zeros = |rows: usize, ports: &[Port]| -> Vec<Vec<T>> {
             ports.iter().map(|port| vec![T::default(); rows * port.ty.size()]).collect()
         };
-        let Interface { params, inputs, states, outputs } = &self.interface;
+        let Interface { params, inputs, states, outputs, masks } = &self.interface;
         self.inputs = inputs.iter().map(|port| InputArray::zeros(port, self.extent)).collect();
+        self.masks = masks.iter().map(|mask| mask.expected(self.extent)).collect();
         self.initial = zeros(batch, states);
         let rows = self.extent.rows();
         self.outputs = zeros(rows, outputs);
@@ -92,6 +95,7 @@ impl<T: Real> InterpretedSequence<T> {
                         InputArray::Index(data) => Datum::Index(data[row] as usize),
                     },
                     Role::State => Datum::Real(nth(&self.finals[position], example, size).to_vec()),
+                    Role::Mask(_) => Datum::Real(nth(&self.masks[position], row, size).to_vec()),
                     Role::Residual => unreachable!("a forward graph takes no residuals"),
                 });
                 let value = |output: &Output| &values[output.value.index()];
@@ -131,7 +135,7 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
     }
 
     fn bytes(&self, extent: Extent) -> usize {
-        let Interface { params, inputs, states, outputs } = &self.interface;
+        let Interface { params, inputs, states, outputs, masks } = &self.interface;
         let rows = extent.steps.saturating_mul(extent.batch);
         let mut bytes = Bytes::default();
         for port in inputs {
@@ -139,6 +143,7 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
             // The gradients of this run and of the one before.
             bytes.add_input::<T>(rows.saturating_mul(2), port);
         }
+        masks.iter().for_each(|mask| bytes.add::<T>(rows, mask.ty.size()));
         outputs.iter().for_each(|port| bytes.add::<T>(rows.saturating_mul(2), port.ty.size()));
         states.iter().for_each(|port| bytes.add::<T>(6 * extent.batch, port.ty.size()));
         params.iter().for_each(|port| bytes.add::<T>(2, port.ty.size()));
@@ -163,6 +168,11 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T> {
         self.tape = None;
         self.inputs[input].as_mut()
+    }
+
+    fn mask_mut(&mut self, mask: usize) -> &mut [T] {
+        self.tape = None;
+        &mut self.masks[mask]
     }
 
     fn initial_mut(&mut self, state: usize) -> &mut [T] {
@@ -222,6 +232,7 @@ impl<T: Real> Sequence<T> for InterpretedSequence<T> {
                     }
                     Role::State => Datum::Real(nth(&carried[position], example, size).to_vec()),
                     Role::Residual => tape[row][position].clone(),
+                    Role::Mask(_) => unreachable!("a backward graph draws nothing"),
                 });
                 let value = |output: &Output| values[output.value.index()].real();
                 for (sum, output) in sums.iter_mut().zip(graph.outputs_of(OutputRole::Sum)) {
@@ -262,8 +273,10 @@ fn evaluate<T: Real>(
     graph: &Graph,
     bind: impl Fn(Role, usize, usize) -> Datum<T>,
 ) -> Vec<Datum<T>> {
-    let position =
-        |id: ValueId, role: Role| graph.arguments_of(role).take_while(|(i, _)| *i != id).count();
+    let position = |id: ValueId, role: Role| {
+        let before = graph.arguments().take_while(|(i, ..)| *i != id);
+        before.filter(|(_, other, _)| other.name() == role.name()).count()
+    };
     eval(graph, |id| match graph.op(id) {
         Op::Argument { role, .. } => bind(*role, position(id, *role), graph.ty(id).size()),
         op => unreachable!("`{}` is no leaf", op.name()),

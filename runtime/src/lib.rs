@@ -16,6 +16,7 @@
 //! - a [`Ragged`](ragged::Ragged) sequence runs examples of several lengths side by side, or from
 //!   their end, and a [`Stack`](stack::Stack) layers and both directions; [`convert`] takes weights
 //!   of other systems;
+//! - [`masks`] are what a cell draws at random;
 //! - [`measure`] says how long a cell takes.
 //!
 //! # Example
@@ -73,6 +74,7 @@ pub mod gradcheck;
 pub mod initialize;
 pub mod interpreter;
 pub mod kernels;
+pub mod masks;
 pub mod measure;
 pub mod model;
 pub mod native;

@@ -1,7 +1,7 @@
 //! How long a cell takes: forward, and a training step.
 //!
 //! A [`Workload`] is a cell with everything it needs to run, of numbers drawn by a fixed seed. What
-//! is timed is the work and nothing else: nothing is drawn, and no array is made after the first call.
+//! is timed is the work and nothing else: nothing is drawn but masks in training, and no array is made after the first call.
 
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use cellc_compiler::ir::op::{Element, Op, Role};
 
 use crate::initialize::draw;
 use crate::kernels::Wide;
+use crate::masks::{Draw, Masks};
 use crate::optimizer::{Method, Optimizer};
 use crate::program::Program;
 use crate::sequence::{Extent, InputMut, Interface, Port, RunError, Sequence};
@@ -105,6 +106,8 @@ pub struct Workload<T: Wide> {
     optimizer: Optimizer<T>,
     /// How many numbers all outputs are.
     outputs: usize,
+    /// How many training steps were taken.
+    updates: u64,
 }
 
 impl<T: Wide> Workload<T> {
@@ -125,6 +128,7 @@ impl<T: Wide> Workload<T> {
             params,
             optimizer: Optimizer::new(Method::Sgd, 0.0, &sizes),
             outputs: extent.steps * extent.batch * width,
+            updates: 0,
         }
     }
 
@@ -136,14 +140,16 @@ impl<T: Wide> Workload<T> {
         self.sequence.forward(&self.params)
     }
 
-    /// Forward with the tape, the mean of the squares of all outputs as the loss, backward to all
+    /// Draws of the masks, forward with the tape, the mean of the squares of all outputs as the loss, backward to all
     /// params, inputs and initial states, and an update of the params by gradient descent. Gives
     /// the loss before the update.
     ///
     /// # Errors
     /// None for a cell that checks: params and inputs fit.
     pub fn training_step(&mut self) -> Result<f64, RunError> {
-        let Self { sequence, params, optimizer, outputs } = self;
+        let Self { sequence, params, optimizer, outputs, updates } = self;
+        sequence.set_masks(Masks::Drawn(Draw { seed: SEED, update: *updates, stage: 0 }));
+        *updates += 1;
         sequence.forward_with_tape(params)?;
         let mut squares = 0.0;
         for output in 0..sequence.interface().outputs.len() {

@@ -289,6 +289,12 @@ impl<T: Wide> Sequence<T> for Ragged<T> {
         self.inputs[input].as_mut()
     }
 
+    /// In the order in which steps are run: one behind an example's end is drawn, and not used.
+    fn mask_mut(&mut self, mask: usize) -> &mut [T] {
+        self.tape = false;
+        self.inner.mask_mut(mask)
+    }
+
     fn initial_mut(&mut self, state: usize) -> &mut [T] {
         self.tape = false;
         self.inner.initial_mut(state)

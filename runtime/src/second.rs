@@ -38,6 +38,7 @@ use cellc_compiler::cell::{Cell, Initial};
 use cellc_compiler::ir::graph::Graph;
 
 use crate::kernels::Wide;
+use crate::masks::Masks;
 use crate::program::{Engine, Program, ProgramError, Settings};
 use crate::sequence::{Extent, InputMut, Interface, Port, RunError, Sequence, check_params};
 
@@ -117,6 +118,11 @@ impl<T: Wide> SecondOrder<T> {
             InputMut::Real(tangent) => Some(tangent),
             InputMut::Index(_) => None,
         }
+    }
+
+    /// Fills all masks of later runs of this extent. They have no tangents.
+    pub fn set_masks(&mut self, masks: Masks) {
+        self.sequence.set_masks(masks);
     }
 
     /// A state before the first step, `[B, ..]`.

@@ -257,6 +257,16 @@ impl<T: Wide> Sequence<T> for Segmented<T> {
         }
     }
 
+    fn mask_mut(&mut self, mask: usize) -> &mut [T] {
+        match &mut self.whole {
+            Some(whole) => {
+                whole.tape = false;
+                &mut whole.masks[mask]
+            }
+            None => self.inner.mask_mut(mask),
+        }
+    }
+
     fn initial_mut(&mut self, state: usize) -> &mut [T] {
         let given = self.beginning.give(state, true);
         let states = self.first_states(state);

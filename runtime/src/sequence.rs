@@ -9,8 +9,10 @@ use std::fmt;
 use cellc_compiler::cell::Initial;
 use cellc_compiler::ir::eval::Real;
 use cellc_compiler::ir::graph::{Graph, OutputRole};
-use cellc_compiler::ir::op::{Element, Role, Type};
+use cellc_compiler::ir::op::{Element, Role, Scalar, Type};
 use thiserror::Error;
+
+use crate::masks::Masks;
 
 /// The number of steps and of examples of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,15 @@ pub struct Port {
     pub ty: Type,
 }
 
+/// A mask of a cell: random numbers of its own, which are no input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// Its type for one example and step.
+    pub ty: Type,
+    /// The probability of a 1.
+    pub probability: Scalar,
+}
+
 /// What a cell takes and gives, each list in the order of the cell's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -61,6 +72,8 @@ pub struct Interface {
     pub states: Vec<Port>,
     /// One value for each step and example.
     pub outputs: Vec<Port>,
+    /// One value for each step and example, drawn by the cell itself.
+    pub masks: Vec<Mask>,
 }
 
 impl Interface {
@@ -78,7 +91,17 @@ impl Interface {
             outputs: outputs
                 .map(|o| Port { name: o.name.clone(), ty: graph.ty(o.value).clone() })
                 .collect(),
+            masks: (graph.masks())
+                .map(|(id, _, p)| Mask { ty: graph.ty(id).clone(), probability: Scalar(p) })
+                .collect(),
         }
+    }
+}
+
+impl Mask {
+    /// The array over an extent, `[T, B, ..]`: the probability everywhere.
+    pub(crate) fn expected<T: Real>(&self, extent: Extent) -> Vec<T> {
+        vec![T::from_f64(self.probability.0); extent.rows() * self.ty.size()]
     }
 }
 
@@ -280,8 +303,8 @@ pub trait Sequence<T: Real>: Send {
     fn interface(&self) -> &Interface;
     /// The extent of the run.
     fn extent(&self) -> Extent;
-    /// Sets the extent. Everything that a caller fills is zero afterwards if the extent changed,
-    /// and else as it was; results are unspecified until the next run.
+    /// Sets the extent. Everything that a caller fills is zero afterwards if the extent changed, masks
+    /// are their probabilities, and else all is as it was; results are unspecified until the next run.
     ///
     /// # Panics
     /// If the extent has more than 2^29 rows, or needs more memory than there may be; of the latter,
@@ -305,6 +328,16 @@ pub trait Sequence<T: Real>: Send {
     fn release(&mut self);
     /// An input, `[T, B, ..]`. A tape that refers to it is void.
     fn input_mut(&mut self, input: usize) -> InputMut<'_, T>;
+    /// A mask, `[T, B, ..]`: its probability everywhere, unless it was filled with something else
+    /// since the extent changed. A tape that refers to it is void.
+    fn mask_mut(&mut self, mask: usize) -> &mut [T];
+    /// Fills all masks of later runs of this extent. A tape that refers to them is void.
+    fn set_masks(&mut self, masks: Masks) {
+        for i in 0..self.interface().masks.len() {
+            let probability = self.interface().masks[i].probability.0;
+            masks.fill(i, probability, self.mask_mut(i));
+        }
+    }
     /// A state before the first step, `[B, ..]`, to be given: it is 0 unless it was given before. A
     /// tape that refers to it is void.
     fn initial_mut(&mut self, state: usize) -> &mut [T];

@@ -6,7 +6,7 @@ use crate::sequence::{Extent, InputMut, Interface, RunError, Sequence};
 /// A cell with its params and states, to be stepped. Made by
 /// [`Program::step`](crate::program::Program::step); ports are numbered as in its [`Interface`].
 ///
-/// States are at first where the cell has them begin. With native code, a step allocates nothing, takes no lock and calls
+/// States are at first where the cell has them begin, and masks are their probabilities. With native code, a step allocates nothing, takes no lock and calls
 /// nothing of the system: it can run where time is short, such as in an audio callback, on any
 /// thread.
 pub trait Step<T: Wide>: Send {

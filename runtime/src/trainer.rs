@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::batch::Batch;
 use crate::checkpoint::CheckpointError;
+use crate::masks::{Draw, Masks};
 use crate::model::{Model, ModelRun, Score};
 use crate::optimizer::{Method, Optimizer, Schedule, clip_scale, global_norm};
 use crate::segmented::Limit;
@@ -143,7 +144,7 @@ pub enum TrainError {
     NothingHeldOut,
 }
 
-/// Scores a model on batches.
+/// Scores a model on batches, with its masks as they are expected to be.
 ///
 /// # Errors
 /// If a symbol or an answer is out of its bound.
@@ -152,6 +153,7 @@ pub fn evaluate(
     run: &mut ModelRun<f32>,
     batches: impl IntoIterator<Item = Batch>,
 ) -> Result<Score, RunError> {
+    run.set_masks(Masks::Expected);
     let mut sum = Score::default();
     for batch in batches {
         sum += run.forward(model, &batch)?;
@@ -193,6 +195,7 @@ pub fn train(
     let mut step = 0;
     while step < settings.steps {
         let batch = task.next_batch();
+        run.set_masks(Masks::Drawn(Draw { seed: settings.seed, update: step, stage: 0 }));
         let score = run.forward_backward(model, &batch)?;
         let gradients = run.gradients();
         let gradient_norm = global_norm(&gradients);
@@ -294,6 +297,7 @@ impl Best {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blueprint::Blueprint;
     use crate::fixtures::architecture;
     use crate::model::Readout;
     use crate::program::Engine;
@@ -348,6 +352,108 @@ mod tests {
             self.evaluations.push(*evaluation);
             Ok(())
         }
+    }
+
+    /// A model of a cell that draws masks.
+    fn drawing() -> Model<f32> {
+        let entry = cellc_cells::find("lstm_zoneout").unwrap();
+        let blueprint = Blueprint {
+            cell: "lstm_zoneout.cell".into(),
+            text: entry.source.into(),
+            layers: 2,
+            hidden: 6,
+            embedding: 3,
+            ..Blueprint::default()
+        };
+        let architecture = blueprint.architecture(6, 2, task(20).readout()).unwrap();
+        Model::new(&architecture, Engine::default(), 1).unwrap()
+    }
+
+    #[test]
+    fn masks_are_drawn_for_each_update_by_the_seed_and_not_in_evaluations() {
+        let train = |settings: &Settings| {
+            let (mut model, mut record) = (drawing(), Record::default());
+            train(&mut task(20), &mut model, settings, &mut record).unwrap();
+            (record.losses, record.evaluations.iter().map(|e| e.score).collect::<Vec<_>>(), model)
+        };
+        let (losses, scores, model) = train(&settings(20));
+        for other in [
+            Settings { threads: 2, ..settings(20) },
+            Settings { threads: 3, ..settings(20) },
+            Settings { memory: Some(1_000_000), ..settings(20) },
+        ] {
+            let (found, again, _) = train(&other);
+            assert_eq!((&found, &again), (&losses, &scores), "{other:?}");
+        }
+        // A training that ended early went the same way up to there, as far as the rate is the same.
+        let constant = |steps| Settings { schedule: Schedule::Constant, ..settings(steps) };
+        let (whole, ..) = train(&constant(20));
+        let (early, ..) = train(&constant(7));
+        assert_eq!(early, whole[..7]);
+        // The model begins as before, and only what is drawn differs.
+        let (other, ..) = train(&Settings { seed: 2, ..settings(20) });
+        assert_ne!(other[0], losses[0]);
+        // Where nothing is learnt and nothing drawn, the same batch has the same loss.
+        let task = task(20);
+        let batch = task.part(Part::Validation).unwrap().next().unwrap();
+        let mut run = model.run(1);
+        let expected = evaluate(&model, &mut run, [batch.clone()]).unwrap();
+        let draw = |update| Masks::Drawn(Draw { seed: 1, update, stage: 0 });
+        let scores = [draw(0), draw(1), draw(0), Masks::Expected].map(|masks| {
+            run.set_masks(masks);
+            run.forward_backward(&model, &batch).unwrap()
+        });
+        assert!(scores[0] == scores[2] && scores[0] != scores[1] && scores[0] != expected);
+        assert_eq!(scores[3], expected);
+        run.set_masks(draw(0));
+        assert_eq!(evaluate(&model, &mut run, [batch]).unwrap(), expected);
+    }
+
+    /// The same batch, again and again.
+    struct Same(Batch);
+
+    impl Task for Same {
+        fn readout(&self) -> Readout {
+            Readout::Last
+        }
+
+        fn symbols(&self) -> usize {
+            6
+        }
+
+        fn classes(&self) -> usize {
+            2
+        }
+
+        fn batches_per_epoch(&self) -> usize {
+            1
+        }
+
+        fn next_batch(&mut self) -> Batch {
+            self.0.clone()
+        }
+
+        fn part(&self, _: Part) -> Option<Box<dyn Iterator<Item = Batch> + '_>> {
+            Some(Box::new([self.0.clone()].into_iter()))
+        }
+
+        fn majority(&self) -> Option<f64> {
+            None
+        }
+    }
+
+    #[test]
+    fn each_update_has_masks_of_its_own() {
+        let mut same = Same(task(20).next_batch());
+        let still = Settings { learning_rate: 0.0, evaluate_every: 1, ..settings(6) };
+        let (mut model, mut record) = (drawing(), Record::default());
+        train(&mut same, &mut model, &still, &mut record).unwrap();
+        let mut losses = record.losses;
+        losses.sort_by(f64::total_cmp);
+        losses.dedup();
+        assert_eq!(losses.len(), 6, "{losses:?}");
+        let first = record.evaluations[0].score;
+        assert!(record.evaluations.iter().all(|evaluation| evaluation.score == first));
     }
 
     fn trained(validation: usize, settings: &Settings) -> (Model<f32>, Record, Outcome) {

@@ -18,7 +18,7 @@ pub const ARCHITECTURES: [(&str, &[(&str, usize)]); 4] = [
 ];
 
 /// The recurrent cells of the catalogue, with sizes of their dimensions.
-pub const RECURRENT: [(&str, &[(&str, usize)]); 40] = [
+pub const RECURRENT: [(&str, &[(&str, usize)]); 42] = [
     ("rnn", &[("I", 5), ("H", 7)]),
     ("rnn_relu", &[("I", 5), ("H", 7)]),
     ("indrnn", &[("I", 5), ("H", 7)]),
@@ -37,6 +37,8 @@ pub const RECURRENT: [(&str, &[(&str, usize)]); 40] = [
     ("lstm_layer_norm", &[("I", 5), ("H", 7)]),
     ("lstm_mogrifier", &[("I", 5), ("H", 7)]),
     ("slstm", &[("I", 5), ("H", 7)]),
+    ("lstm_zoneout", &[("I", 5), ("H", 7)]),
+    ("lstm_recurrent_dropout", &[("I", 5), ("H", 7)]),
     ("gru", &[("I", 5), ("H", 7)]),
     ("gru_cho", &[("I", 5), ("H", 7)]),
     ("gru_chung", &[("I", 5), ("H", 7)]),

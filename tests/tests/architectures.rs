@@ -47,6 +47,8 @@ fn products_are_as_few_as_can_be() {
         ("lstm_layer_norm", [[1, 1, 0], [0, 1, 1]]),
         ("lstm_mogrifier", [[0, 6, 0], [0, 6, 0]]),
         ("slstm", [[1, 1, 0], [0, 1, 1]]),
+        ("lstm_zoneout", [[1, 1, 0], [0, 1, 1]]),
+        ("lstm_recurrent_dropout", [[1, 1, 0], [0, 1, 1]]),
         ("gru", [[1, 1, 0], [0, 1, 1]]),
         ("gru_cho", [[1, 2, 0], [0, 2, 1]]),
         ("gru_chung", [[1, 2, 0], [0, 2, 1]]),

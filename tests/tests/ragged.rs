@@ -130,7 +130,7 @@ impl Case {
     fn one_by_one(&self, graph: &Graph, lengths: &[usize], reverse: bool) -> Vec<Array<f64>> {
         let program = Program::<f64>::new(graph, Engine::Interpreter).expect("it verifies");
         let interface = program.interface().clone();
-        let Interface { params, inputs, states, outputs } = &interface;
+        let Interface { params, inputs, states, outputs, .. } = &interface;
         let batch = self.extent.batch;
         let mut all: Vec<Array<f64>> = Vec::new();
         let rows = self.extent.steps * batch;

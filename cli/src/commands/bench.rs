@@ -29,7 +29,7 @@ const COMPILATIONS: usize = 5;
 
 /// Measure how fast a cell compiles, runs and trains
 ///
-/// Times are medians. A training step is forward with the tape, the mean of the squares of all
+/// Times are medians. A training step is draws of the cell's masks, forward with the tape, the mean of the squares of all
 /// outputs as the loss, backward to all params and inputs, and an update by gradient descent.
 ///
 /// A GFLOP/s counts 2 operations for each element of each param's matrix in a product, step and

@@ -9,9 +9,10 @@ use cellc_compiler::cell::Cell;
 use cellc_compiler::ir::eval::Precision;
 use cellc_runtime::arrays::{ArrayFile, Arrays, Fault, Results, file_precision};
 use cellc_runtime::files::PendingFile;
+use cellc_runtime::masks::{Draw, Masks};
 use cellc_runtime::program::{Engine, Program, ProgramError, Settings};
 use cellc_runtime::ragged::Ragged;
-use cellc_runtime::sequence::{Extent, Interface};
+use cellc_runtime::sequence::{Extent, Interface, Sequence};
 use clap::ValueEnum;
 
 use crate::dims::{Dims, written};
@@ -59,6 +60,10 @@ pub(crate) struct Args {
     /// Go from the last step of each example to its first; outputs stay at the steps of their inputs
     #[arg(long)]
     reverse: bool,
+    /// Draw the masks of the cell (`bernoulli`) from this seed; if left out they are their
+    /// probabilities, as in evaluation
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// The precision to run in; that of the arrays if left out. Arrays of another precision are an
     /// error: they are never converted
     #[arg(long, value_enum)]
@@ -167,10 +172,26 @@ fn results<T: Wide>(args: &Args, cell: &Cell, arrays: &Arrays<T>) -> Result<Resu
         let sequence = Ragged::of(cell, engine, &settings, threads, args.memory);
         let mut sequence = sequence.map_err(internal)?;
         sequence.set_reverse(args.reverse);
+        set_masks(args, arrays, &mut sequence)?;
         return Ok(arrays.run_ragged(&mut sequence)?);
     }
     let program = Program::<T>::of(cell, engine).map_err(internal)?;
-    Ok(arrays.run(&mut *program.sequence_within(threads, args.memory))?)
+    let mut sequence = program.sequence_within(threads, args.memory);
+    set_masks(args, arrays, &mut *sequence)?;
+    Ok(arrays.run(&mut *sequence)?)
+}
+
+/// Draws masks, if they are to be drawn.
+fn set_masks<T: Wide>(
+    args: &Args,
+    arrays: &Arrays<T>,
+    sequence: &mut dyn Sequence<T>,
+) -> Result<(), Failure> {
+    if let Some(seed) = args.seed {
+        sequence.try_reshape(arrays.extent)?;
+        sequence.set_masks(Masks::Drawn(Draw { seed, ..Draw::default() }));
+    }
+    Ok(())
 }
 
 /// The faults of a file's tensors, one a line.

@@ -240,3 +240,32 @@ fn lengths_and_directions() {
         assert_eq!(read(&folder, "grad.x").1, [4.0, -4.0, 0.0, -2.0]);
     }
 }
+
+#[test]
+fn masks_are_drawn_by_a_seed_and_are_no_inputs() {
+    let folder = Folder::new();
+    let cell = "cell noisy(N) {\n    input x: [N]\n    output y = x * bernoulli(0.25, [N])\n}";
+    folder.file("noisy.cell", cell);
+    let ones = [1.0; 2 * 64];
+    let cotangent = Tensor::f64("cotangent.out.y", &[2, 1, 64], &ones);
+    folder.file("in", pack(&[Tensor::f64("x", &[2, 1, 64], &ones), cotangent]));
+    let run = |more: &str| {
+        let words = format!("run noisy.cell --dims N=64 --arrays in --out out {more}");
+        folder.cellc(&words).exits(0);
+        assert_eq!(names(&folder), ["grad.x", "out.y"]);
+        let y = read(&folder, "out.y").1;
+        // What was drawn is the same on the way back.
+        assert_eq!(read(&folder, "grad.x").1, y);
+        y
+    };
+    assert_eq!(run(""), [0.25; 2 * 64]);
+    let drawn = run("--seed 1");
+    assert!(drawn.contains(&0.0) && drawn.contains(&1.0), "{drawn:?}");
+    for more in ["", "--engine interpreter", "--threads 2"] {
+        assert_eq!(run(&format!("--seed 1 {more}")), drawn);
+    }
+    assert_ne!(run("--seed 2"), drawn);
+    // Of the steps in reverse, the last is drawn first.
+    assert_eq!(run("--seed 1 --reverse"), [&drawn[64..], &drawn[..64]].concat());
+    folder.cellc("check noisy.cell").exits(0).prints(&["draws", "1 with probability 0.25"]);
+}

@@ -11,7 +11,7 @@
 //! | param `W`, input `x`, state `h`, residual `v7` | `W.tangent`, `x.tangent`, `h.tangent`, `v7.tangent` |
 //! | output `y`, next `h`, residual `v7`, sum `W` | `y.tangent`, `h.tangent`, `v7.tangent`, `W.tangent` |
 //!
-//! Each stands right behind what it is the tangent of. An index has no tangent. No name of the
+//! Each stands right behind what it is the tangent of. An index has no tangent, and no mask has. No name of the
 //! language has a point in it; a graph that has such a name all the same, being the jvp of another,
 //! gets tangents whose names end in underscores.
 //!
@@ -80,7 +80,7 @@ impl Tangents {
                     let leaf =
                         |name: &str| builder.with(|new| new.argument(*role, name, ty.clone()));
                     let value = leaf(name);
-                    let tangent = (ty.is_real() && moves(*role, name))
+                    let tangent = (ty.is_real() && role.is_differentiable() && moves(*role, name))
                         .then(|| leaf(&tangent_name(name, &names(graph, Group::of(*role)))));
                     (value, tangent)
                 }
@@ -130,6 +130,7 @@ enum Group {
     Inputs,
     States,
     Residuals,
+    Masks,
     Outputs,
 }
 
@@ -140,6 +141,7 @@ impl Group {
             Role::Input => Self::Inputs,
             Role::State => Self::States,
             Role::Residual => Self::Residuals,
+            Role::Mask(_) => Self::Masks,
         }
     }
 

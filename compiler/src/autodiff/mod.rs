@@ -82,7 +82,7 @@ pub enum DifferentiateError {
 
 /// Differentiates a verified graph by reverse mode.
 ///
-/// Every param, real input and state gets a cotangent, if only zero.
+/// Every param, real input and state gets a cotangent, if only zero; a mask gets none.
 ///
 /// # Errors
 /// Only by a bug: if a rule is ill-typed, or the residuals do not match.
@@ -119,6 +119,7 @@ pub fn differentiate(graph: &Graph) -> Result<Gradient, DifferentiateError> {
             Role::Param => OutputRole::Sum,
             Role::Input | Role::Residual => OutputRole::Output,
             Role::State => OutputRole::Next,
+            Role::Mask(_) => continue,
         };
         if graph.ty(id).is_real() {
             let cotangent = cotangents[id.index()].unwrap_or_else(|| tape.zero(id));

@@ -4,12 +4,12 @@ use super::functions::Call;
 use super::value::{Extent, Extents, Value};
 use super::{Checker, errors};
 use crate::diagnostic::Span;
-use crate::ir::op::{Binary, Op};
+use crate::ir::op::{Binary, Op, Role, Scalar, Type};
 use crate::syntax::ast::{Expr, ExprKind};
 
 impl Checker<'_> {
     /// The shape that an argument is.
-    fn shape_of(&mut self, call: Call, argument: &Expr) -> Option<Extents> {
+    pub(super) fn shape_of(&mut self, call: Call, argument: &Expr) -> Option<Extents> {
         match &argument.kind {
             ExprKind::Shape(extents) => self.shape(extents, argument.span),
             ExprKind::Error => None,
@@ -29,10 +29,31 @@ impl Checker<'_> {
     }
 
     /// An array of one number.
-    pub(super) fn filled(&mut self, number: f64, call: Call) -> Option<Value> {
-        let extents = self.shape_of(call, &call.arguments[0])?;
-        let number = self.constant(number, call.span)?;
-        self.broadcast(&number, &extents, call.span)
+    pub(super) fn filled(&mut self, number: f64, to: &Extents, span: Span) -> Option<Value> {
+        let number = self.constant(number, span)?;
+        self.broadcast(&number, to, span)
+    }
+
+    /// A mask: each call is one of its own.
+    pub(super) fn bernoulli(&mut self, call: Call) -> Option<Value> {
+        let chance = &call.arguments[0];
+        let extents = match call.arguments.get(1) {
+            Some(shape) => self.shape_of(call, shape),
+            None => Some(Extents::default()),
+        };
+        let p = self.number(chance)?;
+        if !(0.0..=1.0).contains(&p) {
+            return self.fault(errors::not_a_probability(chance, p));
+        }
+        let extents = self.bounded(extents?, call.span)?;
+        if p == 0.0 || p == 1.0 {
+            // What is certain is no mask; of a 0, the sign is lost.
+            return self.filled(p.abs(), &extents, call.span);
+        }
+        let name = format!("m{}", self.graph.masks().count());
+        let ty = Type::real(extents.shape());
+        let id = self.graph.argument(Role::Mask(Scalar(p)), name, ty);
+        Some(Value::real(id, extents))
     }
 
     /// The extent that an argument is.

@@ -72,6 +72,14 @@ impl Checker<'_> {
         number(self, expr)
     }
 
+    /// The same of an expression that was checked, and may be no such number.
+    pub(super) fn constant_number(&mut self, expr: &Expr) -> Option<f64> {
+        let faults = self.faults.len();
+        let number = self.number(expr);
+        self.faults.truncate(faults);
+        number
+    }
+
     /// The number that a state begins at.
     pub(super) fn initial_number(&mut self, expr: &Expr) -> Option<f64> {
         number(&mut Initial(self), expr)
@@ -87,6 +95,7 @@ impl Checker<'_> {
         match self.lookup(name) {
             // Poison, if its definition is at fault.
             Some(Entry { origin: Origin::Constant | Origin::Hyper, number, .. }) => number,
+            Some(Entry { origin: Origin::Parameter, number: Some(number), .. }) => Some(number),
             // Poison: it is bound to no size.
             Some(Entry { origin: Origin::Dimension, .. }) => None,
             Some(Entry { span: at, .. }) => {

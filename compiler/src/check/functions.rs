@@ -49,6 +49,7 @@ enum Meaning {
     Dot,
     Reshape,
     Filled(f64),
+    Bernoulli,
     Arange,
     Eye,
     Stack,
@@ -67,7 +68,7 @@ const fn function(
 }
 
 /// Every function.
-pub(super) const FUNCTIONS: [Function; 51] = [
+pub(super) const FUNCTIONS: [Function; 52] = [
     function("sigmoid", "sigmoid(x)", (1, 1), Meaning::Unary(Unary::Sigmoid)),
     function("tanh", "tanh(x)", (1, 1), Meaning::Unary(Unary::Tanh)),
     function("relu", "relu(x)", (1, 1), Meaning::Unary(Unary::Relu)),
@@ -137,6 +138,7 @@ pub(super) const FUNCTIONS: [Function; 51] = [
     ),
     function("zeros", "zeros([M, N])", (1, 1), Meaning::Filled(0.0)),
     function("ones", "ones([M, N])", (1, 1), Meaning::Filled(1.0)),
+    function("bernoulli", "bernoulli(p)` or `bernoulli(p, [M, N])", (1, 2), Meaning::Bernoulli),
     function("eye", "eye(N)", (1, 1), Meaning::Eye),
     function("arange", "arange(N)", (1, 1), Meaning::Arange),
 ];
@@ -188,7 +190,11 @@ impl Checker<'_> {
             Meaning::Norm => self.norm(call),
             Meaning::CumSum => self.cumsum(call),
             Meaning::Reshape => self.reshaped(call),
-            Meaning::Filled(number) => self.filled(number, call),
+            Meaning::Filled(number) => {
+                let extents = self.shape_of(call, &list[0])?;
+                self.filled(number, &extents, span)
+            }
+            Meaning::Bernoulli => self.bernoulli(call),
             Meaning::Arange => self.arange(call),
             Meaning::Eye => self.eye(call),
             Meaning::Stack => self.stack(call),

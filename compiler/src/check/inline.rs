@@ -84,7 +84,10 @@ impl Checker<'_> {
         let mut fits = true;
         for ((parameter, expr), value) in function.parameters.iter().zip(list).zip(arguments) {
             let name = &parameter.name;
+            // A constant expression stays one: `bernoulli(rate, [N])` takes no other.
+            let number = self.constant_number(expr);
             let entry = Entry::new(Origin::Parameter, name.span, Some(value.clone()));
+            let entry = Entry { number, ..entry };
             frame.scope.insert(name.text.clone(), entry);
             let Some(pattern) = &parameter.pattern else { continue };
             let (written, extents) = match &pattern.kind {

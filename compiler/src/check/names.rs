@@ -41,7 +41,8 @@ pub(super) struct Entry {
     pub(super) span: Span,
     /// Its value; poison if its definition is at fault.
     pub(super) value: Option<Value>,
-    /// Its number, if it is a constant or a hyper-parameter that is not at fault.
+    /// Its number, if it is a constant or a hyper-parameter that is not at fault, or a parameter of
+    /// a function whose argument is a constant expression.
     pub(super) number: Option<f64>,
 }
 

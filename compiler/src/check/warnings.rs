@@ -37,7 +37,7 @@ impl Checker<'_> {
         let varies = |id: ValueId| {
             let is_leaf = |(i, found): (usize, bool)| {
                 let op = self.graph.ids().nth(i).map(|id| self.graph.op(id));
-                found && matches!(op, Some(Op::Argument { role: Role::Input | Role::State, .. }))
+                found && matches!(op, Some(Op::Argument { role, .. }) if *role != Role::Param)
             };
             ancestors(&self.graph, &[id]).into_iter().enumerate().any(is_leaf)
         };

@@ -247,6 +247,14 @@ impl Graph {
         self.arguments().filter(move |(_, r, _)| *r == role).map(|(id, _, name)| (id, name))
     }
 
+    /// The masks of the graph, in order: each with its name and the probability of 1.
+    pub fn masks(&self) -> impl Iterator<Item = (ValueId, &str, f64)> {
+        self.arguments().filter_map(|(id, role, name)| match role {
+            Role::Mask(probability) => Some((id, name, probability.0)),
+            Role::Param | Role::Input | Role::State | Role::Residual => None,
+        })
+    }
+
     /// The results of the graph, in order.
     pub fn outputs(&self) -> &[Output] {
         &self.outputs

@@ -4,6 +4,7 @@
 //! interpreter (`ir/eval.rs`), the derivative rules (`autodiff/rules.rs`, and `autodiff/kinks.rs` for
 //! where there is no derivative) and code generation.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use smallvec::{SmallVec, smallvec};
@@ -96,12 +97,12 @@ pub enum Role {
     State,
     /// Kept by a forward graph for the backward graph: one value for each example and time step.
     Residual,
+    /// Independent numbers for each example and time step, each 1 with a probability and else 0, or
+    /// all of them this probability, which is their expectation. Carries no gradient.
+    Mask(Scalar),
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Param, Self::Input, Self::State, Self::Residual];
-
     /// Its word in the text form.
     pub fn name(self) -> &'static str {
         match self {
@@ -109,11 +110,20 @@ impl Role {
             Self::Input => "input",
             Self::State => "state",
             Self::Residual => "residual",
+            Self::Mask(_) => "mask",
+        }
+    }
+
+    /// Whether values of this role may carry a gradient.
+    pub fn is_differentiable(self) -> bool {
+        match self {
+            Self::Param | Self::Input | Self::State | Self::Residual => true,
+            Self::Mask(_) => false,
         }
     }
 }
 
-/// A constant's value, compared and hashed by its bits.
+/// A constant's value, compared, hashed and ordered by its bits.
 #[derive(Clone, Copy)]
 pub struct Scalar(pub f64);
 
@@ -124,6 +134,18 @@ impl PartialEq for Scalar {
 }
 
 impl Eq for Scalar {}
+
+impl PartialOrd for Scalar {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scalar {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.to_bits().cmp(&other.0.to_bits())
+    }
+}
 
 impl std::hash::Hash for Scalar {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {

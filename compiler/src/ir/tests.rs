@@ -2,7 +2,7 @@
 
 use super::eval::{Datum, eval};
 use super::graph::{Graph, Node, Operands, OutputRole};
-use super::op::{Binary, Op, Reduction, Role, Shape, Type, TypeError, Unary};
+use super::op::{Binary, Op, Reduction, Role, Scalar, Shape, Type, TypeError, Unary};
 use super::text::parse;
 use super::verify::verify;
 
@@ -163,7 +163,7 @@ fn valid() -> Graph {
 #[test]
 fn broken_invariants_are_found() {
     type Break = fn(&mut Graph);
-    let cases: [(Break, &str); 19] = [
+    let cases: [(Break, &str); 22] = [
         (
             |g| append(g, Op::Unary(Unary::Neg), &[3], real(&[2])),
             "%3 uses %3, which comes after it",
@@ -181,6 +181,21 @@ fn broken_invariants_are_found() {
             "%3 is [0]: ranks go to 2, no extent is 0, sizes go to 2^31",
         ),
         (|g| declare(g, Role::Input, "x", real(&[3])), "there are two inputs `x`"),
+        (
+            |g| {
+                declare(g, Role::Mask(Scalar(0.5)), "m", real(&[3]));
+                declare(g, Role::Mask(Scalar(0.25)), "m", real(&[3]));
+            },
+            "there are two masks `m`",
+        ),
+        (
+            |g| declare(g, Role::Mask(Scalar(1.5)), "m", real(&[3])),
+            "mask `m` has the probability 1.5",
+        ),
+        (
+            |g| declare(g, Role::Mask(Scalar(0.5)), "m", Type::index(3)),
+            "mask `m` is an index; only inputs can be",
+        ),
         (|g| declare(g, Role::State, "h", real(&[2])), "there are two states `h`"),
         (
             |g| append(g, Op::argument(Role::Input, "z"), &[0], real(&[2])),
@@ -263,6 +278,8 @@ fn text_that_is_no_graph_is_refused() {
         ("graph g\n%0 = : []", 2, "expected an operation"),
         ("graph g\n%0 = input : []", 2, "expected a name"),
         ("graph g\n%0 = input a b : []", 2, "expected a name"),
+        ("graph g\n%0 = mask m : []", 2, "expected `p=`"),
+        ("graph g\n%0 = mask m p=half : []", 2, "`half` is no number"),
         ("graph g\n%0 = input x : [2", 2, "`[2` is no type"),
         ("graph g\n%0 = input x : [two]", 2, "`[two]` is no type"),
         ("graph g\n%0 = input x : index(-1)", 2, "`index(-1)` is no type"),

@@ -6,8 +6,10 @@
 //! %1 = state h : [4]
 //! %2 = mul %0, %1 : [4]
 //! %3 = slice %2 start=1 : [2]
+//! %4 = mask m0 p=0.5 : [2]
+//! %5 = mul %3, %4 : [2]
 //! next h = %2
-//! output tail = %3
+//! output tail = %5
 //! ```
 //!
 //! One operation a line: its number, name, operands, attributes and type. Whatever the type
@@ -19,7 +21,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::graph::{Graph, Operands, OutputRole, ValueId};
-use super::op::{Binary, Op, Reduction, Role, Shape, Type, Unary};
+use super::op::{Binary, Op, Reduction, Role, Scalar, Shape, Type, Unary};
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,6 +33,7 @@ impl fmt::Display for Graph {
                 write!(f, "{}{operand}", if i == 0 { " " } else { ", " })?;
             }
             match &node.op {
+                Op::Argument { role: Role::Mask(p), name } => write!(f, " {name} p={p:?}")?,
                 Op::Argument { name, .. } => write!(f, " {name}")?,
                 Op::Constant(value) => write!(f, " {value:?}")?,
                 Op::Concat { axis } => write_axis(f, *axis)?,
@@ -115,7 +118,7 @@ fn parse_line(graph: &mut Graph, line: &str) -> Result<(), String> {
             rest.push(word);
         }
     }
-    if let Some(role) = Role::ALL.into_iter().find(|role| role.name() == word) {
+    if let Some(role) = role_of(word, &mut rest)? {
         let [name] = rest[..] else { return Err("expected a name".into()) };
         graph.argument(role, name, ty);
         return Ok(());
@@ -125,6 +128,17 @@ fn parse_line(graph: &mut Graph, line: &str) -> Result<(), String> {
         found if *found == ty => Ok(()),
         found => Err(format!("`{word}` is of type {found} here, not {ty}")),
     }
+}
+
+/// The role of a word, if it is that of a leaf; the probability of a mask is taken out of `rest`.
+fn role_of(word: &str, rest: &mut Vec<&str>) -> Result<Option<Role>, String> {
+    let roles = [Role::Param, Role::Input, Role::State, Role::Residual];
+    if word != "mask" {
+        return Ok(roles.into_iter().find(|role| role.name() == word));
+    }
+    let text = rest.pop().and_then(|word| word.strip_prefix("p=")).ok_or("expected `p=`")?;
+    let probability = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    Ok(Some(Role::Mask(Scalar(probability))))
 }
 
 fn value_of(graph: &Graph, word: &str) -> Result<ValueId, String> {

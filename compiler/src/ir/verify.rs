@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::graph::{Graph, OutputRole};
-use super::op::{MAX_ELEMENTS, Op, Role, Type};
+use super::op::{MAX_ELEMENTS, Op, Role, Scalar, Type};
 
 /// A broken invariant: a bug in the compiler, or in hand-written graph text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -22,6 +22,7 @@ pub struct VerifyError {
 /// - every operand comes before its user and every type follows from the operands' types;
 /// - no extent is 0, no rank is above 2, and no value has more than [`MAX_ELEMENTS`];
 /// - names are unique within their role;
+/// - the probability of a mask is in 0..1;
 /// - each state has exactly one next value, of its own type, and nothing else has;
 /// - each sum is of the shape of the parameter whose gradient it is;
 /// - results are real.
@@ -43,7 +44,7 @@ pub fn verify(graph: &Graph) -> Result<(), VerifyError> {
             ));
         }
         if let Op::Argument { role, name } = &node.op {
-            if !names.insert((*role, name)) {
+            if !names.insert((role.name(), name)) {
                 return fail(format!("there are two {}s `{name}`", role.name()));
             }
             if !node.operands.is_empty() {
@@ -51,6 +52,11 @@ pub fn verify(graph: &Graph) -> Result<(), VerifyError> {
             }
             if !node.ty.is_real() && !matches!(role, Role::Input | Role::Residual) {
                 return fail(format!("{} `{name}` is an index; only inputs can be", role.name()));
+            }
+            if let Role::Mask(Scalar(p)) = role
+                && !(0.0..=1.0).contains(p)
+            {
+                return fail(format!("mask `{name}` has the probability {p:?}"));
             }
             continue;
         }

@@ -192,20 +192,22 @@ impl Plan {
     }
 
     fn place_arguments(&mut self, residuals: &[Place]) {
-        for role in Role::ALL {
-            let ids: Vec<_> = self.graph().arguments_of(role).map(|(id, _)| id).collect();
-            for (i, id) in ids.into_iter().enumerate() {
-                let (binding, found) = match role {
-                    Role::Param => (Binding::Param(i), None),
-                    Role::Input => (Binding::Input(i), None),
-                    Role::State => (Binding::Before(i), None),
-                    Role::Residual => (Binding::Residual(i), residuals.get(i)),
-                };
-                let binding = self.bind(binding);
-                let stride = if role == Role::Param { 0 } else { self.size(id) };
-                let own = Place { binding, offset: 0, stride, tiled: false };
-                self.homes[id.index()] = Some(found.map_or(own, |&f| Place { binding, ..f }));
-            }
+        let of = |role| self.graph().arguments_of(role).map(|(id, _)| id).enumerate();
+        let params = of(Role::Param).map(|(i, id)| (id, Binding::Param(i)));
+        let inputs = of(Role::Input).map(|(i, id)| (id, Binding::Input(i)));
+        let states = of(Role::State).map(|(i, id)| (id, Binding::Before(i)));
+        let kept = of(Role::Residual).map(|(i, id)| (id, Binding::Residual(i)));
+        let masks = self.graph().masks().enumerate().map(|(i, (id, ..))| (id, Binding::Mask(i)));
+        let leaves: Vec<_> = params.chain(inputs).chain(states).chain(kept).chain(masks).collect();
+        for (id, of) in leaves {
+            let binding = self.bind(of);
+            let (stride, found) = match of {
+                Binding::Param(_) => (0, None),
+                Binding::Residual(i) => (self.size(id), residuals.get(i)),
+                _ => (self.size(id), None),
+            };
+            let own = Place { binding, offset: 0, stride, tiled: false };
+            self.homes[id.index()] = Some(found.map_or(own, |&f| Place { binding, ..f }));
         }
     }
 

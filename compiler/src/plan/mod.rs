@@ -25,6 +25,8 @@ pub enum Binding {
     Param(usize),
     /// An input.
     Input(usize),
+    /// A mask.
+    Mask(usize),
     /// A residual, as the forward graph left it.
     Residual(usize),
     /// A state before the step.

@@ -89,7 +89,7 @@ fn slots(interface: &Interface) -> Vec<Slot<'_>> {
         let named = |(i, port): (usize, &Port)| (format!("{prefix}{}", port.name), role, i);
         ports.iter().enumerate().map(named).collect()
     };
-    let Interface { params, inputs, states, outputs } = interface;
+    let Interface { params, inputs, states, outputs, .. } = interface;
     [
         (params, Use::Param, ""),
         (inputs, Use::Input, ""),

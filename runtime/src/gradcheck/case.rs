@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{GradcheckError, Options, Place, Subject};
+use crate::masks::{Draw, Masks};
 use crate::second::SecondOrder;
 use crate::sequence::{Extent, InputMut, Interface, RunError, Sequence};
 
@@ -169,6 +170,8 @@ pub(super) struct Case {
     pub(super) extent: Extent,
     /// The inputs that are indices: each with its number.
     indices: Vec<(usize, Vec<u32>)>,
+    /// What the masks are: the same numbers in all runs of the case.
+    masks: Masks,
     /// Whether the states of which the cell says where they begin do begin there.
     fresh: bool,
     /// The numbers of each argument.
@@ -183,6 +186,7 @@ impl Case {
         arguments: &[Argument],
         sequence: &mut dyn Sequence<f64>,
         options: &Options,
+        number: usize,
         fresh: bool,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, GradcheckError> {
@@ -195,7 +199,9 @@ impl Case {
             Some((i, (0..extent.rows()).map(|_| rng.random_range(0..bound)).collect()))
         });
         let indices: Vec<_> = indices.collect();
-        let mut case = Self { extent, indices, fresh, values: Vec::new(), cotangents: Vec::new() };
+        let masks = Masks::Drawn(Draw { seed: options.seed, update: number as u64, stage: 0 });
+        let (values, cotangents) = (Vec::new(), Vec::new());
+        let mut case = Self { extent, indices, masks, fresh, values, cotangents };
         case.load(sequence);
         for attempt in 0..ATTEMPTS {
             // Logarithms and square roots may want positive arguments.
@@ -211,9 +217,10 @@ impl Case {
         Err(GradcheckError::NotFinite { attempts: ATTEMPTS, extent })
     }
 
-    /// Gives a run of the same inputs the extent and the indices of this case.
+    /// Gives a run of the same inputs the extent, the masks and the indices of this case.
     pub(super) fn load(&self, sequence: &mut dyn Sequence<f64>) {
         sequence.reshape(self.extent);
+        sequence.set_masks(self.masks);
         for (input, from) in &self.indices {
             if let InputMut::Index(to) = sequence.input_mut(*input) {
                 to.copy_from_slice(from);
@@ -229,6 +236,7 @@ impl Case {
         run: &mut SecondOrder<f64>,
     ) {
         run.reshape(self.extent);
+        run.set_masks(self.masks);
         for (input, from) in &self.indices {
             if let InputMut::Index(to) = run.input_mut(*input) {
                 to.copy_from_slice(from);
@@ -244,7 +252,7 @@ impl Case {
                         to.copy_from_slice(data);
                     }
                 }
-                Role::Param | Role::Residual => {}
+                Role::Param | Role::Residual | Role::Mask(_) => {}
             }
         }
         let outputs = run.interface().outputs.len();
@@ -318,7 +326,7 @@ impl Case {
         let gradient = |argument: &Argument| match argument.role {
             Role::Param => sequence.param_gradient(argument.port),
             Role::State => sequence.initial_gradient(argument.port),
-            Role::Input | Role::Residual => {
+            Role::Input | Role::Residual | Role::Mask(_) => {
                 sequence.input_gradient(argument.port).unwrap_or_default()
             }
         };
@@ -342,7 +350,7 @@ pub(super) fn set(argument: &Argument, data: &[f64], sequence: &mut dyn Sequence
                 to.copy_from_slice(data);
             }
         }
-        Role::Param | Role::Residual => {}
+        Role::Param | Role::Residual | Role::Mask(_) => {}
     }
 }
 

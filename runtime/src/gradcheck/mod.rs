@@ -10,6 +10,8 @@
 //! judged by rounding: it is a thousandth of the root mean square of the argument's gradient, or
 //! of the terms of the loss that it touches if those are larger.
 //!
+//! Masks are drawn anew for each case, and are fixed numbers in it.
+//!
 //! A state of which the cell says where it begins does so in every other case, and a param that it
 //! begins at is checked through it; in the others it is given, and checked itself.
 //!
@@ -270,7 +272,7 @@ pub fn check_with_progress(
         // A stream for each case: what is drawn for one changes nothing for the next.
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(number as u64);
-        let case = Case::draw(&arguments, sequence, options, number % 2 == 0, &mut rng)?;
+        let case = Case::draw(&arguments, sequence, options, number, number % 2 == 0, &mut rng)?;
         let gradients = case.gradients_at(&case.values, &arguments, sequence)?;
         let given: Vec<bool> = arguments.iter().map(|a| case.gives(a, sequence)).collect();
         let mut differences = Differences::new(&case, &arguments, sequence);

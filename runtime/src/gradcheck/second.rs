@@ -49,7 +49,7 @@ pub fn check_second_order(
     for number in 0..options.cases {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(number as u64);
-        let case = Case::draw(&arguments, sequence, options, number % 2 == 0, &mut rng)?;
+        let case = Case::draw(&arguments, sequence, options, number, number % 2 == 0, &mut rng)?;
         case.load_second(&arguments, sequence, second);
         let given: Vec<bool> = arguments.iter().map(|a| case.gives(a, sequence)).collect();
         for _ in 0..options.directions {
@@ -130,7 +130,7 @@ impl Products {
                 Role::State if !given[argument.index] => None,
                 Role::State => Some(run.initial_tangent_mut(argument.port)),
                 Role::Input => run.input_tangent_mut(argument.port),
-                Role::Param | Role::Residual => None,
+                Role::Param | Role::Residual | Role::Mask(_) => None,
             };
             if let Some(to) = to {
                 to.copy_from_slice(data);
@@ -142,12 +142,16 @@ impl Products {
         let gradient = |a: &Argument| match a.role {
             Role::Param => run.param_gradient(a.port),
             Role::State => run.initial_gradient(a.port),
-            Role::Input | Role::Residual => run.input_gradient(a.port).unwrap_or_default(),
+            Role::Input | Role::Residual | Role::Mask(_) => {
+                run.input_gradient(a.port).unwrap_or_default()
+            }
         };
         let product = |a: &Argument| match a.role {
             Role::Param => run.param_product(a.port),
             Role::State => run.initial_product(a.port),
-            Role::Input | Role::Residual => run.input_product(a.port).unwrap_or_default(),
+            Role::Input | Role::Residual | Role::Mask(_) => {
+                run.input_product(a.port).unwrap_or_default()
+            }
         };
         Ok(Self {
             tangents: outputs.chain(finals).collect(),

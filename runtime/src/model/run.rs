@@ -3,6 +3,7 @@
 use super::{Model, Readout};
 use crate::batch::{Batch, IGNORED};
 use crate::kernels::Wide;
+use crate::masks::Masks;
 use crate::segmented::{Limit, Segmented, share};
 use crate::sequence::{Bytes, Extent, InputMut, RunError, Sequence};
 
@@ -41,13 +42,20 @@ impl std::ops::AddAssign for Score {
 pub struct ModelRun<T> {
     sequences: Vec<Segmented<T>>,
     limit: Option<Limit>,
+    masks: Masks,
     /// For each stage its states after the last run, `[B, ..]`; empty before the first.
     states: Vec<Vec<Vec<T>>>,
 }
 
 impl<T: Wide> ModelRun<T> {
     pub(super) fn new(sequences: Vec<Segmented<T>>, limit: Option<Limit>) -> Self {
-        Self { sequences, limit, states: Vec::new() }
+        Self { sequences, limit, masks: Masks::Expected, states: Vec::new() }
+    }
+
+    /// Sets what the masks of its cells are in later runs: their probabilities, as at first, or draws,
+    /// of which each stage has its own.
+    pub fn set_masks(&mut self, masks: Masks) {
+        self.masks = masks;
     }
 
     /// Gives back the memory of past runs, but for the states that the next batch may go on from.
@@ -118,6 +126,7 @@ impl<T: Wide> ModelRun<T> {
             let (before, after) = self.sequences.split_at_mut(i);
             let sequence = &mut after[0];
             sequence.try_reshape(extent(i))?;
+            sequence.set_masks(self.masks.of_stage(i as u64));
             match before.last() {
                 None => fill_index(sequence, stage.input, &batch.symbols),
                 Some(before) => {

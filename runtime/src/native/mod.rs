@@ -47,6 +47,7 @@ pub(crate) struct NativeSequence<T> {
     interface: Interface,
     extent: Extent,
     inputs: Vec<InputArray<T>>,
+    masks: Vec<Vec<T>>,
     forward: Memory<T>,
     output_cotangents: Vec<Vec<T>>,
     backward: Memory<T>,
@@ -68,26 +69,32 @@ enum Last {
 
 /// Makes an array of zeros, in the memory it has if that suffices.
 fn zeros<T: Clone + Default>(data: &mut Vec<T>, len: usize) {
+    all(T::default(), data, len);
+}
+
+/// Makes an array of one number, in the memory it has if that suffices.
+fn all<T: Clone>(number: T, data: &mut Vec<T>, len: usize) {
     if data.capacity() < len {
         // Not beside what was there.
         *data = Vec::new();
-        *data = vec![T::default(); len];
+        *data = vec![number; len];
     } else {
         data.clear();
-        data.resize(len, T::default());
+        data.resize(len, number);
     }
 }
 
 impl<T: Wide> NativeSequence<T> {
     /// A run of extent zero, on as many threads as given.
     pub(crate) fn new(code: Arc<NativeCode>, interface: Interface, threads: usize) -> Self {
-        let Interface { params, inputs, states, outputs } = &interface;
+        let Interface { params, inputs, states, outputs, masks } = &interface;
         let extent = Extent::default();
         let mut sequence = Self {
             code,
             extent,
             workers: (0..threads.max(1)).map(|_| Worker::new()).collect(),
             inputs: inputs.iter().map(|port| InputArray::zeros(port, extent)).collect(),
+            masks: vec![Vec::new(); masks.len()],
             forward: Memory::new(states.len()),
             output_cotangents: vec![Vec::new(); outputs.len()],
             backward: Memory::new(states.len()),
@@ -112,6 +119,9 @@ impl<T: Wide> NativeSequence<T> {
                 InputArray::Real(data) => zeros(data, rows * port.ty.size()),
                 InputArray::Index(data) => zeros(data, rows),
             }
+        }
+        for (data, mask) in self.masks.iter_mut().zip(&self.interface.masks) {
+            all(T::from_f64(mask.probability.0), data, rows * mask.ty.size());
         }
         for (data, port) in self.output_cotangents.iter_mut().zip(&self.interface.outputs) {
             zeros(data, rows * port.ty.size());
@@ -164,6 +174,10 @@ impl<T: Wide> NativeSequence<T> {
                 }
                 InputArray::Index(data) => Slot::new(data.as_mut_ptr(), batch),
             },
+            Binding::Mask(i) => {
+                let step = batch * self.interface.masks[i].ty.size();
+                Slot::new(self.masks[i].as_mut_ptr(), step)
+            }
             Binding::Before(i) => {
                 let step = batch * self.interface.states[i].ty.size();
                 Slot::new(self.forward.histories[i].pointer(0), step)
@@ -206,6 +220,7 @@ impl<T: Wide> NativeSequence<T> {
             }
             Binding::Sum(i) => Slot::new(self.sums[i].as_mut_ptr(), 0),
             Binding::Packed(i) => Slot::new(self.backward.packed[i].pointer(0), 0),
+            Binding::Mask(_) => unreachable!("a backward graph draws nothing"),
             Binding::Local(i) => {
                 let native = Arc::clone(&self.code);
                 self.backward.local_slot(&native.backward, i, batch)
@@ -235,6 +250,7 @@ impl<T: Wide> NativeSequence<T> {
                 InputArray::Real(data) => data,
                 InputArray::Index(_) => unreachable!("results are real"),
             },
+            Binding::Mask(i) => &self.masks[i],
             binding => unreachable!("{binding:?} has no copy for each row"),
         }
     }
@@ -256,10 +272,11 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
     }
 
     fn bytes(&self, extent: Extent) -> usize {
-        let Interface { params, inputs, states, outputs } = &self.interface;
+        let Interface { params, inputs, states, outputs, masks } = &self.interface;
         let all = rows(Span::Sequence, extent);
         let mut bytes = Bytes::default();
         inputs.iter().for_each(|port| bytes.add_input::<T>(all, port));
+        masks.iter().for_each(|mask| bytes.add::<T>(all, mask.ty.size()));
         outputs.iter().for_each(|port| bytes.add::<T>(all, port.ty.size()));
         params.iter().for_each(|port| bytes.add::<T>(1, port.ty.size()));
         let NativeCode { forward, taped, backward } = &*self.code;
@@ -278,6 +295,7 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         for (input, port) in self.inputs.iter_mut().zip(&self.interface.inputs) {
             *input = InputArray::zeros(port, none);
         }
+        self.masks.fill(Vec::new());
         self.output_cotangents.fill(Vec::new());
         self.forward = Memory::new(self.interface.states.len());
         self.backward = Memory::new(self.interface.states.len());
@@ -289,6 +307,11 @@ impl<T: Wide> Sequence<T> for NativeSequence<T> {
         // The tape refers to the inputs, and to the states.
         self.tape = false;
         self.inputs[input].as_mut()
+    }
+
+    fn mask_mut(&mut self, mask: usize) -> &mut [T] {
+        self.tape = false;
+        &mut self.masks[mask]
     }
 
     fn initial_mut(&mut self, state: usize) -> &mut [T] {

@@ -19,6 +19,8 @@ pub(crate) struct NativeStep<T> {
     batch: usize,
     params: Vec<Vec<T>>,
     inputs: Vec<InputArray<T>>,
+    /// What is expected of the masks: a step draws nothing.
+    masks: Vec<Vec<T>>,
     /// The states before the step and after it.
     memory: Memory<T>,
     worker: Worker<T>,
@@ -40,9 +42,10 @@ impl<T: Wide> NativeStep<T> {
         memory.reshape(&interface.states, extent);
         memory.make_room(&code.forward, extent);
         let inputs = interface.inputs.iter().map(|port| InputArray::zeros(port, extent)).collect();
+        let masks = interface.masks.iter().map(|mask| mask.expected(extent)).collect();
         let worker = Worker::new();
         let params = params.to_vec();
-        let mut step = Self { code, interface, batch, params, inputs, memory, worker };
+        let mut step = Self { code, interface, batch, params, inputs, masks, memory, worker };
         step.prepare();
         Ok(step)
     }
@@ -57,6 +60,7 @@ impl<T: Wide> NativeStep<T> {
                 InputArray::Real(data) => Slot::new(data.as_mut_ptr(), 0),
                 InputArray::Index(data) => Slot::new(data.as_mut_ptr(), 0),
             },
+            Binding::Mask(i) => Slot::new(self.masks[i].as_mut_ptr(), 0),
             Binding::Before(i) => Slot::new(self.memory.histories[i].pointer(0), 0),
             Binding::After(i) => {
                 let state = self.batch * self.interface.states[i].ty.size();
@@ -121,6 +125,7 @@ impl<T: Wide> Step<T> for NativeStep<T> {
                 InputArray::Real(data) => data,
                 InputArray::Index(_) => unreachable!("results are real"),
             },
+            Binding::Mask(i) => &self.masks[i],
             binding => unreachable!("{binding:?} has no output"),
         }
     }

@@ -18,6 +18,7 @@ pub(super) struct Whole<T> {
     /// How many segments there are.
     count: usize,
     pub(super) inputs: Vec<InputArray<T>>,
+    pub(super) masks: Vec<Vec<T>>,
     /// For each state, its values at the borders of segments, `[count + 1, B, ..]`.
     borders: Vec<Vec<T>>,
     pub(super) outputs: Vec<Vec<T>>,
@@ -36,7 +37,7 @@ pub(super) struct Whole<T> {
 impl<T: Real> Whole<T> {
     /// Zeros for a run in segments of so many steps.
     pub(super) fn new(interface: &Interface, extent: Extent, steps: usize) -> Self {
-        let Interface { params, inputs, states, outputs } = interface;
+        let Interface { params, inputs, states, outputs, masks } = interface;
         let count = extent.steps.div_ceil(steps);
         let rows = extent.rows();
         let zeros = |rows: usize, port: &Port| vec![T::default(); rows * port.ty.size()];
@@ -50,6 +51,7 @@ impl<T: Real> Whole<T> {
             steps,
             count,
             inputs: inputs.iter().map(|port| InputArray::zeros(port, extent)).collect(),
+            masks: masks.iter().map(|mask| mask.expected(extent)).collect(),
             borders: all_zeros((count + 1) * extent.batch, states),
             outputs: all_zeros(rows, outputs),
             output_cotangents: all_zeros(rows, outputs),
@@ -64,7 +66,7 @@ impl<T: Real> Whole<T> {
 
     /// What [`Whole::new`] takes, in bytes.
     pub(super) fn bytes(interface: &Interface, extent: Extent, steps: usize) -> usize {
-        let Interface { params, inputs, states, outputs } = interface;
+        let Interface { params, inputs, states, outputs, masks } = interface;
         let rows = extent.steps.saturating_mul(extent.batch);
         // Those of the segments, the last state, and two cotangents.
         let borders = (extent.steps.div_ceil(steps) + 3).saturating_mul(extent.batch);
@@ -73,6 +75,7 @@ impl<T: Real> Whole<T> {
             bytes.add_input::<T>(rows, port);
             bytes.add::<T>(rows, if port.ty.is_real() { port.ty.size() } else { 0 });
         }
+        masks.iter().for_each(|mask| bytes.add::<T>(rows, mask.ty.size()));
         outputs.iter().for_each(|port| bytes.add::<T>(rows.saturating_mul(2), port.ty.size()));
         states.iter().for_each(|port| bytes.add::<T>(borders, port.ty.size()));
         params.iter().for_each(|port| bytes.add::<T>(1, port.ty.size()));
@@ -177,6 +180,10 @@ impl<T: Real> Whole<T> {
                 (InputMut::Index(to), InputArray::Index(from)) => to.copy_from_slice(&from[part]),
                 _ => unreachable!("both are of one interface"),
             }
+        }
+        for (i, mask) in self.interface.masks.iter().enumerate() {
+            let part = self.part(segment, mask.ty.size());
+            inner.mask_mut(i).copy_from_slice(&self.masks[i][part]);
         }
         for (i, port) in self.interface.states.iter().enumerate() {
             let border = self.border(segment, port.ty.size());

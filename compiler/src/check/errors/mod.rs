@@ -18,7 +18,7 @@ use super::value::{Extent, Extents, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::op::TypeError;
 use crate::suggest::closest;
-use crate::syntax::ast::{Expr, Kind, Name, Operator};
+use crate::syntax::ast::{Expr, ExprKind, Kind, Name, Operator};
 
 /// An operation that does not fit operands which were checked: the fault is the compiler's.
 pub(super) fn internal(error: &TypeError, span: Span) -> Diagnostic {
@@ -168,6 +168,15 @@ pub(super) fn negative_spread(what: &str, found: f64, span: Span) -> Diagnostic 
     Diagnostic::error(format!("the {what} is negative: {found}"), span).label("expected 0 or more")
 }
 
+pub(super) fn not_a_probability(expr: &Expr, found: f64) -> Diagnostic {
+    let fault = Diagnostic::error(format!("`{expr}` is no probability"), expr.span);
+    match expr.kind {
+        ExprKind::Number { .. } => fault,
+        _ => fault.label(format!("this is {found}")),
+    }
+    .help("the first argument of `bernoulli` is the chance of a 1: from 0 to 1")
+}
+
 pub(super) fn empty_interval(low: f64, high: f64, span: Span) -> Diagnostic {
     Diagnostic::error(format!("the interval {low}..{high} is empty"), span)
         .help("the smaller bound comes first")
@@ -178,8 +187,7 @@ pub(super) fn not_finite(expr: &Expr, found: f64) -> Diagnostic {
         .label(format!("this is {found}"))
 }
 
-const NUMBERS: &str =
-    "initialisers are made of numbers, dimensions, constants and hyper-parameters";
+const NUMBERS: &str = "initialisers and probabilities are made of numbers, dimensions, constants and hyper-parameters";
 
 pub(super) fn value_in_initializer(
     name: &str,
@@ -208,8 +216,10 @@ pub(super) fn unknown_number<'k>(
 }
 
 pub(super) fn not_a_number(expr: &Expr) -> Diagnostic {
-    Diagnostic::error("expected a number", expr.span)
-        .help("initialisers and constants are made of numbers, dimensions and other constants")
+    Diagnostic::error("expected a number", expr.span).help(
+        "initialisers, probabilities and constants are made of numbers, dimensions and other \
+             constants",
+    )
 }
 
 pub(super) fn not_an_initializer_operator(op: Operator, span: Span) -> Diagnostic {
