@@ -101,6 +101,21 @@ fn lstm_mogrifier(v: Given<'_>) -> Results {
     lstm(&gated, Lstm::Plain)
 }
 
+/// Krueger et al. 2017, as they evaluate: a mask is its expectation.
+fn lstm_zoneout(v: Given<'_>) -> Results {
+    let results = lstm(v, Lstm::Plain);
+    let kept = |name: &str, rate: f64, new: &Vector| rate * v(name) + (1.0 - rate) * new.clone();
+    vec![("h", kept("h", 0.05, &results[0].1)), ("c", kept("c", 0.5, &results[1].1))]
+}
+
+/// Semeniuta et al. 2016, evaluated: the candidate times the probability that it is written.
+fn lstm_recurrent_dropout(v: Given<'_>) -> Results {
+    let z = concat(&v("h"), &v("x"));
+    let gate = |name: &str| sigmoid(affine(v, name, &z));
+    let c = gate("f") * v("c") + gate("i") * (0.75 * tanh(affine(v, "g", &z)));
+    vec![("h", gate("o") * tanh(c.clone())), ("c", c)]
+}
+
 fn lstm_projection(v: Given<'_>) -> Results {
     let results = lstm(v, Lstm::Plain);
     let (_, shown) = &results[0];
@@ -342,6 +357,8 @@ pub(crate) fn step(name: &str, v: Given<'_>) -> Results {
         "lstm" => lstm(v, Lstm::Plain),
         "lstm_peephole" => lstm(v, Lstm::Peepholes),
         "lstm_projection" => lstm_projection(v),
+        "lstm_zoneout" => lstm_zoneout(v),
+        "lstm_recurrent_dropout" => lstm_recurrent_dropout(v),
         "lstm_nig" => lstm(v, Lstm::NoInputGate),
         "lstm_nfg" => lstm(v, Lstm::NoForgetGate),
         "lstm_nog" => lstm(v, Lstm::NoOutputGate),
