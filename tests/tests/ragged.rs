@@ -310,6 +310,7 @@ cell logs(H) {
     state h: [H]
     param w: [H]
     next h = tanh(w * log(x) + h)
+    output h
 }";
     let graph = graph(source, &[("H", 2)]);
     let mut case = Case::draw(&Interface::of(&graph), EXTENT);
