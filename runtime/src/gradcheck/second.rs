@@ -71,6 +71,8 @@ pub fn check_second_order(
             symmetric.note(&u, &of_v.products, &v, &of_u.products);
             let point = |step: f64| moved(&case.values, &v, step);
             let here = case.results_at(&case.values, &arguments, sequence)?;
+            // What reaches one argument has met what reaches the others, and has their rounding.
+            let gradient = of_v.gradients.iter().map(|gradient| rms(gradient)).fold(0.0, f64::max);
             let mut judge = |widest: f64| -> Result<Found, RunError> {
                 let tolerance = 0.1 * options.tolerance;
                 let at = |step| case.results_at(&point(step), &arguments, sequence);
@@ -79,8 +81,8 @@ pub fn check_second_order(
                 let products = along(at, &of_v.gradients, widest, tolerance)?;
                 let place = (number, case.extent);
                 Ok(Found {
-                    rows: worst(&rows, place, &of_v.products, &products, &of_v.gradients),
-                    results: worst(&results, place, &of_v.tangents, &tangents, &here),
+                    rows: worst(&rows, place, &of_v.products, &products, |_| gradient),
+                    results: worst(&results, place, &of_v.tangents, &tangents, |i| rms(&here[i])),
                 })
             };
             let mut found = judge(f64::INFINITY)?;
@@ -168,7 +170,8 @@ fn moved(values: &[Vec<f64>], direction: &[Vec<f64>], step: f64) -> Vec<Vec<f64>
     pairs.map(|(x, d)| x.iter().zip(d).map(add).collect()).collect()
 }
 
-/// For each row the entry with the largest error, and how many entries there are.
+/// For each row the entry with the largest error, and how many entries there are. `size` is that of
+/// what differences were taken of, for each row: they resolve no more than a part of it.
 struct Found {
     rows: Vec<(Worst, usize)>,
     results: Vec<(Worst, usize)>,
@@ -182,17 +185,18 @@ impl Found {
     }
 }
 
-/// For each row the entry with the largest error, and how many entries there are.
+/// For each row the entry with the largest error, and how many entries there are. `size` is that of
+/// what differences were taken of, for each row: they resolve no more than a part of it.
 fn worst(
     rows: &[Row],
     (case, extent): (usize, Extent),
     analytic: &[Vec<f64>],
     numeric: &[Vec<f64>],
-    base: &[Vec<f64>],
+    size: impl Fn(usize) -> f64,
 ) -> Vec<(Worst, usize)> {
     let of_row = |(i, row): (usize, &Row)| {
-        let (analytic, numeric, base) = (&analytic[i], &numeric[i], &base[i]);
-        let scale = SCALE * rms(numeric).max(rms(base));
+        let (analytic, numeric) = (&analytic[i], &numeric[i]);
+        let scale = SCALE * rms(numeric).max(size(i));
         let error = |entry: usize| relative_error(analytic[entry], numeric[entry], scale);
         // A value has at least one element.
         let entry = (0..analytic.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
