@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use cellc_runtime::blueprint::{Blueprint, BlueprintError};
-use cellc_runtime::checkpoint::CheckpointError;
-use cellc_runtime::model::{Model, ModelError, Readout};
 use cellc_runtime::program::Engine;
-use cellc_runtime::run_folder::KeptRun;
 use cellc_runtime::sequence::RunError;
-use cellc_runtime::task::DataError;
-use cellc_runtime::task::config::Words;
-use cellc_runtime::trainer::TrainError;
+use cellc_train::blueprint::{Blueprint, BlueprintError};
+use cellc_train::checkpoint::CheckpointError;
+use cellc_train::model::{Model, ModelError, Readout};
+use cellc_train::run_folder::KeptRun;
+use cellc_train::task::DataError;
+use cellc_train::task::config::Words;
+use cellc_train::trainer::TrainError;
 
 use crate::failure::Failure;
 use crate::load::drawn;

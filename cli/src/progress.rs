@@ -3,12 +3,12 @@
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use cellc_runtime::checkpoint::CheckpointError;
-use cellc_runtime::model::Model;
-use cellc_runtime::optimizer::Optimizer;
-use cellc_runtime::run_folder::RunFolder;
-use cellc_runtime::task::Part;
-use cellc_runtime::trainer::{Evaluation, Observer, Step};
+use cellc_train::checkpoint::CheckpointError;
+use cellc_train::model::Model;
+use cellc_train::optimizer::Optimizer;
+use cellc_train::run_folder::RunFolder;
+use cellc_train::task::Part;
+use cellc_train::trainer::{Evaluation, Observer, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::note;

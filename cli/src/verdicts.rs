@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use cellc_runtime::batch::Batch;
-use cellc_runtime::generate::probabilities;
-use cellc_runtime::model::Model;
-use cellc_runtime::task::classify::Lexicon;
-use cellc_runtime::task::config::{Words, held_out_reviews};
-use cellc_runtime::task::vocabulary::Vocabulary;
+use cellc_train::batch::Batch;
+use cellc_train::generate::probabilities;
+use cellc_train::model::Model;
+use cellc_train::task::classify::Lexicon;
+use cellc_train::task::config::{Words, held_out_reviews};
+use cellc_train::task::vocabulary::Vocabulary;
 
 use crate::failure::Failure;
 

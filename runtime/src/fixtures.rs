@@ -4,8 +4,6 @@ use cellc_compiler::cell::{Cell, Initial, Initializer};
 use cellc_compiler::ir::op::Role;
 use cellc_compiler::ir::text::parse;
 
-use crate::model::{Architecture, Readout};
-
 /// A cell whose parameters are drawn uniformly.
 pub(crate) fn cell(text: &str) -> Cell {
     let graph = parse(text).unwrap();
@@ -45,43 +43,4 @@ pub(crate) fn rnn(width: usize, hidden: usize) -> Cell {
         next c = %9
         output y = %10"
     ))
-}
-
-/// `y = W x + b`
-pub(crate) fn linear(width: usize, classes: usize) -> Cell {
-    cell(&format!(
-        "graph linear
-        %0 = param W : [{classes}, {width}]
-        %1 = param b : [{classes}]
-        %2 = input x : [{width}]
-        %3 = matvec %0, %2 : [{classes}]
-        %4 = add %3, %1 : [{classes}]
-        output y = %4"
-    ))
-}
-
-/// `loss = log(sum(exp(logits))) - logits[label]`
-pub(crate) fn cross_entropy(classes: usize) -> Cell {
-    cell(&format!(
-        "graph cross_entropy
-        %0 = input logits : [{classes}]
-        %1 = input label : index({classes})
-        %2 = exp %0 : [{classes}]
-        %3 = reduce_sum %2 : []
-        %4 = log %3 : []
-        %5 = take %0, %1 : []
-        %6 = sub %4, %5 : []
-        output loss = %6"
-    ))
-}
-
-/// Two layers between an embedding and a softmax.
-pub(crate) fn architecture(symbols: usize, classes: usize, readout: Readout) -> Architecture {
-    Architecture {
-        embedding: embedding(symbols, 3),
-        layers: vec![rnn(3, 4), rnn(4, 5)],
-        head: linear(5, classes),
-        loss: cross_entropy(classes),
-        readout,
-    }
 }

@@ -1,4 +1,4 @@
-//! Runs recurrent cells over sequences, and trains models made of them.
+//! Runs recurrent cells over sequences, forward and backward.
 //!
 //! A [`Program`](program::Program) is a cell and its gradient, made ready for an
 //! [`Engine`](program::Engine): native code, or the reference interpreter. A
@@ -9,10 +9,6 @@
 //! - [`second`] computes directional derivatives of runs, and products with their Hessians;
 //! - [`gradcheck`] holds gradients against central differences, and [`arrays`] applies a cell to
 //!   the tensors of a file;
-//! - a [`Model`](model::Model) is an embedding, a stack of cells, a head and a loss, made of cells'
-//!   texts by a [`Blueprint`](blueprint::Blueprint);
-//! - a [`task`] makes batches of data, the [`trainer`] trains a model on them by an [`optimizer`],
-//!   and a [`run_folder`] keeps what comes of it; [`generate`] lets a model continue a text;
 //! - a [`Ragged`](ragged::Ragged) sequence runs examples of several lengths side by side, or from
 //!   their end, and a [`Stack`](stack::Stack) layers and both directions; [`convert`] takes weights
 //!   of other systems;
@@ -62,33 +58,24 @@
 //! ```
 
 pub mod arrays;
-pub mod batch;
-pub mod blueprint;
-pub mod checkpoint;
 pub mod convert;
 pub mod files;
 #[cfg(test)]
 mod fixtures;
-pub mod generate;
 pub mod gradcheck;
 pub mod initialize;
 pub mod interpreter;
 pub mod kernels;
 pub mod masks;
 pub mod measure;
-pub mod model;
 pub mod native;
-pub mod optimizer;
 pub mod program;
 pub mod ragged;
-pub mod run_folder;
 pub mod second;
 pub mod segmented;
 pub mod sequence;
 pub mod stack;
 pub mod step;
-pub mod task;
-pub mod trainer;
 
 /// The example of the README, as a test.
 #[cfg(doctest)]

@@ -12,7 +12,6 @@ use cellc_compiler::ir::op::{Element, Op, Role};
 use crate::initialize::draw;
 use crate::kernels::Wide;
 use crate::masks::{Draw, Masks};
-use crate::optimizer::{Method, Optimizer};
 use crate::program::Program;
 use crate::sequence::{Extent, InputMut, Interface, Port, RunError, Sequence};
 
@@ -103,7 +102,6 @@ fn fill<T: Wide>(input: InputMut<'_, T>, port: &Port, stream: u64) {
 pub struct Workload<T: Wide> {
     sequence: Box<dyn Sequence<T>>,
     params: Vec<Vec<T>>,
-    optimizer: Optimizer<T>,
     /// How many numbers all outputs are.
     outputs: usize,
     /// How many training steps were taken.
@@ -121,15 +119,8 @@ impl<T: Wide> Workload<T> {
         let mut sequence = program.sequence(threads);
         sequence.reshape(extent);
         fill_inputs(&mut *sequence);
-        let sizes: Vec<usize> = params.iter().map(Vec::len).collect();
         let width: usize = interface.outputs.iter().map(|port| port.ty.size()).sum();
-        Self {
-            sequence,
-            params,
-            optimizer: Optimizer::new(Method::Sgd, 0.0, &sizes),
-            outputs: extent.steps * extent.batch * width,
-            updates: 0,
-        }
+        Self { sequence, params, outputs: extent.steps * extent.batch * width, updates: 0 }
     }
 
     /// Forward over all steps, without a tape.
@@ -147,7 +138,7 @@ impl<T: Wide> Workload<T> {
     /// # Errors
     /// None for a cell that checks: params and inputs fit.
     pub fn training_step(&mut self) -> Result<f64, RunError> {
-        let Self { sequence, params, optimizer, outputs, updates } = self;
+        let Self { sequence, params, outputs, updates } = self;
         sequence.set_masks(Masks::Drawn(Draw { seed: SEED, update: *updates, stage: 0 }));
         *updates += 1;
         sequence.forward_with_tape(params)?;
@@ -159,10 +150,12 @@ impl<T: Wide> Workload<T> {
             });
         }
         sequence.backward(params)?;
-        let gradients: Vec<&[T]> =
-            (0..params.len()).map(|param| sequence.param_gradient(param)).collect();
-        let mut params: Vec<&mut [T]> = params.iter_mut().map(Vec::as_mut_slice).collect();
-        optimizer.step(&mut params, &gradients, LEARNING_RATE, 1.0);
+        let rate = T::from_f64(LEARNING_RATE);
+        for (i, param) in params.iter_mut().enumerate() {
+            for (p, &g) in param.iter_mut().zip(sequence.param_gradient(i)) {
+                *p = *p - rate * g;
+            }
+        }
         Ok(squares / *outputs as f64)
     }
 

@@ -44,11 +44,11 @@ pub struct Limit {
 
 /// What memory a run needs, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Needs {
+pub struct Needs {
     /// In one segment.
-    pub(crate) whole: usize,
+    pub whole: usize,
     /// In the segments that take least.
-    pub(crate) least: usize,
+    pub least: usize,
 }
 
 /// A sequence that is run in segments, if it has to be, and whose states begin where the cell says,
@@ -99,7 +99,7 @@ impl<T: Wide> Segmented<T> {
     }
 
     /// Sets the limit of later runs. If more than that is kept of past runs, it is given back.
-    pub(crate) fn set_limit(&mut self, limit: usize) {
+    pub fn set_limit(&mut self, limit: usize) {
         self.segments = Segments::Within(limit);
         let whole = self.whole.as_ref();
         let whole = whole.map_or(0, |w| Whole::<T>::bytes(&self.interface, self.extent, w.steps));
@@ -109,7 +109,7 @@ impl<T: Wide> Segmented<T> {
     }
 
     /// What memory a run needs.
-    pub(crate) fn needs(&self, extent: Extent) -> Needs {
+    pub fn needs(&self, extent: Extent) -> Needs {
         let whole = self.inner.bytes(extent);
         let cut = lengths(extent.steps).map(|steps| self.cut_bytes(extent, steps));
         Needs { whole, least: cut.fold(whole, usize::min) }
@@ -157,7 +157,7 @@ impl<T: Wide> Segmented<T> {
 
 /// Shares memory among runs, which must get what they need at the least. What is left makes as many
 /// as it can whole, and is shared evenly by the others.
-pub(crate) fn share(bytes: usize, needs: &[Needs]) -> Vec<usize> {
+pub fn share(bytes: usize, needs: &[Needs]) -> Vec<usize> {
     let mut rest = bytes - needs.iter().map(|needs| needs.least).sum::<usize>();
     let mut shares: Vec<usize> = needs.iter().map(|needs| needs.least).collect();
     let more = |i: usize| needs[i].whole - needs[i].least;

@@ -31,7 +31,7 @@ impl Extent {
     ///
     /// # Panics
     /// If there are more than 2^29, one step more included.
-    pub(crate) fn rows(self) -> usize {
+    pub fn rows(self) -> usize {
         assert!(self.is_allowed(), "{self:?} is too large");
         self.steps * self.batch
     }
@@ -254,11 +254,11 @@ impl fmt::Display for Size {
 
 /// The bytes of several arrays together; the largest number there is, if they are more than that.
 #[derive(Default)]
-pub(crate) struct Bytes(usize);
+pub struct Bytes(usize);
 
 impl Bytes {
     /// Adds an array: `rows` rows of `size` elements each.
-    pub(crate) fn add<E>(&mut self, rows: usize, size: usize) {
+    pub fn add<E>(&mut self, rows: usize, size: usize) {
         let bytes = rows.saturating_mul(size).saturating_mul(size_of::<E>());
         self.0 = self.0.saturating_add(bytes);
     }
@@ -273,7 +273,7 @@ impl Bytes {
     }
 
     /// The bytes of all that was added.
-    pub(crate) fn sum(&self) -> usize {
+    pub fn sum(&self) -> usize {
         self.0
     }
 }

@@ -4,15 +4,15 @@
 use std::num::NonZero;
 
 use cellc_compiler::cell::{Cell, Initial};
-use cellc_runtime::batch::Batch;
-use cellc_runtime::blueprint::Blueprint;
 use cellc_runtime::gradcheck::{Options, check};
-use cellc_runtime::model::{Model, Readout};
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::segmented::Segments;
 use cellc_runtime::sequence::{Extent, InputMut, Sequence};
 use cellc_tests::cells::cell;
 use cellc_tests::compare::Numbers;
+use cellc_train::batch::Batch;
+use cellc_train::blueprint::Blueprint;
+use cellc_train::model::{Model, Readout};
 
 /// Two states begin at one param, one of them a state that is not shown; one begins at a matrix, one
 /// at a number, one at 0.

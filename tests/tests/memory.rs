@@ -6,12 +6,12 @@ use cellc_compiler::diagnostic::Source;
 use cellc_compiler::freeze::freeze;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::syntax::parse;
-use cellc_runtime::batch::Batch;
-use cellc_runtime::blueprint::Blueprint;
-use cellc_runtime::model::{Model, Readout};
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::segmented::{Limit, Segments};
 use cellc_runtime::sequence::{Extent, InputMut, RunError, Sequence};
+use cellc_train::batch::Batch;
+use cellc_train::blueprint::Blueprint;
+use cellc_train::model::{Model, Readout};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]

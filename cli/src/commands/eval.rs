@@ -4,13 +4,13 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cellc_runtime::batch::Batch;
-use cellc_runtime::model::{Model, Score};
-use cellc_runtime::run_folder::KeptRun;
-use cellc_runtime::task::config::{TaskConfig, labelled_examples};
-use cellc_runtime::task::labelled::{Example, batches, majority};
-use cellc_runtime::task::{Part, chars, read_text};
-use cellc_runtime::trainer::evaluate;
+use cellc_train::batch::Batch;
+use cellc_train::model::{Model, Score};
+use cellc_train::run_folder::KeptRun;
+use cellc_train::task::config::{TaskConfig, labelled_examples};
+use cellc_train::task::labelled::{Example, batches, majority};
+use cellc_train::task::{Part, chars, read_text};
+use cellc_train::trainer::evaluate;
 use serde_json::json;
 
 use crate::failure::Failure;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cellc_runtime::generate::{Generator, Sampling};
-use cellc_runtime::model::{Model, Readout};
-use cellc_runtime::task::config::Words;
+use cellc_train::generate::{Generator, Sampling};
+use cellc_train::model::{Model, Readout};
+use cellc_train::task::config::Words;
 
 use crate::failure::Failure;
 use crate::models::open;

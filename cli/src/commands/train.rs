@@ -4,13 +4,13 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cellc_runtime::blueprint::{Blueprint, Import};
-use cellc_runtime::checkpoint::FORMAT;
-use cellc_runtime::model::{Model, Readout};
-use cellc_runtime::optimizer::{Method, Schedule};
-use cellc_runtime::run_folder::{Config, RunFolder};
-use cellc_runtime::task::config::{LoadedTask, TaskConfig, Words};
-use cellc_runtime::trainer::{Outcome, Settings, train};
+use cellc_train::blueprint::{Blueprint, Import};
+use cellc_train::checkpoint::FORMAT;
+use cellc_train::model::{Model, Readout};
+use cellc_train::optimizer::{Method, Schedule};
+use cellc_train::run_folder::{Config, RunFolder};
+use cellc_train::task::config::{LoadedTask, TaskConfig, Words};
+use cellc_train::trainer::{Outcome, Settings, train};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 

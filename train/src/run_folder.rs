@@ -196,8 +196,8 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
 mod tests {
     use super::*;
     use crate::optimizer::{Method, Schedule};
-    use crate::program::Engine;
     use crate::task::vocabulary::Vocabulary;
+    use cellc_runtime::program::Engine;
 
     fn config() -> Config {
         Config {

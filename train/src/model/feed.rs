@@ -2,7 +2,7 @@
 
 use cellc_compiler::ir::op::Element;
 
-use crate::sequence::Port;
+use cellc_runtime::sequence::Port;
 
 /// What feeds a stage.
 #[derive(Clone, Copy)]

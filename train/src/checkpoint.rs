@@ -10,9 +10,9 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, seria
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::files::PendingFile;
 use crate::model::{Model, Parameter};
 use crate::optimizer::Optimizer;
+use cellc_runtime::files::PendingFile;
 
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -204,7 +204,7 @@ mod tests {
     use crate::fixtures::architecture;
     use crate::model::Readout;
     use crate::optimizer::Method;
-    use crate::program::Engine;
+    use cellc_runtime::program::Engine;
 
     fn model(symbols: usize, seed: u64) -> Model<f32> {
         let architecture = architecture(symbols, 3, Readout::Each);

@@ -2,10 +2,10 @@
 
 use super::{Model, Readout};
 use crate::batch::{Batch, IGNORED};
-use crate::kernels::Wide;
-use crate::masks::Masks;
-use crate::segmented::{Limit, Segmented, share};
-use crate::sequence::{Bytes, Extent, InputMut, RunError, Sequence};
+use cellc_runtime::kernels::Wide;
+use cellc_runtime::masks::Masks;
+use cellc_runtime::segmented::{Limit, Segmented, share};
+use cellc_runtime::sequence::{Bytes, Extent, InputMut, RunError, Sequence};
 
 /// What a model's answers to a batch are worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -177,7 +177,7 @@ fn catalogue(name: &'static str, dims: &[(&str, usize)]) -> Result<Cell, Bluepri
 mod tests {
     use super::*;
     use crate::model::Model;
-    use crate::program::Engine;
+    use cellc_runtime::program::Engine;
 
     fn blueprint(text: &str) -> Blueprint {
         let text = text.to_owned();

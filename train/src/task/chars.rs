@@ -13,7 +13,7 @@ use super::vocabulary::Vocabulary;
 use super::{DataError, Part, Task};
 use crate::batch::{Batch, IGNORED};
 use crate::model::Readout;
-use crate::sequence::Extent;
+use cellc_runtime::sequence::Extent;
 
 /// How a text is split and batched.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,23 +1,23 @@
 //! Models: an embedding, a stack of cells, a head and a loss.
 //!
-//! Each of them is a cell of the language, run by a [`Sequence`](crate::sequence::Sequence) of its
+//! Each of them is a cell of the language, run by a [`Sequence`](cellc_runtime::sequence::Sequence) of its
 //! own. Going forward, the first output of each is the input of the next; going backward, the
 //! cotangent of an input is that of the output it came from. Nothing here knows a derivative.
 
 mod feed;
 mod run;
 
-use crate::kernels::Wide;
 use cellc_compiler::cell::{Cell, Initializer};
 use cellc_compiler::freeze::freeze;
 use cellc_compiler::ir::op::TypeError;
+use cellc_runtime::kernels::Wide;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::initialize;
-use crate::program::{Engine, Program, ProgramError};
-use crate::segmented::{Limit, Segments};
-use crate::sequence::Port;
+use cellc_runtime::initialize;
+use cellc_runtime::program::{Engine, Program, ProgramError};
+use cellc_runtime::segmented::{Limit, Segments};
+use cellc_runtime::sequence::Port;
 
 use self::feed::Feed;
 pub use self::run::{ModelRun, Score};

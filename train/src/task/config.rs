@@ -13,7 +13,7 @@ use super::vocabulary::Vocabulary;
 use super::words::words;
 use super::{DataError, Task, read_text};
 use crate::model::Readout;
-use crate::sequence::Extent;
+use cellc_runtime::sequence::Extent;
 
 /// What a model was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! What a model is fed with at once.
 
-use crate::sequence::Extent;
+use cellc_runtime::sequence::Extent;
 
 /// A target that is not to be scored: padding.
 pub const IGNORED: u32 = u32::MAX;

@@ -5,8 +5,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::batch::{Batch, IGNORED};
 use crate::model::{Model, ModelRun};
-use crate::sequence::{Extent, RunError};
 use crate::task::vocabulary::Vocabulary;
+use cellc_runtime::sequence::{Extent, RunError};
 
 /// The probabilities of classes from their logits, under a temperature above 0 (softmax).
 pub fn probabilities(logits: &[f32], temperature: f64) -> Vec<f64> {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::fixtures::architecture;
     use crate::model::Readout;
-    use crate::program::Engine;
+    use cellc_runtime::program::Engine;
 
     #[test]
     fn probabilities_sum_to_one_and_sharpen_with_cold() {

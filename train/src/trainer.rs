@@ -8,12 +8,12 @@ use thiserror::Error;
 
 use crate::batch::Batch;
 use crate::checkpoint::CheckpointError;
-use crate::masks::{Draw, Masks};
 use crate::model::{Model, ModelRun, Score};
 use crate::optimizer::{Method, Optimizer, Schedule, clip_scale, global_norm};
-use crate::segmented::Limit;
-use crate::sequence::RunError;
 use crate::task::{Part, Task};
+use cellc_runtime::masks::{Draw, Masks};
+use cellc_runtime::segmented::Limit;
+use cellc_runtime::sequence::RunError;
 
 /// How a model is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -300,8 +300,8 @@ mod tests {
     use crate::blueprint::Blueprint;
     use crate::fixtures::architecture;
     use crate::model::Readout;
-    use crate::program::Engine;
     use crate::task::labelled::{Example, Labelled, Options};
+    use cellc_runtime::program::Engine;
 
     /// The label is the first symbol, 1 or 2, whatever follows it.
     fn task(validation: usize) -> Labelled {

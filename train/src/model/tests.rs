@@ -1,8 +1,8 @@
 use super::*;
 use crate::batch::{Batch, IGNORED};
 use crate::fixtures::{architecture, cell, rnn};
-use crate::segmented::Limit;
-use crate::sequence::{Extent, RunError};
+use cellc_runtime::segmented::Limit;
+use cellc_runtime::sequence::{Extent, RunError};
 
 const SYMBOLS: usize = 6;
 const CLASSES: usize = 3;
