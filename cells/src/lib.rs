@@ -19,9 +19,9 @@ pub use self::comment::Paper;
 pub enum Kind {
     /// A recurrent cell: it has a state.
     Recurrent,
-    /// A layer without a state that comes before or after recurrent cells in a model.
+    /// A layer that comes before, between or after recurrent cells in a model.
     Layer,
-    /// What training makes small: its output is one number, `loss`.
+    /// What training makes small: its first output is one number, `loss`.
     Loss,
 }
 
@@ -58,7 +58,7 @@ macro_rules! entries {
     };
 }
 
-static ENTRIES: [Entry; 46] = entries! {
+static ENTRIES: [Entry; 54] = entries! {
     // Plain: one layer, no gates.
     "rnn" Recurrent,
     "rnn_relu" Recurrent,
@@ -110,8 +110,16 @@ static ENTRIES: [Entry; 46] = entries! {
     // Layers and losses.
     "embedding" Layer,
     "linear" Layer,
+    "dropout" Layer,
+    "residual" Layer,
+    "mean_pool" Layer,
+    "max_pool" Layer,
+    "attention_pool" Layer,
     "cross_entropy" Loss,
+    "smoothed_cross_entropy" Loss,
     "squared_error" Loss,
+    "absolute_error" Loss,
+    "huber" Loss,
 };
 
 static LIBRARIES: [Library; 1] = [{

@@ -1,14 +1,12 @@
 //! The `cellc` command: parses arguments, calls the libraries, prints.
 //!
 //! Each subcommand is a file in `commands/`, with its arguments and a function `run`. What several
-//! share stands beside: `load` finds and checks a cell, `models` builds and opens models, `defaults`
-//! is what `train` does where the user does not say, `output` and `progress` are all that writes to
+//! share stands beside: `load` finds and checks a cell, `models` opens models that are kept, `output` and `progress` are all that writes to
 //! the terminal. Whatever ends a command early is a `Failure`.
 //!
 //! Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input.
 
 mod commands;
-mod defaults;
 mod describe;
 mod dims;
 mod facts;

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use cellc_runtime::program::Engine;
 use cellc_runtime::sequence::RunError;
-use cellc_train::blueprint::{Blueprint, BlueprintError};
+use cellc_train::blueprint::BlueprintError;
 use cellc_train::checkpoint::CheckpointError;
-use cellc_train::model::{Model, ModelError, Readout};
+use cellc_train::experiment::ExperimentError;
+use cellc_train::model::{Model, ModelError};
 use cellc_train::run_folder::KeptRun;
-use cellc_train::task::DataError;
-use cellc_train::task::config::Words;
+use cellc_train::task::{Codec, DataError, TaskError};
 use cellc_train::trainer::TrainError;
 
 use crate::failure::Failure;
@@ -72,24 +72,33 @@ impl From<TrainError> for Failure {
     }
 }
 
-/// A model of a blueprint with newly drawn parameters.
-pub(crate) fn build(
-    blueprint: &Blueprint,
-    words: &Words,
-    readout: Readout,
-    seed: u64,
-) -> Result<Model<f32>, Failure> {
-    let architecture = blueprint.architecture(words.symbols.len(), words.classes(), readout)?;
-    Ok(Model::new(&architecture, Engine::default(), seed)?)
+impl From<TaskError> for Failure {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Data(error) => error.into(),
+            TaskError::Option(error) => Self::new(error.to_string()),
+        }
+    }
 }
 
-/// A run and its model as it was kept.
-pub(crate) fn open(path: &Path) -> Result<(KeptRun, Model<f32>), Failure> {
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
+        match error {
+            ExperimentError::Data(error) => error.into(),
+            ExperimentError::Blueprint(error) => error.into(),
+            error => Self::new(error.to_string()),
+        }
+    }
+}
+
+/// A run, how data become batches for its model, and the model as it was kept.
+pub(crate) fn open(path: &Path) -> Result<(KeptRun, Box<dyn Codec>, Model<f32>), Failure> {
     let run = KeptRun::open(path)?;
-    let readout = run.config.task.readout();
-    let mut model = build(&run.config.model, &run.words, readout, 0)?;
+    let codec = run.codec()?;
+    let architecture = run.kept.blueprint.architecture(codec.interface())?;
+    let mut model = Model::new(&architecture, Engine::default(), 0)?;
     run.load(&mut model)?;
-    Ok((run, model))
+    Ok((run, codec, model))
 }
 
 /// How many threads a run takes: as many as there are cores, if the user does not say.

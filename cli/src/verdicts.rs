@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use cellc_train::batch::Batch;
 use cellc_train::generate::probabilities;
 use cellc_train::model::Model;
-use cellc_train::task::classify::Lexicon;
-use cellc_train::task::config::{Words, held_out_reviews};
-use cellc_train::task::vocabulary::Vocabulary;
+use cellc_train::task::Codec;
+use cellc_train::task::examples::together;
+use cellc_train::task::reviews::held_out;
 
 use crate::failure::Failure;
 
@@ -16,13 +15,16 @@ const SHOWN: usize = 5;
 const WIDTH: usize = 92;
 
 /// What the model says to the first held-out reviews.
-pub(crate) fn verdicts(words: &Words, model: &Model<f32>, seed: u64) -> Result<String, Failure> {
-    let lexicon = Lexicon::from(words);
+pub(crate) fn verdicts(
+    codec: &dyn Codec,
+    model: &Model<f32>,
+    seed: u64,
+) -> Result<String, Failure> {
     let mut run = model.run(1);
     let mut text = String::from("\nreviews it has never seen, and how likely it would buy:\n");
-    for review in held_out_reviews(seed).iter().take(SHOWN) {
-        let symbols = lexicon.encode(&review.text);
-        let batch = Batch::labelled([(symbols.as_slice(), 0)], Vocabulary::UNKNOWN);
+    for review in held_out(seed).iter().take(SHOWN) {
+        let question = codec.question(&review.text).map_err(Failure::new)?;
+        let batch = together([&question], &codec.interface());
         run.forward(model, &batch)?;
         let buy = probabilities(run.logits(), 1.0).last().copied().unwrap_or(0.0);
         let right = if (buy > 0.5) == review.buy { "" } else { "  (wrong)" };

@@ -52,6 +52,7 @@ pub mod phases;
 pub mod pipeline;
 pub mod plan;
 pub mod recompute;
+pub mod reset;
 pub mod suggest;
 pub mod syntax;
 pub mod unit;

@@ -10,9 +10,9 @@ use cellc_runtime::segmented::Segments;
 use cellc_runtime::sequence::{Extent, InputMut, Sequence};
 use cellc_tests::cells::cell;
 use cellc_tests::compare::Numbers;
-use cellc_train::batch::Batch;
-use cellc_train::blueprint::Blueprint;
-use cellc_train::model::{Model, Readout};
+use cellc_train::batch::{Batch, Data, Example, Targets};
+use cellc_train::blueprint::{Blueprint, CellText, LossConfig, ModelConfig};
+use cellc_train::model::{Answers, Interface, Model, Readout, Reads};
 
 /// Two states begin at one param, one of them a state that is not shown; one begins at a matrix, one
 /// at a number, one at 0.
@@ -230,38 +230,43 @@ fn models_begin_there_and_carry_states_on() {
             next h = tanh(W @ x + U @ h)
             output h
         }";
-    let blueprint = Blueprint {
-        cell: "f.cell".into(),
-        text: text.into(),
-        layers: 1,
-        hidden: 3,
-        embedding: 2,
-        ..Blueprint::default()
-    };
+    let cell = "f.cell".to_owned();
+    let (name, file, imports) = (cell.clone(), cell.clone(), Vec::new());
+    let cells = vec![CellText { name, file, text: text.into(), imports }];
+    let model = ModelConfig { cell, layers: 1, hidden: 3, embedding: 2, ..ModelConfig::default() };
+    let blueprint = Blueprint { model, loss: LossConfig::default(), cells };
     for readout in [Readout::Each, Readout::Last] {
-        let architecture = blueprint.architecture(4, 4, readout).expect("a layer");
+        let (reads, answers) = (Reads::Symbols(4), Answers::Classes(4));
+        let masked = readout == Readout::Last;
+        let interface = Interface { reads, answers, readout, masked, resets: false };
+        let architecture = blueprint.architecture(interface).expect("a layer");
         let mut model = Model::<f64>::new(&architecture, Engine::Jit, 1).expect("a model");
         let h_0 = model.parameters().iter().position(|p| p.name == "layer0.h_0").expect("a param");
         let fresh = match readout {
             Readout::Each => Batch {
                 extent: Extent { steps: 2, batch: 2 },
-                symbols: vec![1, 2, 3, 0],
-                targets: vec![2, 3, 0, 1],
-                continues: false,
-                mask: Vec::new(),
+                data: Data::Symbols(vec![1, 2, 3, 0]),
+                targets: Targets::Classes(vec![2, 3, 0, 1]),
+                ..Batch::default()
             },
-            Readout::Last => Batch::labelled([(&[1_u32, 2, 3][..], 0), (&[3], 2)], 0),
+            Readout::Last => {
+                let example = |symbols: &[u32], label| Example {
+                    data: Data::Symbols(symbols.to_vec()),
+                    targets: Targets::Classes(vec![label]),
+                };
+                Batch::padded(&[example(&[1, 2, 3], 0), example(&[3], 2)], 1, false, 1)
+            }
         };
         let mut run = model.run(1);
-        run.forward_backward(&model, &fresh).expect("it runs");
+        run.forward_backward(&model, &fresh, None).expect("it runs");
         let gradient = run.gradients()[h_0].to_vec();
         let mut loss =
             |model: &Model<f64>| run.forward(model, &fresh).expect("it runs").mean_loss();
         for (i, gradient) in gradient.iter().enumerate() {
             let mut moved = |by: f64| {
-                model.params_mut()[h_0][i] += by;
+                model.update(|params| params[h_0][i] += by);
                 let loss = loss(&model);
-                model.params_mut()[h_0][i] -= by;
+                model.update(|params| params[h_0][i] -= by);
                 loss
             };
             let difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
@@ -272,7 +277,7 @@ fn models_begin_there_and_carry_states_on() {
             let mut run = model.run(1);
             run.forward(&model, &fresh).expect("it runs");
             let next = Batch { continues: true, ..fresh };
-            run.forward_backward(&model, &next).expect("it runs");
+            run.forward_backward(&model, &next, None).expect("it runs");
             assert!(run.gradients()[h_0].iter().all(|g| *g == 0.0), "these states were carried");
         }
     }

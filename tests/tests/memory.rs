@@ -9,9 +9,9 @@ use cellc_compiler::syntax::parse;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::segmented::{Limit, Segments};
 use cellc_runtime::sequence::{Extent, InputMut, RunError, Sequence};
-use cellc_train::batch::Batch;
-use cellc_train::blueprint::Blueprint;
-use cellc_train::model::{Model, Readout};
+use cellc_train::batch::{Batch, Data, Targets};
+use cellc_train::blueprint::{Blueprint, ModelConfig};
+use cellc_train::model::{Answers, Interface, Model, Readout, Reads};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -116,22 +116,25 @@ fn ten_thousand_steps_in_200_megabytes() {
 
 /// The stages of a model together take no more than it was given, whatever batches there are.
 fn a_model_shares_its_limit() {
-    let entry = cellc_cells::find("gru").expect("a cell of the catalogue");
-    let (layers, hidden, embedding) = (2, 24, 8);
-    let (cell, text) = ("gru".to_owned(), entry.source.to_owned());
-    let blueprint = Blueprint { cell, text, layers, hidden, embedding, ..Blueprint::default() };
+    let (cell, layers, hidden, embedding) = ("gru".to_owned(), 2, 24, 8);
+    let config = ModelConfig { cell, layers, hidden, embedding, ..ModelConfig::default() };
+    let blueprint = Blueprint::of_catalogue(config).expect("a cell of the catalogue");
     for readout in [Readout::Each, Readout::Last] {
-        let architecture = blueprint.architecture(30, 30, readout).expect("it makes a model");
+        let (reads, answers) = (Reads::Symbols(30), Answers::Classes(30));
+        let masked = readout == Readout::Last;
+        let interface = Interface { reads, answers, readout, masked, resets: false };
+        let architecture = blueprint.architecture(interface).expect("it makes a model");
         let model = Model::<f32>::new(&architecture, Engine::Jit, 1).expect("it can be compiled");
         let batch = |steps: usize, batch| {
             let symbols: Vec<u32> = (0..steps * batch).map(|i| (i * i % 29) as u32).collect();
             let answers = if readout == Readout::Each { steps } else { 1 };
-            let targets = symbols[..answers * batch].to_vec();
-            Batch { extent: Extent { steps, batch }, symbols, targets, ..Batch::default() }
+            let targets = Targets::Classes(symbols[..answers * batch].to_vec());
+            let (extent, data) = (Extent { steps, batch }, Data::Symbols(symbols));
+            Batch { extent, data, targets, ..Batch::default() }
         };
         let long = batch(1000, 4);
         let within = |bytes| model.run_within(1, Some(Limit { bytes, taken: 0 }));
-        let needed = match within(0).forward_backward(&model, &long) {
+        let needed = match within(0).forward_backward(&model, &long, None) {
             Err(RunError::Memory { needed, .. }) => needed,
             other => panic!("{other:?}"),
         };
@@ -141,7 +144,7 @@ fn a_model_shares_its_limit() {
             ALLOCATOR.reset_peak_usage();
             let mut run = within(limit);
             for batch in &batches {
-                run.forward_backward(&model, batch).expect("there is memory");
+                run.forward_backward(&model, batch, None).expect("there is memory");
                 let taken = ALLOCATOR.peak_usage() - from;
                 assert!(taken <= limit + BESIDES, "{readout:?}: {taken} of {limit}");
             }

@@ -1,41 +1,148 @@
-//! From the text of a cell to the cells of a model.
+//! From what a user says of a model, and the texts of its cells, to its stages.
 
 use std::collections::BTreeMap;
 
 use cellc_compiler::cell::Cell;
-use cellc_compiler::check::{Bindings, Checked, check, check_unit};
+use cellc_compiler::check::{Bindings, Checked, check_unit};
 use cellc_compiler::diagnostic::{Diagnostic, Source};
+use cellc_compiler::ir::graph::OutputRole;
 use cellc_compiler::syntax::ast::Place;
-use cellc_compiler::syntax::parse;
 use cellc_compiler::unit::{Faults, Unit};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::{Architecture, Readout};
+use crate::model::{Answers, Architecture, Feed, Interface, Readout, Reads, Stage};
 
-/// A model but for its symbols and classes, which come from the data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Blueprint {
-    /// What the text of the cell is called in diagnostics.
+/// How a sequence becomes one vector, where a model answers once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// What the last layer gives after the last step.
+    #[default]
+    Last,
+    /// The mean of what it gives.
+    Mean,
+    /// Of each element the largest.
+    Max,
+    /// The mean by learnt weights.
+    Attention,
+}
+
+/// What the layers of a model are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// The cell of the layers: one of the catalogue, or the path of a `.cell` file.
     pub cell: String,
-    /// The text of the cell that the layers are made of.
-    pub text: String,
-    /// What that text imports, and what is imported by this in turn.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub imports: Vec<Import>,
     /// How many layers there are.
     pub layers: usize,
     /// The cell's dimension `H` in every layer.
     pub hidden: usize,
-    /// The number of elements of a symbol's vector: `I` of the first layer.
+    /// How many numbers a symbol's vector has; of no meaning where numbers are read.
     pub embedding: usize,
-    /// The cell's other dimensions, those without a default and those that are to have another.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// The probability that a number on its way into a layer or into the head is left out while the
+    /// model is trained.
+    pub dropout: f64,
+    /// Whether every layer reads sequences also from their end.
+    pub bidirectional: bool,
+    /// Whether the layers from the second on add what they find to what they read.
+    pub residual: bool,
+    /// How a sequence becomes one vector, where the model answers once.
+    pub pooling: Pooling,
+    /// Whether the head's matrix is the embedding's.
+    pub tied: bool,
+    /// The cell's other dimensions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub dims: BTreeMap<String, usize>,
     /// The hyper-parameters that are not to have their defaults.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub hypers: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, f64>,
+    /// Layers that differ; if there are any, there are as many layers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layer: Vec<LayerConfig>,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            cell: "lstm".to_owned(),
+            layers: 1,
+            hidden: 64,
+            embedding: 32,
+            dropout: 0.0,
+            bidirectional: false,
+            residual: false,
+            pooling: Pooling::Last,
+            tied: false,
+            dims: BTreeMap::new(),
+            set: BTreeMap::new(),
+            layer: Vec::new(),
+        }
+    }
+}
+
+/// A layer that differs: what is left out is as in [`ModelConfig`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LayerConfig {
+    /// The cell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
+    /// Its dimension `H`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<usize>,
+    /// Whether it reads sequences also from their end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bidirectional: Option<bool>,
+    /// Whether it adds what it finds to what it reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residual: Option<bool>,
+    /// The cell's other dimensions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dims: Option<BTreeMap<String, usize>>,
+    /// Its hyper-parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<BTreeMap<String, f64>>,
+}
+
+/// What training makes small.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// The loss: a cell of the catalogue. If left out, `cross_entropy` of classes and
+    /// `squared_error` of numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The share of a class's probability that is spread over all classes, 0 to 1.
+    pub label_smoothing: f64,
+}
+
+/// A model but for what the task asks of it: what is kept of it beside its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blueprint {
+    /// What the layers are.
+    pub model: ModelConfig,
+    /// The loss.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// The texts of the cells that [`ModelConfig`] names.
+    pub cells: Vec<CellText>,
+}
+
+/// The text of a cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellText {
+    /// How the user names it.
+    pub name: String,
+    /// What the text is called in diagnostics.
+    pub file: String,
+    /// The text.
+    pub text: String,
+    /// What it imports, and what is imported by this in turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<Import>,
 }
 
 /// A text that another imports.
@@ -72,49 +179,45 @@ pub enum BlueprintError {
     /// A dimension is given that the layer has from its place in the model.
     #[error("`{0}` of a layer follows from its place in the model, and cannot be given")]
     Given(&'static str),
-    /// The catalogue lacks a cell that every model needs: a fault of the build.
-    #[error("internal error: the catalogue has no cell `{0}`")]
-    Catalogue(&'static str),
+    /// Settings that contradict each other, or the task.
+    #[error("{0}")]
+    Settings(String),
+    /// A text is not among those that were kept.
+    #[error("internal error: there is no text of cell `{0}`")]
+    Text(String),
 }
 
-impl Import {
-    /// All imports of a unit, as its texts have them.
-    pub fn of(unit: &Unit) -> Vec<Self> {
+impl CellText {
+    /// The texts of a unit that the user calls by a name.
+    pub fn new(name: impl Into<String>, unit: &Unit) -> Self {
+        let Source { name: file, text } = unit.sources[0].clone();
         let by_file = unit.files.iter().zip(&unit.targets).zip(&unit.sources);
         let imports = by_file.flat_map(|((file, targets), by)| {
             file.uses.iter().zip(targets).map(|(import, &target)| {
                 let Source { name, text } = unit.sources[target].clone();
-                Self { by: by.name.clone(), from: import.place.to_string(), name, text }
+                Import { by: by.name.clone(), from: import.place.to_string(), name, text }
             })
         });
-        imports.collect()
+        Self { name: name.into(), file, text, imports: imports.collect() }
     }
-}
 
-impl Blueprint {
-    /// The cells of a model over `symbols` symbols whose answers are of `classes` classes.
+    /// A cell of the catalogue.
     ///
     /// # Errors
-    /// If the texts have faults, or `I` and `H` are not among the cell's dimensions.
-    pub fn architecture(
-        &self,
-        symbols: usize,
-        classes: usize,
-        readout: Readout,
-    ) -> Result<Architecture, BlueprintError> {
-        let embedding = catalogue("embedding", &[("V", symbols), ("E", self.embedding)])?;
-        let mut layers = Vec::with_capacity(self.layers);
-        for i in 0..self.layers {
-            let width = if i == 0 { self.embedding } else { self.hidden };
-            layers.push(self.layer(width)?.cell);
-        }
-        let width = if self.layers == 0 { self.embedding } else { self.hidden };
-        let head = catalogue("linear", &[("I", width), ("O", classes)])?;
-        let loss = catalogue("cross_entropy", &[("C", classes)])?;
-        Ok(Architecture { embedding, layers, head, loss, readout })
+    /// If there is none of this name, or it has faults.
+    pub fn of_catalogue(name: &str) -> Result<Self, BlueprintError> {
+        let entry = cellc_cells::find(name).ok_or_else(|| BlueprintError::Text(name.to_owned()))?;
+        let mut resolve = |_: &Source, place: &Place| {
+            let library = cellc_cells::find_library(&place.to_string());
+            let library = library.map(|library| Source::new(library.name, library.source));
+            library.ok_or_else(|| "there is no library of this name".to_owned())
+        };
+        let source = Source::new(format!("{name}.cell"), entry.source);
+        let unit = Unit::load(source, &mut resolve).map_err(BlueprintError::Faults)?;
+        Ok(Self::new(name, &unit))
     }
 
-    /// The text of the cell with what it imports.
+    /// The text with what it imports.
     ///
     /// # Errors
     /// What is wrong with the form of the texts, or if an import was not kept.
@@ -125,19 +228,277 @@ impl Blueprint {
             let kept = kept.map(|kept| Source::new(&kept.name, &kept.text));
             kept.ok_or_else(|| "it was not kept with the cell".to_owned())
         };
-        Unit::load(Source::new(&self.cell, &self.text), &mut resolve)
+        Unit::load(Source::new(&self.file, &self.text), &mut resolve)
     }
 
-    /// What has a meaning in the text of the cell, but perhaps not the intended one.
+    fn check(&self, bindings: &Bindings) -> Result<Checked, BlueprintError> {
+        let unit = self.unit().map_err(BlueprintError::Faults)?;
+        check_unit(&unit, bindings).map_err(|diagnostics| {
+            BlueprintError::Faults(Faults { diagnostics, sources: unit.sources })
+        })
+    }
+}
+
+/// A layer with everything said.
+struct Layer<'a> {
+    cell: &'a str,
+    hidden: usize,
+    bidirectional: bool,
+    residual: Option<bool>,
+    dims: &'a BTreeMap<String, usize>,
+    set: &'a BTreeMap<String, f64>,
+}
+
+impl ModelConfig {
+    fn layers(&self) -> Vec<Layer<'_>> {
+        let common = Layer {
+            cell: &self.cell,
+            hidden: self.hidden,
+            bidirectional: self.bidirectional,
+            residual: None,
+            dims: &self.dims,
+            set: &self.set,
+        };
+        if self.layer.is_empty() {
+            return (0..self.layers).map(|_| Layer { ..common }).collect();
+        }
+        let layer = |own: &'_ LayerConfig| -> (Option<usize>, Option<bool>, Option<bool>) {
+            (own.hidden, own.bidirectional, own.residual)
+        };
+        let layers = self.layer.iter().map(|own| {
+            let (hidden, bidirectional, residual) = layer(own);
+            Layer {
+                cell: own.cell.as_deref().unwrap_or(common.cell),
+                hidden: hidden.unwrap_or(common.hidden),
+                bidirectional: bidirectional.unwrap_or(common.bidirectional),
+                residual,
+                dims: own.dims.as_ref().unwrap_or(common.dims),
+                set: own.set.as_ref().unwrap_or(common.set),
+            }
+        });
+        layers.collect()
+    }
+
+    /// The cells that are named, each once.
+    pub fn cell_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for layer in self.layers() {
+            if !names.contains(&layer.cell) {
+                names.push(layer.cell);
+            }
+        }
+        names
+    }
+}
+
+/// Stages as they are put together.
+struct Builder<'a> {
+    blueprint: &'a Blueprint,
+    interface: Interface,
+    stages: Vec<Stage>,
+}
+
+impl Builder<'_> {
+    fn push(&mut self, name: impl Into<String>, cell: Cell, feeds: Vec<Feed>) -> usize {
+        let (name, reverse, answers, shared) = (name.into(), false, false, None);
+        self.stages.push(Stage { name, cell, feeds, reverse, answers, shared });
+        self.stages.len() - 1
+    }
+
+    /// How wide the first outputs of stages are together.
+    fn width(&self, stages: &[usize]) -> usize {
+        let width = |&stage: &usize| {
+            let graph = &self.stages[stage].cell.graph;
+            let output = graph.outputs_of(OutputRole::Output).next();
+            output.map_or(0, |output| graph.ty(output.value).size())
+        };
+        stages.iter().map(width).sum()
+    }
+
+    fn dropout(&mut self, name: &str, from: Vec<usize>) -> Result<Vec<usize>, BlueprintError> {
+        let rate = self.blueprint.model.dropout;
+        if rate == 0.0 {
+            return Ok(from);
+        }
+        let cell = catalogue("dropout", &[("I", self.width(&from))], &[("rate", rate)])?;
+        Ok(vec![self.push(name, cell, vec![Feed::Stages(from)])])
+    }
+}
+
+impl Blueprint {
+    /// A model of cells of the catalogue.
+    ///
+    /// # Errors
+    /// If the catalogue lacks a cell that is named.
+    pub fn of_catalogue(model: ModelConfig) -> Result<Self, BlueprintError> {
+        let cells = model.cell_names().into_iter().map(CellText::of_catalogue);
+        Ok(Self { cells: cells.collect::<Result<_, _>>()?, model, loss: LossConfig::default() })
+    }
+
+    /// The stages of a model that does what a task asks.
+    ///
+    /// # Errors
+    /// If texts have faults, cells cannot be layers, or settings contradict each other.
+    pub fn architecture(&self, interface: Interface) -> Result<Architecture, BlueprintError> {
+        let model = &self.model;
+        let fault = |text: String| Err(BlueprintError::Settings(text));
+        if !(0.0..1.0).contains(&model.dropout) {
+            return fault(format!(
+                "dropout is a share from 0 up and below 1, not {}",
+                model.dropout
+            ));
+        }
+        let layers = model.layers();
+        let streams = interface.readout == Readout::Each && !interface.masked;
+        if streams && layers.iter().any(|layer| layer.bidirectional) {
+            return fault(
+                "a bidirectional layer would read the answers: this task predicts what comes next"
+                    .to_owned(),
+            );
+        }
+        let mut builder = Builder { blueprint: self, interface, stages: Vec::new() };
+        let mut top = match interface.reads {
+            Reads::Symbols(count) => {
+                let cell = catalogue("embedding", &[("V", count), ("E", model.embedding)], &[])?;
+                let embedding = vec![builder.push("embedding", cell, vec![Feed::Data])];
+                builder.dropout("embedding.dropout", embedding)?
+            }
+            Reads::Reals(_) => Vec::new(),
+        };
+        for (i, layer) in layers.iter().enumerate() {
+            top = self.layer(&mut builder, i, layer, top)?;
+            if i + 1 < layers.len() {
+                top = builder.dropout(&format!("layer{i}.dropout"), top)?;
+            }
+        }
+        self.head(builder, top)
+    }
+
+    fn layer(
+        &self,
+        builder: &mut Builder<'_>,
+        i: usize,
+        layer: &Layer<'_>,
+        below: Vec<usize>,
+    ) -> Result<Vec<usize>, BlueprintError> {
+        let (feed, width) = match (below.as_slice(), builder.interface.reads) {
+            ([], Reads::Reals(width)) => (Feed::Data, width),
+            _ => (Feed::Stages(below.clone()), builder.width(&below)),
+        };
+        let cell = self.cell(layer, width)?.cell;
+        let mut top = vec![builder.push(format!("layer{i}"), cell.clone(), vec![feed.clone()])];
+        if layer.bidirectional {
+            let reverse = builder.push(format!("layer{i}.reverse"), cell, vec![feed]);
+            builder.stages[reverse].reverse = true;
+            top.push(reverse);
+        }
+        let residual = layer.residual.unwrap_or(self.model.residual && i > 0);
+        if residual {
+            let own = builder.width(&top);
+            if own != width || below.is_empty() {
+                return Err(BlueprintError::Settings(format!(
+                    "layer {i} cannot be residual: it reads {width} numbers and gives {own}"
+                )));
+            }
+            let cell = catalogue("residual", &[("I", width)], &[])?;
+            let feeds = vec![Feed::Stages(below), Feed::Stages(top)];
+            top = vec![builder.push(format!("layer{i}.residual"), cell, feeds)];
+        }
+        Ok(top)
+    }
+
+    fn head(
+        &self,
+        mut builder: Builder<'_>,
+        mut top: Vec<usize>,
+    ) -> Result<Architecture, BlueprintError> {
+        let Interface { answers, readout, .. } = builder.interface;
+        let pool = match self.model.pooling {
+            _ if readout == Readout::Each => None,
+            Pooling::Last => None,
+            Pooling::Mean => Some("mean_pool"),
+            Pooling::Max => Some("max_pool"),
+            Pooling::Attention => Some("attention_pool"),
+        };
+        if let Some(pool) = pool {
+            let cell = catalogue(pool, &[("I", builder.width(&top))], &[])?;
+            top = vec![builder.push("pool", cell, vec![Feed::Stages(top)])];
+        }
+        let before = builder.stages.len();
+        top = builder.dropout("head.dropout", top)?;
+        let width = builder.width(&top);
+        let head = catalogue("linear", &[("I", width), ("O", answers.width())], &[])?;
+        let head = builder.push("head", head, vec![Feed::Stages(top)]);
+        if self.model.tied {
+            let Reads::Symbols(symbols) = builder.interface.reads else {
+                return Err(BlueprintError::Settings(
+                    "there is no embedding to tie the head to: the model reads numbers".to_owned(),
+                ));
+            };
+            let embedding = self.model.embedding;
+            if answers != Answers::Classes(symbols) || width != embedding {
+                return Err(BlueprintError::Settings(format!(
+                    "the head cannot be tied to the embedding: it maps {width} numbers to {} \
+                     scores, and the embedding {symbols} symbols to {embedding} numbers",
+                    answers.width()
+                )));
+            }
+            // The first params of both: `W` of `linear`, `table` of `embedding`.
+            builder.stages[head].shared = Some((0, 0, 0));
+        }
+        let loss = self.loss_cell(answers)?;
+        builder.push("loss", loss, vec![Feed::Stages(vec![head]), Feed::Targets]);
+        builder.stages[before..].iter_mut().for_each(|stage| stage.answers = true);
+        Ok(Architecture { stages: builder.stages, interface: builder.interface })
+    }
+
+    fn loss_cell(&self, answers: Answers) -> Result<Cell, BlueprintError> {
+        let smoothing = self.loss.label_smoothing;
+        let (known, dim): (&[&'static str], _) = match answers {
+            Answers::Classes(_) if smoothing > 0.0 => (&["smoothed_cross_entropy"], "C"),
+            Answers::Classes(_) => (&["cross_entropy"], "C"),
+            Answers::Reals(_) => (&["squared_error", "absolute_error", "huber"], "N"),
+        };
+        let name = match &self.loss.name {
+            None => known[0],
+            Some(_) if smoothing > 0.0 => known[0],
+            Some(name) => known.iter().copied().find(|known| known == name).ok_or_else(|| {
+                let (known, n) = (known.join("`, `"), answers.width());
+                let what = if dim == "C" { "classes" } else { "numbers" };
+                BlueprintError::Settings(format!(
+                    "there is no loss `{name}` of {n} {what}; take one of `{known}`"
+                ))
+            })?,
+        };
+        let sets: &[_] =
+            if name == "smoothed_cross_entropy" { &[("smoothing", smoothing)] } else { &[] };
+        catalogue(name, &[(dim, answers.width())], sets)
+    }
+
+    /// What has a meaning in the texts of the cells, but perhaps not the intended one, with the text
+    /// that it is of.
     ///
     /// # Errors
     /// As [`architecture`](Self::architecture).
-    pub fn warnings(&self) -> Result<Vec<Diagnostic>, BlueprintError> {
-        self.layer(self.embedding).map(|checked| checked.warnings)
+    pub fn warnings(&self) -> Result<Vec<(&CellText, Vec<Diagnostic>)>, BlueprintError> {
+        let mut all = Vec::new();
+        for layer in self.model.layers() {
+            let text = self.text(layer.cell)?;
+            if all.iter().all(|(seen, _): &(&CellText, _)| seen.name != text.name) {
+                all.push((text, self.cell(&layer, layer.hidden)?.warnings));
+            }
+        }
+        Ok(all)
     }
 
-    fn layer(&self, width: usize) -> Result<Checked, BlueprintError> {
-        let unit = self.unit().map_err(BlueprintError::Faults)?;
+    fn text(&self, name: &str) -> Result<&CellText, BlueprintError> {
+        let text = self.cells.iter().find(|text| text.name == name);
+        text.ok_or_else(|| BlueprintError::Text(name.to_owned()))
+    }
+
+    fn cell(&self, layer: &Layer<'_>, width: usize) -> Result<Checked, BlueprintError> {
+        let text = self.text(layer.cell)?;
+        let unit = text.unit().map_err(BlueprintError::Faults)?;
         if let Some(cell) = &unit.root().cell {
             let has = |name: &str| cell.dims.iter().any(|dim| dim.name.text == name);
             if !(has("I") && has("H")) {
@@ -147,48 +508,49 @@ impl Blueprint {
                 return Err(BlueprintError::Dims { cell: cell.name.text.clone(), found });
             }
         }
-        let mut dims = bind(&[("I", width), ("H", self.hidden)]);
-        if let Some(name) = ["I", "H"].into_iter().find(|name| self.dims.contains_key(*name)) {
+        if let Some(name) = ["I", "H"].into_iter().find(|name| layer.dims.contains_key(*name)) {
             return Err(BlueprintError::Given(name));
         }
-        dims.extend(self.dims.clone());
-        let hypers = self.hypers.clone().into_iter().collect();
-        let checked = check_unit(&unit, &Bindings { dims, hypers });
-        checked.map_err(|diagnostics| {
-            BlueprintError::Faults(Faults { diagnostics, sources: unit.sources })
-        })
+        let mut dims = bind(&[("I", width), ("H", layer.hidden)]);
+        dims.extend(layer.dims.clone());
+        let hypers = layer.set.clone().into_iter().collect();
+        text.check(&Bindings { dims, hypers })
     }
 }
 
-fn bind(dims: &[(&str, usize)]) -> Vec<(String, usize)> {
-    dims.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect()
+fn bind<T: Copy>(values: &[(&str, T)]) -> Vec<(String, T)> {
+    values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
 
-fn catalogue(name: &'static str, dims: &[(&str, usize)]) -> Result<Cell, BlueprintError> {
-    let entry = cellc_cells::find(name).ok_or(BlueprintError::Catalogue(name))?;
-    let source = Source::new(format!("{name}.cell"), entry.source);
-    let cell = parse(&source).and_then(|tree| check(&tree, &bind(dims)));
-    cell.map_err(|diagnostics| {
-        BlueprintError::Faults(Faults { diagnostics, sources: vec![source] })
-    })
+fn catalogue(
+    name: &str,
+    dims: &[(&str, usize)],
+    hypers: &[(&str, f64)],
+) -> Result<Cell, BlueprintError> {
+    let bindings = Bindings { dims: bind(dims), hypers: bind(hypers).into_iter().collect() };
+    Ok(CellText::of_catalogue(name)?.check(&bindings)?.cell)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::interface;
     use crate::model::Model;
     use cellc_runtime::program::Engine;
 
     fn blueprint(text: &str) -> Blueprint {
-        let text = text.to_owned();
-        Blueprint {
-            cell: "my.cell".into(),
-            text,
-            layers: 2,
-            hidden: 5,
-            embedding: 3,
-            ..Blueprint::default()
-        }
+        let cell = "my.cell".to_owned();
+        let libraries = cellc_cells::libraries().iter().map(|library| Import {
+            by: cell.clone(),
+            from: library.name.into(),
+            name: library.name.into(),
+            text: library.source.into(),
+        });
+        let (imports, text) = (libraries.collect(), text.to_owned());
+        let cells = vec![CellText { name: cell.clone(), file: cell.clone(), text, imports }];
+        let model =
+            ModelConfig { cell, layers: 2, hidden: 5, embedding: 3, ..ModelConfig::default() };
+        Blueprint { model, loss: LossConfig::default(), cells }
     }
 
     #[test]
@@ -197,15 +559,9 @@ mod tests {
             // A layer has one input; a projection's size must be given.
             let is_layer = !["cfc", "lstm_projection"].contains(&entry.name);
             if entry.kind == cellc_cells::Kind::Recurrent && is_layer {
-                let imports = cellc_cells::libraries().iter().map(|library| Import {
-                    by: "my.cell".into(),
-                    from: library.name.into(),
-                    name: library.name.into(),
-                    text: library.source.into(),
-                });
-                let blueprint = Blueprint { imports: imports.collect(), ..blueprint(entry.source) };
                 for readout in [Readout::Last, Readout::Each] {
-                    let made = blueprint.architecture(7, 4, readout).unwrap();
+                    let interface = Interface { resets: true, ..interface(7, 4, readout) };
+                    let made = blueprint(entry.source).architecture(interface).unwrap();
                     Model::<f32>::new(&made, Engine::default(), 1).unwrap();
                 }
             }
@@ -216,8 +572,9 @@ mod tests {
     fn other_dimensions_are_refused() {
         let text =
             "cell odd(N) {\n    input x: [N]\n    state h: [N]\n    next h = x\n    output h\n}";
+        let interface = interface(7, 4, Readout::Last);
         assert_eq!(
-            blueprint(text).architecture(7, 4, Readout::Last).unwrap_err().to_string(),
+            blueprint(text).architecture(interface).unwrap_err().to_string(),
             "cell `odd` cannot be a layer of a model: its dimensions are `N`; a layer has `I` \
              for the size of its input and `H` for that of its output: `cell odd(I, H)`"
         );
@@ -225,7 +582,8 @@ mod tests {
 
     #[test]
     fn faults_of_the_text_are_handed_on() {
-        let error = blueprint("cell broken(I, H) {").architecture(7, 4, Readout::Last).unwrap_err();
+        let broken = blueprint("cell broken(I, H) {");
+        let error = broken.architecture(interface(7, 4, Readout::Last)).unwrap_err();
         assert!(matches!(error, BlueprintError::Faults { .. }), "{error}");
     }
 }

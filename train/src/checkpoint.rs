@@ -1,18 +1,20 @@
-//! Checkpoints: a model's parameters and its optimiser's memory, as a safetensors file.
+//! Checkpoints: a model's parameters, and a training as it stands, as safetensors files.
 //!
-//! Tensors are f32, row-major, under the parameters' names; what the optimiser remembers stands
-//! under `optimizer.<moment>.<parameter>`. The one metadata entry, `cellc`, is JSON.
+//! Tensors are f32, row-major, under the parameters' names. Where a training is kept to be gone on
+//! with, what the optimiser remembers stands under `optimizer.<moment>.<parameter>`, and states that
+//! the next batch goes on from under `state.<stage>.<number>`. The one metadata entry, `cellc`, is
+//! JSON.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use cellc_runtime::files::PendingFile;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::{Model, Parameter};
-use crate::optimizer::Optimizer;
-use cellc_runtime::files::PendingFile;
+use crate::trainer::{Progress, Resumed, Snapshot};
 
 /// What a checkpoint says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,12 +23,15 @@ pub struct Metadata {
     pub format: u32,
     /// After how many steps of the training it was kept.
     pub step: u64,
-    /// How many steps the optimiser had taken.
-    pub optimizer_steps: u64,
+    /// A checksum (CRC-32) of all tensors, in the order of their names.
+    pub checksum: u32,
+    /// Of a training to be gone on with, where it stood and how many steps the optimiser had taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<(Progress, u64)>,
 }
 
 /// The layout that this version writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Why a file could not be kept or taken up.
 #[derive(Debug, Error)]
@@ -67,143 +72,224 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointErr
         .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
 }
 
-/// Keeps a model and its optimiser.
+/// Keeps a model.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn save(
-    path: &Path,
-    model: &Model<f32>,
-    optimizer: &Optimizer<f32>,
-    step: u64,
-) -> Result<(), CheckpointError> {
-    let parameters = model.parameters();
-    let mut tensors = Vec::new();
-    for (parameter, data) in parameters.iter().zip(model.params()) {
-        tensors.push((parameter.name.clone(), &parameter.shape, bytes(data)));
-    }
+pub fn save_model(path: &Path, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
+    let mut tensors = Tensors::default();
+    tensors.push_params(model);
+    tensors.write(path, Metadata { format: FORMAT, step, checksum: 0, training: None })
+}
+
+/// Keeps a training as it stands.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_training(path: &Path, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
+    let Snapshot { model, optimizer, states, progress } = snapshot;
+    let mut tensors = Tensors::default();
+    tensors.push_params(model);
     for (i, moment) in optimizer.moments().iter().enumerate() {
-        for (parameter, data) in parameters.iter().zip(moment) {
-            tensors.push((moment_name(i, parameter), &parameter.shape, bytes(data)));
+        for (parameter, data) in model.parameters().iter().zip(moment) {
+            tensors.push(moment_name(i, parameter), parameter.shape.clone(), data);
         }
     }
-    let damaged = |error: SafeTensorError| CheckpointError::Damaged {
-        path: path.to_owned(),
-        fault: error.to_string(),
-    };
-    let mut views = Vec::new();
-    for (name, shape, data) in &tensors {
-        let view = TensorView::new(Dtype::F32, (*shape).clone(), data).map_err(damaged)?;
-        views.push((name.as_str(), view));
+    for (stage, states) in states.iter().enumerate() {
+        for (i, state) in states.iter().enumerate() {
+            tensors.push(state_name(stage, i), vec![state.len()], state);
+        }
     }
-    let metadata = Metadata { format: FORMAT, step, optimizer_steps: optimizer.steps() };
-    let metadata = serde_json::to_string(&metadata).unwrap_or_default();
-    // A single entry: the order of several would depend on their hashes.
-    let metadata = HashMap::from([("cellc".to_owned(), metadata)]);
-    let bytes = serialize(views, Some(metadata)).map_err(damaged)?;
-    write_whole(path, &bytes)
+    let training = Some(((*progress).clone(), optimizer.steps()));
+    tensors.write(path, Metadata { format: FORMAT, step: progress.step, checksum: 0, training })
+}
+
+/// Tensors to be written, each with its name and shape.
+#[derive(Default)]
+struct Tensors(Vec<(String, Vec<usize>, Vec<u8>)>);
+
+impl Tensors {
+    fn push(&mut self, name: String, shape: Vec<usize>, data: &[f32]) {
+        self.0.push((name, shape, data.iter().flat_map(|x| x.to_le_bytes()).collect()));
+    }
+
+    fn push_params(&mut self, model: &Model<f32>) {
+        for (parameter, data) in model.parameters().into_iter().zip(model.params()) {
+            self.push(parameter.name, parameter.shape, data);
+        }
+    }
+
+    fn write(mut self, path: &Path, mut metadata: Metadata) -> Result<(), CheckpointError> {
+        self.0.sort();
+        metadata.checksum = checksum(self.0.iter().map(|(_, _, data)| data.as_slice()));
+        let damaged = |error: SafeTensorError| CheckpointError::Damaged {
+            path: path.to_owned(),
+            fault: error.to_string(),
+        };
+        let mut views = Vec::new();
+        for (name, shape, data) in &self.0 {
+            let view = TensorView::new(Dtype::F32, shape.clone(), data).map_err(damaged)?;
+            views.push((name.as_str(), view));
+        }
+        let metadata = serde_json::to_string(&metadata).unwrap_or_default();
+        // A single entry: the order of several would depend on their hashes.
+        let metadata = HashMap::from([("cellc".to_owned(), metadata)]);
+        let bytes = serialize(views, Some(metadata)).map_err(damaged)?;
+        write_whole(path, &bytes)
+    }
+}
+
+fn checksum<'a>(tensors: impl Iterator<Item = &'a [u8]>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    tensors.for_each(|data| hasher.update(data));
+    hasher.finalize()
 }
 
 fn moment_name(moment: usize, parameter: &Parameter) -> String {
     format!("optimizer.{moment}.{}", parameter.name)
 }
 
-fn bytes(data: &[f32]) -> Vec<u8> {
-    data.iter().flat_map(|x| x.to_le_bytes()).collect()
+fn state_name(stage: usize, state: usize) -> String {
+    format!("state.{stage}.{state}")
 }
 
 /// Takes up a model's parameters.
 ///
 /// # Errors
 /// If the file is not there, damaged, or of another model; the model is then unchanged.
-pub fn load(path: &Path, model: &mut Model<f32>) -> Result<Metadata, CheckpointError> {
-    read(path, model, None)
+pub fn load_model(path: &Path, model: &mut Model<f32>) -> Result<Metadata, CheckpointError> {
+    let bytes = read(path)?;
+    let file = Checkpoint::parse(path, &bytes)?;
+    let params = file.params(model)?;
+    model.update(|own| {
+        own.iter_mut().zip(&params).for_each(|(own, param)| own.copy_from_slice(param));
+    });
+    Ok(file.metadata)
 }
 
-/// Takes up a model's parameters and its optimiser's memory.
+/// Reads a training to be gone on with, of a model of this architecture and of an optimiser with so
+/// many moments. Its best model is kept elsewhere.
 ///
 /// # Errors
-/// If the file is not there, damaged, or of another model or optimiser; both are then unchanged.
-pub fn resume(
+/// If the file is not there, damaged, or of another training.
+pub fn load_training(
     path: &Path,
-    model: &mut Model<f32>,
-    optimizer: &mut Optimizer<f32>,
-) -> Result<Metadata, CheckpointError> {
-    read(path, model, Some(optimizer))
-}
-
-fn read(
-    path: &Path,
-    model: &mut Model<f32>,
-    optimizer: Option<&mut Optimizer<f32>>,
-) -> Result<Metadata, CheckpointError> {
-    let file = std::fs::read(path)
-        .map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
-    let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
-    let foreign = |error: SafeTensorError| {
-        damaged(format!("the file is damaged or no safetensors file ({error})"))
+    model: &Model<f32>,
+    moments: usize,
+) -> Result<Resumed, CheckpointError> {
+    let bytes = read(path)?;
+    let file = Checkpoint::parse(path, &bytes)?;
+    let params = file.params(model)?;
+    let Some((progress, steps)) = file.metadata.training.clone() else {
+        return Err(file.damaged("it holds a model alone, not a training".to_owned()));
     };
-    let tensors = SafeTensors::deserialize(&file).map_err(foreign)?;
-    let (_, header) = SafeTensors::read_metadata(&file).map_err(foreign)?;
-    let metadata = header.metadata().as_ref().and_then(|entries| entries.get("cellc"));
-    let metadata = metadata.ok_or_else(|| {
-        damaged("the file is no checkpoint of cellc: its metadata lack it".into())
-    })?;
-    let metadata: Metadata = serde_json::from_str(metadata)
-        .map_err(|error| damaged(format!("its metadata are broken: {error}")))?;
-    if metadata.format != FORMAT {
-        let found = metadata.format;
-        return Err(damaged(format!("its format is {found}; this program reads {FORMAT}")));
-    }
-    let parameters = model.parameters();
-    let known = |name: &str| {
-        name.starts_with("optimizer.") || parameters.iter().any(|parameter| parameter.name == name)
-    };
-    let mut names = tensors.names();
-    names.sort_unstable();
-    if let Some(name) = names.into_iter().find(|name| !known(name)) {
-        return Err(damaged(format!("tensor `{name}` is no parameter of the model")));
-    }
-    let tensor = |name: &str, parameter: &Parameter| {
-        numbers(&tensors, name, &parameter.shape).map_err(damaged)
-    };
-    let params = parameters.iter().map(|parameter| tensor(&parameter.name, parameter));
-    let params = params.collect::<Result<Vec<_>, _>>()?;
-    if let Some(optimizer) = optimizer {
-        let moment = |i| {
-            parameters
-                .iter()
-                .map(|parameter| tensor(&moment_name(i, parameter), parameter))
-                .collect()
+    let moment = |i| -> Result<Vec<_>, CheckpointError> {
+        let tensor = |parameter: &Parameter| {
+            file.tensor(&moment_name(i, parameter), Some(parameter.shape.as_slice()))
         };
-        let moments = (0..optimizer.moments().len()).map(moment).collect::<Result<Vec<_>, _>>()?;
-        optimizer.restore(metadata.optimizer_steps, moments);
+        model.parameters().iter().map(tensor).collect()
+    };
+    let moments = (0..moments).map(moment).collect::<Result<_, _>>()?;
+    let mut states = Vec::new();
+    for (stage, sizes) in model.state_counts().into_iter().enumerate() {
+        let state = |i| file.tensor(&state_name(stage, i), None);
+        states.push((0..sizes).map(state).collect::<Result<_, _>>()?);
     }
-    for (param, data) in model.params_mut().into_iter().zip(params) {
-        param.copy_from_slice(&data);
-    }
-    Ok(metadata)
+    let (optimizer, best) = ((steps, moments), Vec::new());
+    Ok(Resumed { params, best, optimizer, states, progress })
 }
 
-fn numbers(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-    let tensor =
-        tensors.tensor(name).map_err(|_| format!("tensor `{name}` {shape:?} is missing"))?;
-    if tensor.dtype() != Dtype::F32 {
-        return Err(format!("tensor `{name}` is {:?}; it must be F32", tensor.dtype()));
+fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
+}
+
+/// A file whose form is right.
+struct Checkpoint<'a> {
+    path: &'a Path,
+    tensors: SafeTensors<'a>,
+    metadata: Metadata,
+}
+
+impl<'a> Checkpoint<'a> {
+    fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self, CheckpointError> {
+        let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
+        let foreign = |error: SafeTensorError| {
+            damaged(format!("the file is damaged or no safetensors file ({error})"))
+        };
+        let tensors = SafeTensors::deserialize(bytes).map_err(foreign)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
+        let metadata = header.metadata().as_ref().and_then(|entries| entries.get("cellc"));
+        let metadata = metadata.ok_or_else(|| {
+            damaged("the file is no checkpoint of cellc: its metadata lack it".into())
+        })?;
+        let format: Format = serde_json::from_str(metadata)
+            .map_err(|error| damaged(format!("its metadata are broken: {error}")))?;
+        if format.format != FORMAT {
+            let found = format.format;
+            return Err(damaged(format!("its format is {found}; this program reads {FORMAT}")));
+        }
+        let metadata: Metadata = serde_json::from_str(metadata)
+            .map_err(|error| damaged(format!("its metadata are broken: {error}")))?;
+        let mut names = tensors.names();
+        names.sort_unstable();
+        let data = names.iter().filter_map(|name| tensors.tensor(name).ok());
+        let data: Vec<&[u8]> = data.map(|tensor| tensor.data()).collect();
+        if checksum(data.into_iter()) != metadata.checksum {
+            return Err(damaged("the file is damaged: its checksum is wrong".to_owned()));
+        }
+        Ok(Self { path, tensors, metadata })
     }
-    if tensor.shape() != shape {
-        return Err(format!("tensor `{name}` is {:?}; it must be {shape:?}", tensor.shape()));
+
+    fn damaged(&self, fault: String) -> CheckpointError {
+        CheckpointError::Damaged { path: self.path.to_owned(), fault }
     }
-    let (words, _) = tensor.data().as_chunks::<4>();
-    Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+
+    fn params(&self, model: &Model<f32>) -> Result<Vec<Vec<f32>>, CheckpointError> {
+        let parameters = model.parameters();
+        let known = |name: &str| {
+            ["optimizer.", "state."].iter().any(|kind| name.starts_with(kind))
+                || parameters.iter().any(|parameter| parameter.name == name)
+        };
+        let mut names = self.tensors.names();
+        names.sort_unstable();
+        if let Some(name) = names.into_iter().find(|name| !known(name)) {
+            return Err(self.damaged(format!("tensor `{name}` is no parameter of the model")));
+        }
+        let tensor =
+            |parameter: &Parameter| self.tensor(&parameter.name, Some(parameter.shape.as_slice()));
+        parameters.iter().map(tensor).collect()
+    }
+
+    fn tensor(&self, name: &str, shape: Option<&[usize]>) -> Result<Vec<f32>, CheckpointError> {
+        let Ok(tensor) = self.tensors.tensor(name) else {
+            let shape = shape.map_or_else(String::new, |shape| format!(" {shape:?}"));
+            return Err(self.damaged(format!("tensor `{name}`{shape} is missing")));
+        };
+        if tensor.dtype() != Dtype::F32 {
+            let found = tensor.dtype();
+            return Err(self.damaged(format!("tensor `{name}` is {found:?}; it must be F32")));
+        }
+        if let Some(shape) = shape.filter(|shape| tensor.shape() != *shape) {
+            let found = tensor.shape();
+            return Err(self.damaged(format!("tensor `{name}` is {found:?}; it must be {shape:?}")));
+        }
+        let (words, _) = tensor.data().as_chunks::<4>();
+        Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+    }
+}
+
+/// The part of the metadata that every version has.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixtures::architecture;
-    use crate::model::Readout;
-    use crate::optimizer::Method;
+    use crate::model::{Readout, Score, States};
+    use crate::optimizer::{Method, Optimizer};
     use cellc_runtime::program::Engine;
 
     fn model(symbols: usize, seed: u64) -> Model<f32> {
@@ -216,31 +302,50 @@ mod tests {
         Optimizer::new(method, 0.0, &sizes)
     }
 
+    fn progress() -> Progress {
+        let best = Some((10, Score { loss: 0.1 + 0.2, count: 3, ..Score::default() }));
+        Progress { step: 17, epoch: 2, batch: 5, best, seconds: 1.5 }
+    }
+
+    /// States of the two layers, one of which has two.
+    fn states() -> States<f32> {
+        let two = vec![vec![0.5; 8], vec![-1.0; 8]];
+        vec![Vec::new(), two.clone(), two, Vec::new(), Vec::new()]
+    }
+
     fn saved(folder: &tempfile::TempDir) -> (PathBuf, Model<f32>, Optimizer<f32>) {
-        let path = folder.path().join("model.safetensors");
+        let path = folder.path().join("last.safetensors");
         let mut model = model(6, 1);
         let mut optimizer = optimizer(&model, Method::ADAM);
         let gradients: Vec<Vec<f32>> = model.params().iter().map(|p| p.to_vec()).collect();
         let gradients: Vec<&[f32]> = gradients.iter().map(Vec::as_slice).collect();
-        optimizer.step(&mut model.params_mut(), &gradients, 0.1, 1.0);
-        save(&path, &model, &optimizer, 17).unwrap();
+        model.update(|params| optimizer.step(params, &gradients, 0.1, 1.0));
+        let (states, progress) = (states(), progress());
+        let snapshot =
+            Snapshot { model: &model, optimizer: &optimizer, states: &states, progress: &progress };
+        save_training(&path, &snapshot).unwrap();
         (path, model, optimizer)
     }
 
     #[test]
     fn what_is_kept_comes_back_bit_by_bit() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, kept, kept_optimizer) = saved(&folder);
+        let (path, kept, optimizer) = saved(&folder);
         let mut other = model(6, 2);
-        let mut other_optimizer = optimizer(&other, Method::ADAM);
+        let resumed = load_training(&path, &other, 2).unwrap();
+        assert_eq!(resumed.params, kept.params());
+        assert_eq!(resumed.optimizer, (1, optimizer.moments().to_vec()));
+        assert_eq!((resumed.states, resumed.progress), (states(), progress()));
         assert_ne!(kept.params(), other.params());
-        let metadata = resume(&path, &mut other, &mut other_optimizer).unwrap();
-        assert_eq!(metadata, Metadata { format: FORMAT, step: 17, optimizer_steps: 1 });
+        assert_eq!(load_model(&path, &mut other).unwrap().step, 17);
         assert_eq!(kept.params(), other.params());
-        assert_eq!(kept_optimizer, other_optimizer);
-        let again = folder.path().join("again");
-        save(&again, &other, &other_optimizer, 17).unwrap();
-        assert_eq!(std::fs::read(path).unwrap(), std::fs::read(again).unwrap());
+        let alone = folder.path().join("model.safetensors");
+        save_model(&alone, &kept, 17).unwrap();
+        let mut third = model(6, 3);
+        load_model(&alone, &mut third).unwrap();
+        assert_eq!(kept.params(), third.params());
+        let error = load_training(&alone, &third, 2).unwrap_err().to_string();
+        assert!(error.ends_with("it holds a model alone, not a training"), "{error}");
         let left = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 2, "a temporary file is left behind");
     }
@@ -253,8 +358,10 @@ mod tests {
         change(&mut bytes);
         std::fs::write(&path, bytes).unwrap();
         let before: Vec<Vec<f32>> = into.params().iter().map(|p| p.to_vec()).collect();
-        let error = load(&path, into).unwrap_err().to_string();
+        let error = load_model(&path, into).unwrap_err().to_string();
         assert!(into.params().iter().zip(before).all(|(a, b)| *a == b), "the model was changed");
+        let training = load_training(&path, into, 2).unwrap_err().to_string();
+        assert_eq!(training, error);
         error.replace(path.to_str().unwrap(), "FILE")
     }
 
@@ -274,6 +381,11 @@ mod tests {
         }
         let error = refused(|bytes| bytes[3] = 0xff, &mut model(6, 1));
         assert!(error.starts_with(damaged), "{error}");
+        let flip = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
+        assert_eq!(
+            refused(flip, &mut model(6, 1)),
+            "FILE: the file is damaged: its checksum is wrong"
+        );
         assert_eq!(
             refused(|_| (), &mut model(9, 1)),
             "FILE: tensor `embedding.table` is [6, 3]; it must be [9, 3]"
@@ -286,29 +398,23 @@ mod tests {
             refused(replace("\"cellc\"", "\"other\""), &mut model(6, 1)),
             "FILE: the file is no checkpoint of cellc: its metadata lack it"
         );
-        let error = refused(replace("format\\\":1", "format\\\":7"), &mut model(6, 1));
-        assert_eq!(error, "FILE: its format is 7; this program reads 1");
+        let error = refused(replace("format\\\":2", "format\\\":7"), &mut model(6, 1));
+        assert_eq!(error, "FILE: its format is 7; this program reads 2");
     }
 
     #[test]
     fn what_the_optimizer_needs_must_be_there() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("model.safetensors");
-        let mut model = model(6, 1);
-        save(&path, &model, &optimizer(&model, Method::Sgd), 1).unwrap();
-        let mut adam = optimizer(&model, Method::ADAM);
-        let error = resume(&path, &mut model, &mut adam).unwrap_err().to_string();
-        assert!(
-            error.ends_with("tensor `optimizer.0.embedding.table` [6, 3] is missing"),
-            "{error}"
-        );
+        let (path, model, _) = saved(&folder);
+        let error = load_training(&path, &model, 3).unwrap_err().to_string();
+        let missing = "tensor `optimizer.2.embedding.table` [6, 3] is missing";
+        assert!(error.ends_with(missing), "{error}");
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_is_named() {
-        let model = model(6, 1);
         let path = Path::new("not/there/model.safetensors");
-        let error = save(path, &model, &optimizer(&model, Method::Sgd), 1).unwrap_err();
+        let error = save_model(path, &model(6, 1), 1).unwrap_err();
         assert!(error.to_string().starts_with("cannot write not/there/model.safetensors: "));
     }
 }

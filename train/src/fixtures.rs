@@ -4,7 +4,7 @@ use cellc_compiler::cell::{Cell, Initial, Initializer};
 use cellc_compiler::ir::op::Role;
 use cellc_compiler::ir::text::parse;
 
-use crate::model::{Architecture, Readout};
+use crate::model::{Answers, Architecture, Feed, Interface, Readout, Reads, Stage};
 
 /// A cell whose parameters are drawn uniformly.
 pub(crate) fn cell(text: &str) -> Cell {
@@ -75,13 +75,34 @@ pub(crate) fn cross_entropy(classes: usize) -> Cell {
     ))
 }
 
+/// What a task of symbols and classes asks.
+pub(crate) fn interface(symbols: usize, classes: usize, readout: Readout) -> Interface {
+    Interface {
+        reads: Reads::Symbols(symbols),
+        answers: Answers::Classes(classes),
+        readout,
+        masked: readout == Readout::Last,
+        resets: false,
+    }
+}
+
 /// Two layers between an embedding and a softmax.
 pub(crate) fn architecture(symbols: usize, classes: usize, readout: Readout) -> Architecture {
-    Architecture {
-        embedding: embedding(symbols, 3),
-        layers: vec![rnn(3, 4), rnn(4, 5)],
-        head: linear(5, classes),
-        loss: cross_entropy(classes),
-        readout,
-    }
+    let stage = |name: &str, cell: Cell, feeds: Vec<Feed>, answers: bool| Stage {
+        name: name.to_owned(),
+        cell,
+        feeds,
+        reverse: false,
+        answers,
+        shared: None,
+    };
+    let after = |stage| vec![Feed::Stages(vec![stage])];
+    let stages = vec![
+        stage("embedding", embedding(symbols, 3), vec![Feed::Data], false),
+        stage("layer0", rnn(3, 4), after(0), false),
+        stage("layer1", rnn(4, 5), after(1), false),
+        stage("head", linear(5, classes), after(2), true),
+        stage("loss", cross_entropy(classes), vec![Feed::Stages(vec![3]), Feed::Targets], true),
+    ];
+    Architecture { stages, interface: interface(symbols, classes, readout) }
 }

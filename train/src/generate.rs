@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::batch::{Batch, IGNORED};
+use crate::batch::{Batch, Data, IGNORED, Targets};
 use crate::model::{Model, ModelRun};
 use crate::task::vocabulary::Vocabulary;
 use cellc_runtime::sequence::{Extent, RunError};
@@ -40,8 +40,8 @@ impl<'m> Generator<'m> {
     pub fn new(model: &'m Model<f32>, sampling: Sampling) -> Self {
         let batch = Batch {
             extent: Extent { steps: 1, batch: 1 },
-            symbols: vec![Vocabulary::UNKNOWN],
-            targets: vec![IGNORED],
+            data: Data::Symbols(vec![Vocabulary::UNKNOWN]),
+            targets: Targets::Classes(vec![IGNORED]),
             ..Batch::default()
         };
         let rng = ChaCha8Rng::seed_from_u64(sampling.seed);
@@ -53,7 +53,7 @@ impl<'m> Generator<'m> {
     /// # Errors
     /// If the model does not know the symbol.
     pub fn read(&mut self, symbol: u32) -> Result<(), RunError> {
-        self.batch.symbols[0] = symbol;
+        self.batch.data = Data::Symbols(vec![symbol]);
         self.run.forward(self.model, &self.batch)?;
         self.batch.continues = true;
         Ok(())

@@ -2,39 +2,48 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `config.json` | the task, the model with its cell's text and what that imports, the settings |
-//! | `vocabulary.json` | the symbols and, of a classifier, the labels |
-//! | `model.safetensors` | the parameters and the optimiser's memory ([`checkpoint`]) |
+//! | `experiment.toml` | what the training was started with, as resolved: it can be started again |
+//! | `model.json` | what it takes to use the model: its cells' texts, symbols, labels |
+//! | `model.safetensors` | the parameters of the best model so far ([`checkpoint`]) |
+//! | `last.safetensors` | the training as it stands, to be gone on with |
 //! | `metrics.jsonl` | the course of the training, one JSON object a line |
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::blueprint::Blueprint;
 use crate::checkpoint::{self, CheckpointError, write_whole};
-use crate::model::Model;
-use crate::optimizer::Optimizer;
-use crate::task::Part;
-use crate::task::config::{TaskConfig, Words};
-use crate::trainer::{Evaluation, Settings, Step};
+use crate::experiment::{Experiment, Ready};
+use crate::model::{Interface, Model};
+use crate::task::{self, Codec, Goal, Part};
+use crate::trainer::{Evaluation, Resumed, Snapshot, Step};
 
-/// Everything a training was started with.
+/// What it takes to use a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct Kept {
     /// The version of this layout, [`checkpoint::FORMAT`].
     pub format: u32,
-    /// The task.
-    pub task: TaskConfig,
+    /// The kind of its task.
+    pub task: String,
+    /// How data become batches, and answers something to be read.
+    pub codec: Value,
     /// The model.
-    pub model: Blueprint,
-    /// The training.
-    pub training: Settings,
+    pub blueprint: Blueprint,
+}
+
+impl Kept {
+    /// What is kept of an experiment.
+    pub fn of(ready: &Ready) -> Self {
+        let task = ready.experiment.kind().map_or("", |kind| kind.name).to_owned();
+        let (codec, blueprint) = (ready.loaded.codec.kept(), ready.blueprint.clone());
+        Self { format: checkpoint::FORMAT, task, codec, blueprint }
+    }
 }
 
 /// A folder that a training is kept in.
@@ -54,17 +63,47 @@ impl RunFolder {
     ///
     /// # Errors
     /// If there is a run already, or the folder cannot be written to.
-    pub fn create(path: &Path, config: &Config, words: &Words) -> Result<Self, CheckpointError> {
-        if path.join("config.json").exists() {
-            let fault = "the folder holds a run already; name another, or remove it".to_owned();
-            return Err(CheckpointError::Damaged { path: path.to_owned(), fault });
+    pub fn create(
+        path: &Path,
+        experiment: &Experiment,
+        kept: &Kept,
+    ) -> Result<Self, CheckpointError> {
+        let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
+        if path.join("model.json").exists() {
+            return Err(damaged(
+                "the folder holds a run already; go on with it (--resume), name another, or \
+                 remove it"
+                    .to_owned(),
+            ));
         }
         std::fs::create_dir_all(path).map_err(cannot_write(path))?;
         let metrics = path.join("metrics.jsonl");
         let metrics = File::create(&metrics).map_err(cannot_write(&metrics))?;
-        write_json(&path.join("vocabulary.json"), words)?;
-        write_json(&path.join("config.json"), config)?;
+        let text = toml::to_string(experiment).map_err(|error| damaged(error.to_string()))?;
+        write_whole(&path.join("experiment.toml"), text.as_bytes())?;
+        write_json(&path.join("model.json"), kept)?;
         Ok(Self { path: path.to_owned(), metrics })
+    }
+
+    /// Goes on with a run after a step: what was noted of later ones is dropped.
+    ///
+    /// # Errors
+    /// If its files cannot be read or written.
+    pub fn reopen(path: &Path, step: u64) -> Result<Self, CheckpointError> {
+        let metrics = path.join("metrics.jsonl");
+        let text = match std::fs::read_to_string(&metrics) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(CheckpointError::Read { path: metrics, source }),
+        };
+        let is_kept = |line: &&str| {
+            let value: Option<Value> = serde_json::from_str(line).ok();
+            value.and_then(|value| value["step"].as_u64()).is_some_and(|noted| noted <= step)
+        };
+        let lines: String = text.lines().filter(is_kept).flat_map(|line| [line, "\n"]).collect();
+        write_whole(&metrics, lines.as_bytes())?;
+        let open = OpenOptions::new().append(true).open(&metrics);
+        Ok(Self { path: path.to_owned(), metrics: open.map_err(cannot_write(&metrics))? })
     }
 
     /// Where it is.
@@ -94,11 +133,15 @@ impl RunFolder {
     pub fn note_evaluation(
         &mut self,
         evaluation: &Evaluation,
-        labels: bool,
+        goal: Goal,
     ) -> Result<(), CheckpointError> {
         let mut score = json!({ "loss": evaluation.score.mean_loss() });
-        if labels {
+        if goal == Goal::Accuracy {
             score["accuracy"] = json!(evaluation.score.accuracy());
+        }
+        if evaluation.score.numbers > 0 {
+            score["mean_absolute_error"] = json!(evaluation.score.mean_absolute_error());
+            score["mean_squared_error"] = json!(evaluation.score.mean_squared_error());
         }
         let part = match evaluation.part {
             Part::Validation => "validation",
@@ -108,33 +151,36 @@ impl RunFolder {
         self.note(&json!({ "step": evaluation.step, part: score, "seconds": seconds }))
     }
 
-    fn note(&mut self, line: &serde_json::Value) -> Result<(), CheckpointError> {
-        let written = writeln!(self.metrics, "{line}");
+    fn note(&mut self, line: &Value) -> Result<(), CheckpointError> {
+        let written = self.metrics.write_all(format!("{line}\n").as_bytes());
         written.map_err(cannot_write(&self.path.join("metrics.jsonl")))
     }
 
-    /// Keeps the model and its optimiser in place of those of before.
+    /// Keeps the best model in place of that of before.
     ///
     /// # Errors
-    /// If they cannot be written.
-    pub fn save(
-        &self,
-        model: &Model<f32>,
-        optimizer: &Optimizer<f32>,
-        step: u64,
-    ) -> Result<(), CheckpointError> {
-        checkpoint::save(&self.path.join("model.safetensors"), model, optimizer, step)
+    /// If it cannot be written.
+    pub fn save_model(&self, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
+        checkpoint::save_model(&self.path.join("model.safetensors"), model, step)
+    }
+
+    /// Keeps the training as it stands in place of what it was before.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save_training(&self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
+        checkpoint::save_training(&self.path.join("last.safetensors"), snapshot)
     }
 }
 
-/// A run that was kept: what it was started with.
-#[derive(Clone, Debug, PartialEq)]
+/// A run that was kept.
+#[derive(Debug)]
 pub struct KeptRun {
     path: PathBuf,
     /// What it was started with.
-    pub config: Config,
-    /// What its model reads and answers.
-    pub words: Words,
+    pub experiment: Experiment,
+    /// What it takes to use its model.
+    pub kept: Kept,
 }
 
 impl KeptRun {
@@ -149,30 +195,84 @@ impl KeptRun {
         if !path.exists() {
             return damaged("there is no such run folder");
         }
-        if !path.join("config.json").exists() {
-            return damaged("this is no run folder: it has no `config.json`");
+        if !path.join("model.json").exists() {
+            return damaged("this is no run folder: it has no `model.json`");
         }
-        let config: Config = read_json(&path.join("config.json"))?;
-        if config.format != checkpoint::FORMAT {
-            let (found, known) = (config.format, checkpoint::FORMAT);
+        let value: Value = read_json(&path.join("model.json"))?;
+        let (found, known) = (value["format"].as_u64(), checkpoint::FORMAT);
+        if found != Some(known.into()) {
+            let found = found.map_or_else(|| "not said".to_owned(), |found| found.to_string());
             return damaged(&format!("the run's format is {found}; this program reads {known}"));
         }
-        let words = read_json(&path.join("vocabulary.json"))?;
-        Ok(Self { path: path.to_owned(), config, words })
+        let kept: Kept = serde_json::from_value(value).map_err(broken(&path.join("model.json")))?;
+        let file = path.join("experiment.toml");
+        let text = std::fs::read_to_string(&file)
+            .map_err(|source| CheckpointError::Read { path: file.clone(), source })?;
+        let experiment = toml::from_str(&text).map_err(broken(&file))?;
+        Ok(Self { path: path.to_owned(), experiment, kept })
     }
 
-    /// Takes up its model, which must be of its blueprint and words.
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How data become batches for its model.
+    ///
+    /// # Errors
+    /// If what was kept of it is damaged, or of a task that this program does not have.
+    pub fn codec(&self) -> Result<Box<dyn Codec>, CheckpointError> {
+        let path = self.path.join("model.json");
+        let Some(kind) = task::find(&self.kept.task) else {
+            let fault = format!("this program has no task `{}`", self.kept.task);
+            return Err(CheckpointError::Damaged { path, fault });
+        };
+        (kind.codec)(self.kept.codec.clone()).map_err(broken(&path))
+    }
+
+    /// Takes up its best model, which must be of its blueprint and codec.
     ///
     /// # Errors
     /// If the checkpoint is missing, damaged or of another model.
     pub fn load(&self, model: &mut Model<f32>) -> Result<checkpoint::Metadata, CheckpointError> {
-        let path = self.path.join("model.safetensors");
-        if !path.exists() {
-            let fault = "there is no checkpoint yet: the training was stopped before the first";
-            return Err(CheckpointError::Damaged { path, fault: fault.to_owned() });
-        }
-        checkpoint::load(&path, model)
+        checkpoint::load_model(&self.there("model.safetensors")?, model)
     }
+
+    /// Reads the training as it stood, to be gone on with. `None` if it was stopped before it was
+    /// kept for the first time.
+    ///
+    /// # Errors
+    /// If a checkpoint is damaged or of another model.
+    pub fn resume(&self, model: &Model<f32>) -> Result<Option<Resumed>, CheckpointError> {
+        let path = self.path.join("last.safetensors");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let moments = self.experiment.training.optimizer.moments();
+        checkpoint::load_training(&path, model, moments).map(Some)
+    }
+
+    fn there(&self, file: &str) -> Result<PathBuf, CheckpointError> {
+        let path = self.path.join(file);
+        if path.exists() {
+            return Ok(path);
+        }
+        let fault = "there is no checkpoint yet: the training was stopped before the first";
+        Err(CheckpointError::Damaged { path, fault: fault.to_owned() })
+    }
+
+    /// What the task asks of its model.
+    ///
+    /// # Errors
+    /// As [`codec`](Self::codec).
+    pub fn interface(&self) -> Result<Interface, CheckpointError> {
+        Ok(self.codec()?.interface())
+    }
+}
+
+fn broken<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> CheckpointError {
+    let path = path.to_owned();
+    |error| CheckpointError::Damaged { path, fault: format!("the file is damaged: {error}") }
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CheckpointError> {
@@ -186,71 +286,49 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CheckpointError
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
     let text = std::fs::read(path)
         .map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|error| CheckpointError::Damaged {
-        path: path.to_owned(),
-        fault: format!("the file is damaged: {error}"),
-    })
+    serde_json::from_slice(&text).map_err(broken(path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimizer::{Method, Schedule};
-    use crate::task::vocabulary::Vocabulary;
-    use cellc_runtime::program::Engine;
+    use crate::blueprint::CellText;
 
-    fn config() -> Config {
-        Config {
-            format: checkpoint::FORMAT,
-            task: TaskConfig::Chars { data: "a.txt".into(), batch: 2, seq: 3, held_out: 0.05 },
-            model: Blueprint {
-                cell: "rnn.cell".into(),
-                text: cellc_cells::find("rnn").unwrap().source.into(),
-                layers: 1,
-                hidden: 4,
-                embedding: 3,
-                ..Blueprint::default()
-            },
-            training: Settings {
-                optimizer: Method::ADAM,
-                learning_rate: 0.1,
-                schedule: Schedule::Constant,
-                clip: 1.0,
-                weight_decay: 0.0,
-                steps: 7,
-                evaluate_every: 2,
-                patience: 0,
-                seed: 1,
-                threads: 1,
-                memory: None,
-            },
-        }
-    }
-
-    fn words() -> Words {
-        Words { symbols: Vocabulary::count(["a", "b"], 1), labels: Vec::new() }
-    }
-
-    fn model(config: &Config) -> Model<f32> {
-        let architecture = config.model.architecture(3, 3, config.task.readout()).unwrap();
-        Model::new(&architecture, Engine::default(), 1).unwrap()
+    fn ready() -> Ready {
+        let layer = "[model]\nhidden = 4\n[task]\nexamples = 20\n[training]\nsteps = 2";
+        let experiment = Experiment::layered(&[layer.parse().unwrap()]).unwrap();
+        experiment.ready(vec![CellText::of_catalogue("lstm").unwrap()]).unwrap()
     }
 
     #[test]
     fn a_run_comes_back_as_it_was_started() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("runs/chars-1");
-        let run = RunFolder::create(&path, &config(), &words()).unwrap();
+        let path = folder.path().join("runs/reviews-1");
+        let mut ready = ready();
+        let run = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap();
         let kept = KeptRun::open(&path).unwrap();
-        assert_eq!((&kept.config, &kept.words), (&config(), &words()));
-        let mut model = model(&config());
-        let early = kept.load(&mut model).unwrap_err().to_string();
+        assert_eq!((&kept.experiment, &kept.kept), (&ready.experiment, &Kept::of(&ready)));
+        assert_eq!(kept.codec().unwrap().kept(), ready.loaded.codec.kept());
+        let early = kept.load(&mut ready.model).unwrap_err().to_string();
         assert!(early.contains("no checkpoint yet"), "{early}");
-        let optimizer = Optimizer::new(Method::Sgd, 0.0, &[]);
-        run.save(&model, &optimizer, 3).unwrap();
-        assert_eq!(kept.load(&mut model).unwrap().step, 3);
-        let again = RunFolder::create(&path, &config(), &words()).unwrap_err();
+        assert!(kept.resume(&ready.model).unwrap().is_none());
+        run.save_model(&ready.model, 3).unwrap();
+        assert_eq!(kept.load(&mut ready.model).unwrap().step, 3);
+        let again = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap_err();
         assert!(again.to_string().contains("holds a run already"), "{again}");
+    }
+
+    #[test]
+    fn what_was_noted_after_the_checkpoint_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = folder.path().join("metrics.jsonl");
+        let line = |step| format!("{{\"step\":{step},\"loss\":1}}\n");
+        // The last line was cut off in the middle.
+        std::fs::write(&metrics, line(1) + &line(2) + &line(3) + "{\"step\":2,\"lo").unwrap();
+        let mut run = RunFolder::reopen(folder.path(), 2).unwrap();
+        run.note(&json!({ "step": 3, "loss": 2 })).unwrap();
+        let text = std::fs::read_to_string(metrics).unwrap();
+        assert_eq!(text, line(1) + &line(2) + "{\"step\":3,\"loss\":2}\n");
     }
 
     #[test]
@@ -260,15 +338,21 @@ mod tests {
             let error = KeptRun::open(folder.path()).unwrap_err().to_string();
             error.replace(folder.path().to_str().unwrap(), "RUN")
         };
-        assert_eq!(refused(), "RUN: this is no run folder: it has no `config.json`");
-        RunFolder::create(folder.path(), &config(), &words()).unwrap();
-        std::fs::remove_file(folder.path().join("vocabulary.json")).unwrap();
-        assert!(refused().starts_with("cannot read RUN/vocabulary.json: "));
-        std::fs::write(folder.path().join("vocabulary.json"), "{\"symbols\": [1]}").unwrap();
-        assert!(refused().starts_with("RUN/vocabulary.json: the file is damaged: invalid type"));
-        let text = std::fs::read_to_string(folder.path().join("config.json")).unwrap();
-        std::fs::write(folder.path().join("config.json"), &text[..text.len() / 2]).unwrap();
-        assert!(refused().starts_with("RUN/config.json: the file is damaged: EOF"));
+        assert_eq!(refused(), "RUN: this is no run folder: it has no `model.json`");
+        let ready = ready();
+        RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready)).unwrap();
+        let experiment = folder.path().join("experiment.toml");
+        std::fs::write(&experiment, "[training]\nbatch = 'many'").unwrap();
+        let fault = refused();
+        assert!(fault.starts_with("RUN/experiment.toml: the file is damaged: "), "{fault}");
+        std::fs::remove_file(&experiment).unwrap();
+        assert!(refused().starts_with("cannot read RUN/experiment.toml: "));
+        let model = folder.path().join("model.json");
+        let text = std::fs::read_to_string(&model).unwrap();
+        std::fs::write(&model, text.replace("\"format\": 2", "\"format\": 1")).unwrap();
+        assert_eq!(refused(), "RUN: the run's format is 1; this program reads 2");
+        std::fs::write(&model, &text[..text.len() / 2]).unwrap();
+        assert!(refused().starts_with("RUN/model.json: the file is damaged: EOF"));
         let missing = KeptRun::open(Path::new("not/there")).unwrap_err();
         assert_eq!(missing.to_string(), "not/there: there is no such run folder");
     }

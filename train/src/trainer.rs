@@ -1,69 +1,40 @@
 //! The training loop.
 
 use std::cmp::Ordering;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use cellc_runtime::masks::{Draw, Masks};
+use cellc_runtime::segmented::Limit;
+use cellc_runtime::sequence::RunError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::batch::Batch;
 use crate::checkpoint::CheckpointError;
-use crate::model::{Model, ModelRun, Score};
-use crate::optimizer::{Method, Optimizer, Schedule, clip_scale, global_norm};
-use crate::task::{Part, Task};
-use cellc_runtime::masks::{Draw, Masks};
-use cellc_runtime::segmented::Limit;
-use cellc_runtime::sequence::RunError;
+use crate::experiment::Settings;
+use crate::model::{Model, ModelRun, Score, States};
+use crate::optimizer::{Optimizer, clip_scale, global_norm};
+use crate::task::{Batches, DataError, Goal, Part, Task};
 
-/// How a model is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// How parameters follow their gradients.
-    pub optimizer: Method,
-    /// The learning rate at its highest.
-    pub learning_rate: f64,
-    /// How the learning rate changes.
-    pub schedule: Schedule,
-    /// What the norm of all gradients together is clipped to; 0 for no clipping.
-    pub clip: f64,
-    /// How much parameters shrink at each step, times the learning rate.
-    pub weight_decay: f64,
-    /// How many batches are trained on.
-    pub steps: u64,
-    /// After how many steps the model is evaluated.
-    pub evaluate_every: u64,
-    /// How many evaluations without an improvement on the validation part end the training; 0 for
-    /// never.
-    pub patience: u32,
-    /// What everything random is drawn from.
-    pub seed: u64,
-    /// How many threads share the work.
-    pub threads: usize,
-    /// The most bytes that the training may take, if there is a limit: for all arrays of its runs,
-    /// parameters, gradients and what the optimiser keeps, but not for the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<usize>,
-}
-
-/// One step of a training.
+/// One update of a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// Its number, from 1.
     pub step: u64,
-    /// How many steps the training has.
+    /// How many the training has.
     pub steps: u64,
     /// How many times all training data were seen.
     pub epoch: f64,
-    /// The mean loss of the batch's answers, in nats.
+    /// The mean loss of the answers that it learns from.
     pub loss: f64,
     /// The learning rate.
     pub learning_rate: f64,
     /// The norm of all gradients together, before clipping.
     pub gradient_norm: f64,
-    /// How many symbols the batch had.
-    pub symbols: usize,
-    /// How many sequences the batch had.
+    /// How many steps of sequences were read.
+    pub read: usize,
+    /// How many sequences they were of.
     pub sequences: usize,
     /// The time since the start, evaluations included.
     pub elapsed: Duration,
@@ -84,48 +55,117 @@ pub struct Evaluation {
     pub elapsed: Duration,
 }
 
-/// Who is told how a training goes.
-pub trait Observer {
-    /// A step was taken.
-    ///
-    /// # Errors
-    /// If the training is to end because something could not be kept.
-    fn step(&mut self, step: &Step) -> Result<(), CheckpointError>;
-
-    /// The model was evaluated: if it is the best so far, it is to be kept.
-    ///
-    /// # Errors
-    /// If the training is to end because something could not be kept.
-    fn evaluated(
-        &mut self,
-        evaluation: &Evaluation,
-        model: &Model<f32>,
-        optimizer: &Optimizer<f32>,
-    ) -> Result<(), CheckpointError>;
+/// Where a training stands: together with the parameters and what the optimiser remembers, all that
+/// it takes to go on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// How many updates were made.
+    pub step: u64,
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// How many batches of it were learnt from.
+    pub batch: usize,
+    /// The step at which the best model was found, and how well it did.
+    pub best: Option<(u64, Score)>,
+    /// Seconds of training, evaluations included.
+    pub seconds: f64,
 }
 
-/// What came of a training. The model is left as it was at its best.
+/// A training as it stands, to be kept.
+pub struct Snapshot<'a> {
+    /// The model as it is now.
+    pub model: &'a Model<f32>,
+    /// What the optimiser remembers.
+    pub optimizer: &'a Optimizer<f32>,
+    /// The states that the next batch may go on from.
+    pub states: &'a States<f32>,
+    /// Where the training stands.
+    pub progress: &'a Progress,
+}
+
+/// A training to be gone on with: what a [`Snapshot`] kept.
+#[derive(Clone, Debug, Default)]
+pub struct Resumed {
+    /// The parameters of the model as it was then.
+    pub params: Vec<Vec<f32>>,
+    /// Those of the best model so far.
+    pub best: Vec<Vec<f32>>,
+    /// What the optimiser remembered: how many steps it had taken, and its moments.
+    pub optimizer: (u64, Vec<Vec<Vec<f32>>>),
+    /// The states that the next batch may go on from.
+    pub states: States<f32>,
+    /// Where the training stood.
+    pub progress: Progress,
+}
+
+/// Who is told how a training goes.
+pub trait Observer {
+    /// An update was made.
+    ///
+    /// # Errors
+    /// If the training is to fail because something could not be kept. To end it well, break.
+    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError>;
+
+    /// The model was evaluated.
+    ///
+    /// # Errors
+    /// If the training is to fail because something could not be kept.
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError>;
+
+    /// The model is the best so far, and to be kept.
+    ///
+    /// # Errors
+    /// If the training is to fail because it could not.
+    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<(), CheckpointError>;
+
+    /// The training is to be kept as it stands: after each evaluation, every so often, and when it
+    /// is interrupted.
+    ///
+    /// # Errors
+    /// If the training is to fail because it could not.
+    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError>;
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All steps were taken.
+    Steps,
+    /// It did not get better any more.
+    Patience,
+    /// Its time was over.
+    Time,
+    /// The observer said so.
+    Interrupted,
+}
+
+/// What came of a training. The model is left as it was at its best, or as it is if interrupted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// How many steps were taken.
+    /// Why it ended.
+    pub end: End,
+    /// How many updates were made.
     pub steps: u64,
     /// After which of them the model was at its best.
     pub best_step: u64,
-    /// How well the chosen model does on the held-out part.
-    pub held_out: Score,
+    /// How well the chosen model does on the held-out part; `None` if it was interrupted.
+    pub held_out: Option<Score>,
     /// How long it took, evaluations included.
     pub elapsed: Duration,
 }
 
-/// Why a training ended early.
+/// Why a training failed.
 #[derive(Debug, Error)]
 pub enum TrainError {
     /// The data do not fit the model: a bug, or data of another model.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The loss is no number any more.
+    /// Data cannot be read any more.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The loss or a gradient is no number any more.
     #[error(
-        "the loss is no finite number at step {step}; {}",
+        "{what} is no finite number at step {step}; {}",
         if *step == 1 {
             "nothing was learnt yet, so the cell itself gives infinities or NaN for these data"
         } else {
@@ -135,6 +175,8 @@ pub enum TrainError {
     Diverged {
         /// The step.
         step: u64,
+        /// The loss, or the gradient of a parameter.
+        what: String,
     },
     /// Something could not be kept.
     #[error(transparent)]
@@ -147,380 +189,315 @@ pub enum TrainError {
 /// Scores a model on batches, with its masks as they are expected to be.
 ///
 /// # Errors
-/// If a symbol or an answer is out of its bound.
+/// If a symbol or an answer is out of its bound, or data cannot be read.
 pub fn evaluate(
     model: &Model<f32>,
     run: &mut ModelRun<f32>,
-    batches: impl IntoIterator<Item = Batch>,
-) -> Result<Score, RunError> {
+    batches: impl IntoIterator<Item = Result<Batch, DataError>>,
+) -> Result<Score, TrainError> {
     run.set_masks(Masks::Expected);
     let mut sum = Score::default();
     for batch in batches {
-        sum += run.forward(model, &batch)?;
+        sum += run.forward(model, &batch?)?;
     }
     Ok(sum)
 }
 
-/// Trains a model on a task.
+/// Trains a model on a task, from the start or from where another training was left.
 ///
 /// If the task has a validation part, the model is evaluated on it, and left as it was when it did
-/// best there: of labels, when most were right; of symbols, when the loss was least. If not, it is
-/// evaluated on the held-out part, only to show how it goes, and left as it is after the last step.
+/// best there by the task's [`Goal`]. If not, it is evaluated on the held-out part, only to show how
+/// it goes, and left as it is after the last step.
 ///
 /// # Errors
 /// If the loss diverges, the data do not fit, or the observer cannot keep something.
 pub fn train(
-    task: &mut dyn Task,
+    task: &dyn Task,
     model: &mut Model<f32>,
     settings: &Settings,
+    resumed: Option<Resumed>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    let start = Instant::now();
-    let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
-    let mut optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &sizes);
-    let watched = match task.part(Part::Validation) {
-        Some(_) => Part::Validation,
-        None => Part::HeldOut,
-    };
-    let limit = settings.memory.map(|bytes| {
-        // The parameters, those of the best model, and the gradients of the run that is at rest.
-        let copies = 2 + settings.optimizer.moments() + usize::from(watched == Part::Validation);
-        Limit { bytes, taken: copies * size_of::<f32>() * model.size() }
-    });
-    let mut run = model.run_within(settings.threads, limit);
-    // An evaluation must not disturb the states that are carried from batch to batch.
-    let mut evaluation_run = model.run_within(settings.threads, limit);
-    let epoch = task.batches_per_epoch() as f64;
-    let mut best = Best::default();
-    let mut step = 0;
-    while step < settings.steps {
-        let batch = task.next_batch();
-        run.set_masks(Masks::Drawn(Draw { seed: settings.seed, update: step, stage: 0 }));
-        let score = run.forward_backward(model, &batch)?;
-        let gradients = run.gradients();
+    Training::new(task, model, settings, resumed).run(observer)
+}
+
+struct Training<'a> {
+    task: &'a dyn Task,
+    model: &'a mut Model<f32>,
+    settings: &'a Settings,
+    optimizer: Optimizer<f32>,
+    run: ModelRun<f32>,
+    /// An evaluation must not disturb the states that are carried from batch to batch.
+    evaluation: ModelRun<f32>,
+    /// What the best model is chosen by, and whether it is.
+    watched: Part,
+    progress: Progress,
+    best: Vec<Vec<f32>>,
+    limited: bool,
+    start: Instant,
+    before: Duration,
+    saved: Instant,
+}
+
+impl<'a> Training<'a> {
+    fn new(
+        task: &'a dyn Task,
+        model: &'a mut Model<f32>,
+        settings: &'a Settings,
+        resumed: Option<Resumed>,
+    ) -> Self {
+        let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
+        let mut optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &sizes);
+        let watched = match task.part(Part::Validation) {
+            Some(_) => Part::Validation,
+            None => Part::HeldOut,
+        };
+        let limit = settings.memory.map(|bytes| {
+            // The parameters, those of the best model, and the gradients of the run that is at rest.
+            let chosen = usize::from(watched == Part::Validation);
+            let summed = usize::from(settings.accumulate > 1);
+            let copies = 2 + settings.optimizer.moments() + chosen + summed;
+            Limit { bytes, taken: copies * size_of::<f32>() * model.size() }
+        });
+        let mut run = model.run_within(settings.threads, limit);
+        let evaluation = model.run_within(settings.threads, limit);
+        let (mut progress, mut best) = (Progress::default(), Vec::new());
+        if let Some(resumed) = resumed {
+            set_params(model, &resumed.params);
+            optimizer.restore(resumed.optimizer.0, resumed.optimizer.1);
+            run.set_states(resumed.states);
+            (progress, best) = (resumed.progress, resumed.best);
+        }
+        let before = Duration::from_secs_f64(progress.seconds);
+        let (start, limited) = (Instant::now(), limit.is_some());
+        Self {
+            task,
+            model,
+            settings,
+            optimizer,
+            run,
+            evaluation,
+            watched,
+            progress,
+            best,
+            limited,
+            start,
+            before,
+            saved: start,
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.before + self.start.elapsed()
+    }
+
+    fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        let end = self.updates(observer)?;
+        if end == End::Interrupted {
+            return Ok(self.outcome(end, None));
+        }
+        if !self.best.is_empty() {
+            set_params(self.model, &self.best);
+        }
+        self.run.release();
+        let held_out = match (self.watched, self.progress.best) {
+            (Part::HeldOut, Some((_, score))) => score,
+            _ => {
+                let score = self.score(Part::HeldOut)?;
+                let (step, elapsed) = (self.best_step(), self.elapsed());
+                // The chosen model is kept already.
+                let (part, best) = (Part::HeldOut, false);
+                observer.evaluated(&Evaluation { step, part, score, best, elapsed })?;
+                score
+            }
+        };
+        Ok(self.outcome(end, Some(held_out)))
+    }
+
+    fn best_step(&self) -> u64 {
+        self.progress.best.map_or(0, |(step, _)| step)
+    }
+
+    fn outcome(&self, end: End, held_out: Option<Score>) -> Outcome {
+        let (steps, best_step, elapsed) = (self.progress.step, self.best_step(), self.elapsed());
+        Outcome { end, steps, best_step, held_out, elapsed }
+    }
+
+    /// Updates the model until there is a reason to end.
+    fn updates(&mut self, observer: &mut dyn Observer) -> Result<End, TrainError> {
+        let task = self.task;
+        let per_epoch = task.batches_per_epoch();
+        let mut batches: Option<Batches<'_>> = None;
+        let mut next = |progress: &mut Progress| -> Result<Batch, DataError> {
+            if progress.batch >= per_epoch {
+                (progress.epoch, progress.batch, batches) = (progress.epoch + 1, 0, None);
+            }
+            let batches = batches.get_or_insert_with(|| task.epoch(progress.epoch, progress.batch));
+            progress.batch += 1;
+            batches.next().unwrap_or_else(|| unreachable!("an epoch has {per_epoch} batches"))
+        };
+        loop {
+            if self.progress.step >= self.settings.steps {
+                return Ok(End::Steps);
+            }
+            if self.waited() >= u64::from(self.settings.patience) && self.settings.patience > 0 {
+                return Ok(End::Patience);
+            }
+            if self.settings.minutes > 0.0
+                && self.elapsed().as_secs_f64() > 60.0 * self.settings.minutes
+            {
+                return Ok(End::Time);
+            }
+            let several: Result<Vec<Batch>, DataError> =
+                (0..self.settings.accumulate.max(1)).map(|_| next(&mut self.progress)).collect();
+            let flow = self.update(&several?, observer)?;
+            let every = self.settings.evaluate_every.max(1);
+            let due = self.progress.step % every == 0 || self.progress.step == self.settings.steps;
+            if due {
+                self.evaluate(observer)?;
+            }
+            let rested = self.saved.elapsed().as_secs_f64() >= self.settings.save_seconds;
+            if due || rested || flow.is_break() {
+                self.progress.seconds = self.elapsed().as_secs_f64();
+                observer.save(&Snapshot {
+                    model: self.model,
+                    optimizer: &self.optimizer,
+                    states: self.run.states(),
+                    progress: &self.progress,
+                })?;
+                self.saved = Instant::now();
+            }
+            if flow.is_break() {
+                return Ok(End::Interrupted);
+            }
+        }
+    }
+
+    /// How many evaluations there were without an improvement.
+    fn waited(&self) -> u64 {
+        (self.progress.step - self.best_step()) / self.settings.evaluate_every.max(1)
+    }
+
+    /// Learns from batches.
+    fn update(
+        &mut self,
+        batches: &[Batch],
+        observer: &mut dyn Observer,
+    ) -> Result<ControlFlow<()>, TrainError> {
+        let Self { settings, model, run, progress, .. } = self;
+        let seed = settings.seed;
+        let width = model.interface().answers.width();
+        let answers: usize = batches.iter().map(|batch| batch.targets.count(width)).sum();
+        let weight = 1.0 / answers.max(1) as f64;
+        let mut score = Score::default();
+        let mut sum: Vec<Vec<f32>> = Vec::new();
+        for (i, batch) in batches.iter().enumerate() {
+            // Batches of one update draw masks of their own.
+            let update = progress.step * batches.len() as u64 + i as u64;
+            run.set_masks(Masks::Drawn(Draw { seed, update, stage: 0 }));
+            score += run.forward_backward(model, batch, Some(weight))?;
+            if batches.len() > 1 {
+                add_up(&mut sum, &run.gradients());
+            }
+        }
+        let gradients: Vec<&[f32]> = match batches.len() {
+            1 => run.gradients(),
+            _ => sum.iter().map(Vec::as_slice).collect(),
+        };
         let gradient_norm = global_norm(&gradients);
         if !score.loss.is_finite() || !gradient_norm.is_finite() {
-            return Err(TrainError::Diverged { step: step + 1 });
+            let what = diverged(model, &gradients, score);
+            return Err(TrainError::Diverged { step: progress.step + 1, what });
         }
-        let factor = settings.schedule.factor(step, settings.steps);
+        let factor = settings.schedule.factor(progress.step, settings.steps);
         let learning_rate = settings.learning_rate * factor;
         let scale = clip_scale(gradient_norm, settings.clip);
-        optimizer.step(&mut model.params_mut(), &gradients, learning_rate, scale);
-        step += 1;
-        observer.step(&Step {
-            step,
+        let optimizer = &mut self.optimizer;
+        model.update(|params| optimizer.step(params, &gradients, learning_rate, scale));
+        progress.step += 1;
+        let seen = progress.epoch as f64;
+        let epoch = seen + progress.batch as f64 / self.task.batches_per_epoch() as f64;
+        let step = Step {
+            step: progress.step,
             steps: settings.steps,
-            epoch: step as f64 / epoch,
+            epoch,
             loss: score.mean_loss(),
             learning_rate,
             gradient_norm,
-            symbols: batch.symbol_count(),
-            sequences: batch.extent.batch,
-            elapsed: start.elapsed(),
-        })?;
-        if step % settings.evaluate_every.max(1) == 0 || step == settings.steps {
-            let batches = task.part(watched).ok_or(TrainError::NothingHeldOut)?;
-            if limit.is_some() {
-                run.release();
-            }
-            let score = evaluate(model, &mut evaluation_run, batches)?;
-            if limit.is_some() {
-                evaluation_run.release();
-            }
-            let labels = task.majority().is_some();
-            let chosen = watched == Part::HeldOut || best.improves(score, labels);
-            if chosen {
-                best.keep(step, score, model, watched == Part::Validation);
-            }
-            let elapsed = start.elapsed();
-            let evaluation = Evaluation { step, part: watched, score, best: chosen, elapsed };
-            observer.evaluated(&evaluation, model, &optimizer)?;
-            let waited = (step - best.step) / settings.evaluate_every.max(1);
-            if settings.patience > 0 && waited >= settings.patience.into() {
-                break;
-            }
-        }
+            read: batches.iter().map(Batch::real_steps).sum(),
+            sequences: batches.iter().map(|batch| batch.extent.batch).sum(),
+            elapsed: self.elapsed(),
+        };
+        Ok(observer.step(&step)?)
     }
-    best.restore(model);
-    run.release();
-    let held_out = match watched {
-        Part::HeldOut if best.step > 0 => best.score,
-        _ => {
-            let batches = task.part(Part::HeldOut).ok_or(TrainError::NothingHeldOut)?;
-            let score = evaluate(model, &mut evaluation_run, batches)?;
-            let (part, elapsed) = (Part::HeldOut, start.elapsed());
-            // The chosen model is kept already, and with the optimiser of its own step.
-            let evaluation = Evaluation { step: best.step, part, score, best: false, elapsed };
-            observer.evaluated(&evaluation, model, &optimizer)?;
-            score
+
+    fn score(&mut self, part: Part) -> Result<Score, TrainError> {
+        let batches = self.task.part(part).ok_or(TrainError::NothingHeldOut)?;
+        if self.limited {
+            self.run.release();
         }
-    };
-    Ok(Outcome { steps: step, best_step: best.step, held_out, elapsed: start.elapsed() })
+        let score = evaluate(self.model, &mut self.evaluation, batches)?;
+        if self.limited {
+            self.evaluation.release();
+        }
+        Ok(score)
+    }
+
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let score = self.score(self.watched)?;
+        let chosen = self.watched == Part::HeldOut
+            || self.progress.best.is_none_or(|(_, best)| improves(self.task.goal(), score, best));
+        let (step, part, elapsed) = (self.progress.step, self.watched, self.elapsed());
+        observer.evaluated(&Evaluation { step, part, score, best: chosen, elapsed })?;
+        if chosen {
+            self.progress.best = Some((step, score));
+            if self.watched == Part::Validation {
+                self.best = self.model.params().into_iter().map(<[f32]>::to_vec).collect();
+            }
+            observer.best(self.model, step)?;
+        }
+        Ok(())
+    }
 }
 
-/// The best model so far.
-#[derive(Default)]
-struct Best {
-    step: u64,
-    score: Score,
-    params: Vec<Vec<f32>>,
+/// Whether a score is better than the best so far.
+fn improves(goal: Goal, score: Score, best: Score) -> bool {
+    let lower = score.mean_loss() < best.mean_loss() || !best.mean_loss().is_finite();
+    match score.correct.cmp(&best.correct) {
+        Ordering::Greater if goal == Goal::Accuracy => true,
+        Ordering::Less if goal == Goal::Accuracy => false,
+        _ => lower,
+    }
 }
 
-impl Best {
-    /// A classifier's loss rises as it grows too sure of its few mistakes, while it still gets more
-    /// labels right: so of labels the loss only decides between equals.
-    fn improves(&self, score: Score, labels: bool) -> bool {
-        let lower = score.mean_loss() < self.score.mean_loss();
-        match score.correct.cmp(&self.score.correct) {
-            _ if self.step == 0 || !self.score.mean_loss().is_finite() => true,
-            Ordering::Greater if labels => true,
-            Ordering::Less if labels => false,
-            _ => lower,
-        }
+fn add_up(sum: &mut Vec<Vec<f32>>, gradients: &[&[f32]]) {
+    if sum.is_empty() {
+        *sum = gradients.iter().map(|gradient| gradient.to_vec()).collect();
+        return;
     }
+    for (sum, gradient) in sum.iter_mut().zip(gradients) {
+        sum.iter_mut().zip(*gradient).for_each(|(sum, g)| *sum += g);
+    }
+}
 
-    fn keep(&mut self, step: u64, score: Score, model: &Model<f32>, params: bool) {
-        self.step = step;
-        self.score = score;
-        if params {
-            self.params = model.params().into_iter().map(<[f32]>::to_vec).collect();
+/// What is no number: the first gradient that has one, or else the loss.
+fn diverged(model: &Model<f32>, gradients: &[&[f32]], score: Score) -> String {
+    let bad = |(_, gradient): &(_, &&[f32])| gradient.iter().any(|g| !g.is_finite());
+    match model.parameters().iter().zip(gradients).find(bad) {
+        Some((parameter, _)) if score.loss.is_finite() => {
+            format!("the gradient of `{}`", parameter.name)
         }
+        _ => "the loss".to_owned(),
     }
+}
 
-    fn restore(&self, model: &mut Model<f32>) {
-        for (param, best) in model.params_mut().into_iter().zip(&self.params) {
-            param.copy_from_slice(best);
+fn set_params(model: &mut Model<f32>, from: &[Vec<f32>]) {
+    model.update(|params| {
+        for (param, from) in params.iter_mut().zip(from) {
+            param.copy_from_slice(from);
         }
-    }
+    });
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::blueprint::Blueprint;
-    use crate::fixtures::architecture;
-    use crate::model::Readout;
-    use crate::task::labelled::{Example, Labelled, Options};
-    use cellc_runtime::program::Engine;
-
-    /// The label is the first symbol, 1 or 2, whatever follows it.
-    fn task(validation: usize) -> Labelled {
-        let example = |i: u32| {
-            let label = i % 2;
-            let rest = (0..i % 4).map(|j| 1 + (i / 2 + j) % 5);
-            Example { symbols: std::iter::once(1 + label).chain(rest).collect(), label }
-        };
-        let parts = [(0, 40), (40, 40 + validation as u32), (60, 80)];
-        let parts = parts.map(|(from, to)| (from..to).map(example).collect());
-        Labelled::new((6, 2), parts, Options { batch: 8, word_dropout: 0.0, seed: 1 })
-    }
-
-    fn settings(steps: u64) -> Settings {
-        Settings {
-            optimizer: Method::ADAM,
-            learning_rate: 0.03,
-            schedule: Schedule::Cosine,
-            clip: 1.0,
-            weight_decay: 0.0,
-            steps,
-            evaluate_every: 10,
-            patience: 0,
-            seed: 1,
-            threads: 1,
-            memory: None,
-        }
-    }
-
-    #[derive(Default)]
-    struct Record {
-        losses: Vec<f64>,
-        evaluations: Vec<Evaluation>,
-    }
-
-    impl Observer for Record {
-        fn step(&mut self, step: &Step) -> Result<(), CheckpointError> {
-            self.losses.push(step.loss);
-            Ok(())
-        }
-
-        fn evaluated(
-            &mut self,
-            evaluation: &Evaluation,
-            _: &Model<f32>,
-            _: &Optimizer<f32>,
-        ) -> Result<(), CheckpointError> {
-            self.evaluations.push(*evaluation);
-            Ok(())
-        }
-    }
-
-    /// A model of a cell that draws masks.
-    fn drawing() -> Model<f32> {
-        let entry = cellc_cells::find("lstm_zoneout").unwrap();
-        let blueprint = Blueprint {
-            cell: "lstm_zoneout.cell".into(),
-            text: entry.source.into(),
-            layers: 2,
-            hidden: 6,
-            embedding: 3,
-            ..Blueprint::default()
-        };
-        let architecture = blueprint.architecture(6, 2, task(20).readout()).unwrap();
-        Model::new(&architecture, Engine::default(), 1).unwrap()
-    }
-
-    #[test]
-    fn masks_are_drawn_for_each_update_by_the_seed_and_not_in_evaluations() {
-        let train = |settings: &Settings| {
-            let (mut model, mut record) = (drawing(), Record::default());
-            train(&mut task(20), &mut model, settings, &mut record).unwrap();
-            (record.losses, record.evaluations.iter().map(|e| e.score).collect::<Vec<_>>(), model)
-        };
-        let (losses, scores, model) = train(&settings(20));
-        for other in [
-            Settings { threads: 2, ..settings(20) },
-            Settings { threads: 3, ..settings(20) },
-            Settings { memory: Some(1_000_000), ..settings(20) },
-        ] {
-            let (found, again, _) = train(&other);
-            assert_eq!((&found, &again), (&losses, &scores), "{other:?}");
-        }
-        // A training that ended early went the same way up to there, as far as the rate is the same.
-        let constant = |steps| Settings { schedule: Schedule::Constant, ..settings(steps) };
-        let (whole, ..) = train(&constant(20));
-        let (early, ..) = train(&constant(7));
-        assert_eq!(early, whole[..7]);
-        // The model begins as before, and only what is drawn differs.
-        let (other, ..) = train(&Settings { seed: 2, ..settings(20) });
-        assert_ne!(other[0], losses[0]);
-        // Where nothing is learnt and nothing drawn, the same batch has the same loss.
-        let task = task(20);
-        let batch = task.part(Part::Validation).unwrap().next().unwrap();
-        let mut run = model.run(1);
-        let expected = evaluate(&model, &mut run, [batch.clone()]).unwrap();
-        let draw = |update| Masks::Drawn(Draw { seed: 1, update, stage: 0 });
-        let scores = [draw(0), draw(1), draw(0), Masks::Expected].map(|masks| {
-            run.set_masks(masks);
-            run.forward_backward(&model, &batch).unwrap()
-        });
-        assert!(scores[0] == scores[2] && scores[0] != scores[1] && scores[0] != expected);
-        assert_eq!(scores[3], expected);
-        run.set_masks(draw(0));
-        assert_eq!(evaluate(&model, &mut run, [batch]).unwrap(), expected);
-    }
-
-    /// The same batch, again and again.
-    struct Same(Batch);
-
-    impl Task for Same {
-        fn readout(&self) -> Readout {
-            Readout::Last
-        }
-
-        fn symbols(&self) -> usize {
-            6
-        }
-
-        fn classes(&self) -> usize {
-            2
-        }
-
-        fn batches_per_epoch(&self) -> usize {
-            1
-        }
-
-        fn next_batch(&mut self) -> Batch {
-            self.0.clone()
-        }
-
-        fn part(&self, _: Part) -> Option<Box<dyn Iterator<Item = Batch> + '_>> {
-            Some(Box::new([self.0.clone()].into_iter()))
-        }
-
-        fn majority(&self) -> Option<f64> {
-            None
-        }
-    }
-
-    #[test]
-    fn each_update_has_masks_of_its_own() {
-        let mut same = Same(task(20).next_batch());
-        let still = Settings { learning_rate: 0.0, evaluate_every: 1, ..settings(6) };
-        let (mut model, mut record) = (drawing(), Record::default());
-        train(&mut same, &mut model, &still, &mut record).unwrap();
-        let mut losses = record.losses;
-        losses.sort_by(f64::total_cmp);
-        losses.dedup();
-        assert_eq!(losses.len(), 6, "{losses:?}");
-        let first = record.evaluations[0].score;
-        assert!(record.evaluations.iter().all(|evaluation| evaluation.score == first));
-    }
-
-    fn trained(validation: usize, settings: &Settings) -> (Model<f32>, Record, Outcome) {
-        let mut task = task(validation);
-        let architecture = architecture(6, 2, task.readout());
-        let mut model = Model::new(&architecture, Engine::default(), settings.seed).unwrap();
-        let mut record = Record::default();
-        let outcome = train(&mut task, &mut model, settings, &mut record).unwrap();
-        (model, record, outcome)
-    }
-
-    #[test]
-    fn training_lowers_the_loss_and_the_same_seed_gives_the_same_numbers() {
-        let (model, record, outcome) = trained(0, &settings(100));
-        assert!(record.losses[0] > 0.4, "{:?}", record.losses);
-        assert!(outcome.held_out.mean_loss() < 0.2, "{outcome:?}");
-        assert_eq!((outcome.held_out.accuracy(), outcome.steps), (1.0, 100));
-        let (again, again_record, _) = trained(0, &settings(100));
-        assert_eq!((record.losses, model.params()), (again_record.losses, again.params()));
-        let (other, ..) = trained(0, &Settings { seed: 2, ..settings(100) });
-        assert_ne!(model.params(), other.params());
-    }
-
-    #[test]
-    fn the_model_is_left_as_it_was_best_on_the_validation_part() {
-        // So high a rate that the loss goes up and down.
-        let settings = Settings { learning_rate: 0.5, evaluate_every: 2, ..settings(30) };
-        let (model, record, outcome) = trained(20, &settings);
-        let (last, validated) = record.evaluations.split_last().unwrap();
-        assert_eq!((last.part, last.score), (Part::HeldOut, outcome.held_out));
-        let best = validated.iter().min_by(|a, b| {
-            let lower = a.score.mean_loss().total_cmp(&b.score.mean_loss());
-            b.score.correct.cmp(&a.score.correct).then(lower)
-        });
-        assert_eq!(best.unwrap().step, outcome.best_step);
-        let task = task(20);
-        let batches = task.part(Part::Validation).unwrap();
-        let score = evaluate(&model, &mut model.run(1), batches).unwrap();
-        assert_eq!(score, best.unwrap().score);
-    }
-
-    #[test]
-    fn a_limit_of_memory_changes_nothing_or_is_refused() {
-        let (_, expected, _) = trained(20, &settings(20));
-        let (_, found, _) = trained(20, &Settings { memory: Some(1_000_000), ..settings(20) });
-        assert_eq!((found.losses, found.evaluations.len()), (expected.losses, 3));
-        let mut model =
-            Model::new(&architecture(6, 2, Readout::Last), Engine::default(), 1).unwrap();
-        let settings = Settings { memory: Some(2000), ..settings(20) };
-        let refused = train(&mut task(20), &mut model, &settings, &mut Record::default());
-        assert!(matches!(refused, Err(TrainError::Run(RunError::Memory { limit: 2000, .. }))));
-    }
-
-    #[test]
-    fn patience_ends_a_training_that_no_longer_improves() {
-        let slow = Settings { learning_rate: 0.0, evaluate_every: 1, patience: 3, ..settings(50) };
-        let (_, _, outcome) = trained(20, &slow);
-        assert_eq!((outcome.steps, outcome.best_step), (4, 1));
-    }
-
-    #[test]
-    fn a_loss_that_is_no_number_ends_the_training() {
-        let mut task = task(0);
-        let architecture = architecture(6, 2, task.readout());
-        let mut model = Model::new(&architecture, Engine::default(), 1).unwrap();
-        model.params_mut()[0].fill(f32::NAN);
-        let ended = train(&mut task, &mut model, &settings(5), &mut Record::default());
-        assert!(matches!(ended, Err(TrainError::Diverged { step: 1 })));
-    }
-}
+mod tests;

@@ -1,18 +1,20 @@
 //! `cellc eval`
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cellc_train::batch::Batch;
+use cellc_train::batch::{Batch, Data, IGNORED, Targets};
 use cellc_train::model::{Model, Score};
 use cellc_train::run_folder::KeptRun;
-use cellc_train::task::config::{TaskConfig, labelled_examples};
-use cellc_train::task::labelled::{Example, batches, majority};
-use cellc_train::task::{Part, chars, read_text};
+use cellc_train::task::vocabulary::Vocabulary;
+use cellc_train::task::{Codec, Context, Figure, Part};
 use cellc_train::trainer::evaluate;
 use serde_json::json;
 
+use crate::commands::train::figures;
+use crate::commands::train::report::{self, score_json};
 use crate::failure::Failure;
 use crate::models::{open, threads};
 use crate::output::{print, print_json};
@@ -48,55 +50,46 @@ pub(crate) struct Args {
 /// How well a model did, on what.
 struct Verdict {
     score: Score,
-    /// The share of the most frequent label, for labels.
-    majority: Option<f64>,
+    /// What is reached without reading.
+    baseline: Option<f64>,
+    figures: Vec<Figure>,
     /// Symbols that the model does not know, and all of them.
     symbols: (usize, usize),
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let (run, model) = open(&args.run)?;
+    let (run, codec, model) = open(&args.run)?;
     let threads = threads(args.threads);
     let verdict = match &args.data {
-        None => held_out(&run, &model, threads)?,
-        Some(data) => judge(args, &run, &model, data, threads)?,
+        None => held_out(&run, codec.as_ref(), &model, threads)?,
+        Some(data) => judge(args, &run, codec.as_ref(), &model, data, threads)?,
     };
-    let Verdict { score, majority, symbols: (unknown, all) } = verdict;
+    let Verdict { score, baseline, figures, symbols: (unknown, all) } = verdict;
     if args.json {
-        let mut result = json!({
-            "run": args.run,
-            "task": run.config.task.name(),
-            "loss": score.mean_loss(),
-            "count": score.count,
-            "symbols": all,
-            "unknown_symbols": unknown,
-        });
-        if let Some(majority) = majority {
-            result["accuracy"] = json!(score.accuracy());
-            result["majority"] = json!(majority);
+        let mut result = score_json(&score, codec.as_ref());
+        result["run"] = json!(args.run);
+        result["task"] = json!(run.kept.task);
+        result["symbols"] = json!(all);
+        result["unknown_symbols"] = json!(unknown);
+        if let Some(baseline) = baseline {
+            let key = if codec.labels().is_empty() { "baseline" } else { "majority" };
+            result[key] = json!(baseline);
+        }
+        for figure in figures {
+            result[figure.name] = json!(figure.value);
         }
         print_json(&result)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let loss = score.mean_loss();
-    let (unit, verdict) = match majority {
-        Some(majority) => {
-            let (accuracy, majority) = (100.0 * score.accuracy(), 100.0 * majority);
-            let text =
-                format!("accuracy {accuracy:.1} % (the most frequent label: {majority:.1} %)");
-            ("words", format!("{text}, loss {loss:.3} nats, of {} texts", score.count))
-        }
-        None => {
-            let bits = loss / std::f64::consts::LN_2;
-            let text = format!("loss {loss:.3} nats per character ({bits:.3} bits)");
-            ("characters", format!("{text}, of {} characters", score.count))
-        }
-    };
+    let text = report::verdict(&score, codec.as_ref(), baseline);
+    let figures: String = figures.iter().flat_map(|figure| [", ", figure.text.as_str()]).collect();
+    let step = codec.step();
+    let what = if codec.labels().is_empty() { step } else { "answer" };
     let unknown = match unknown {
         0 => String::new(),
-        unknown => format!("{unknown} of {all} {unit} are unknown to the model\n"),
+        unknown => format!("{unknown} of {all} {step}s are unknown to the model\n"),
     };
-    print(format!("{verdict}\n{unknown}"))?;
+    print(format!("{text}{figures}, of {} {what}s\n{unknown}", score.count))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -104,48 +97,76 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn judge(
     args: &Args,
     run: &KeptRun,
+    codec: &dyn Codec,
     model: &Model<f32>,
     data: &Path,
     threads: usize,
 ) -> Result<Verdict, Failure> {
-    if matches!(run.config.task, TaskConfig::Chars { .. }) {
-        let symbols = run.words.symbols.encode_chars(&read_text(data)?);
-        if symbols.len() < 2 {
-            let message = "a text of two characters or more is needed: the second is predicted";
-            return Err(Failure::new(format!("{}: {message}", data.display())));
+    let mut options = run.experiment.task.clone();
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            options.insert(key.to_owned(), value.into());
         }
-        let score = evaluate(model, &mut model.run(threads), chars::evaluation(&symbols))?;
-        return Ok(Verdict { score, majority: None, symbols: count_unknown(&symbols) });
-    }
-    let mut columns = run.config.task.columns();
-    columns.text = args.text_column.clone().unwrap_or(columns.text);
-    columns.label = args.label_column.clone().unwrap_or(columns.label);
-    let examples = labelled_examples(data, &columns, &run.words)?;
-    let score = evaluate(model, &mut model.run(threads), batches(&examples))?;
-    let symbols: Vec<u32> = examples.iter().flat_map(|e: &Example| e.symbols.clone()).collect();
-    let majority = Some(majority(&examples, run.words.classes()));
-    Ok(Verdict { score, majority, symbols: count_unknown(&symbols) })
+    };
+    put("data", Some(data.display().to_string()));
+    put("text_column", args.text_column.clone());
+    put("label_column", args.label_column.clone());
+    let batches = codec.judged(&options)?;
+    let symbols = count_unknown(batches.iter());
+    let baseline = majority(&batches);
+    let score = evaluate(model, &mut model.run(threads), batches.into_iter().map(Ok))?;
+    let baseline = (!codec.labels().is_empty()).then_some(baseline);
+    Ok(Verdict { score, baseline, figures: Vec::new(), symbols })
 }
 
 /// Judges a model by what was held out when it was trained.
-fn held_out(run: &KeptRun, model: &Model<f32>, threads: usize) -> Result<Verdict, Failure> {
-    let loaded = run.config.task.load(run.config.training.seed)?;
-    if loaded.words != run.words {
+fn held_out(
+    run: &KeptRun,
+    codec: &dyn Codec,
+    model: &Model<f32>,
+    threads: usize,
+) -> Result<Verdict, Failure> {
+    let training = &run.experiment.training;
+    let context = Context { batch: training.batch, seed: training.seed };
+    let loaded = (run.experiment.kind()?.load)(&run.experiment.task, context)?;
+    if loaded.codec.kept() != codec.kept() {
         return Err(Failure::new(
             "the data have changed since the training, so nobody knows what was held out; \
              name data with --data",
         ));
     }
-    let parts = || loaded.task.part(Part::HeldOut).into_iter().flatten();
+    let task = loaded.task.as_ref();
+    let parts = || task.part(Part::HeldOut).into_iter().flatten();
     let score = evaluate(model, &mut model.run(threads), parts())?;
-    let real = |batch: Batch| -> Vec<u32> {
-        let begun = |i: usize| batch.mask.get(i).copied().unwrap_or(true);
-        (0..batch.symbols.len()).filter(|&i| begun(i)).map(|i| batch.symbols[i]).collect()
-    };
-    let symbols: Vec<u32> = parts().flat_map(real).collect();
-    Ok(Verdict { score, majority: loaded.task.majority(), symbols: count_unknown(&symbols) })
+    let batches = parts().collect::<Result<Vec<_>, _>>()?;
+    let symbols = count_unknown(batches.iter());
+    let figures = figures(task, model, threads)?;
+    Ok(Verdict { score, baseline: task.baseline(), figures, symbols })
 }
 
-fn count_unknown(symbols: &[u32]) -> (usize, usize) {
-    (symbols.iter().filter(|symbol| **symbol == 0).count(), symbols.len())
+/// The share of the most frequent class, 0 to 1.
+fn majority(batches: &[Batch]) -> f64 {
+    let mut counts = BTreeMap::<u32, usize>::new();
+    for batch in batches {
+        if let Targets::Classes(classes) = &batch.targets {
+            for &class in classes.iter().filter(|class| **class != IGNORED) {
+                *counts.entry(class).or_default() += 1;
+            }
+        }
+    }
+    counts.values().max().copied().unwrap_or(0) as f64
+        / counts.values().sum::<usize>().max(1) as f64
+}
+
+fn count_unknown<'a>(batches: impl Iterator<Item = &'a Batch>) -> (usize, usize) {
+    let mut counts = (0, 0);
+    for batch in batches {
+        let Data::Symbols(symbols) = &batch.data else { continue };
+        let begun = |i: &usize| batch.mask.get(*i).copied().unwrap_or(true);
+        for i in (0..symbols.len()).filter(begun) {
+            counts.0 += usize::from(symbols[i] == Vocabulary::UNKNOWN);
+            counts.1 += 1;
+        }
+    }
+    counts
 }

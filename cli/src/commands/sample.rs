@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cellc_train::generate::{Generator, Sampling};
-use cellc_train::model::{Model, Readout};
-use cellc_train::task::config::Words;
+use cellc_train::model::Model;
+use cellc_train::task::Codec;
+use cellc_train::task::vocabulary::Vocabulary;
 
 use crate::failure::Failure;
 use crate::models::open;
@@ -43,43 +44,46 @@ fn temperature(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let (run, model) = open(&args.run)?;
-    if run.config.task.readout() != Readout::Each {
+    let (run, codec, model) = open(&args.run)?;
+    if !codec.continues() {
         return Err(Failure::new(format!(
-            "{} labels texts and cannot continue one; `cellc sample` takes a run of `--task chars`",
-            args.run.display()
+            "{} is a run of `--task {}` and cannot continue a text; `cellc sample` takes a run of \
+             `--task chars`",
+            args.run.display(),
+            run.kept.task
         )));
     }
-    let unknown: Vec<char> = {
-        let known = |c: &char| run.words.symbols.number(c.encode_utf8(&mut [0; 4])) == 0;
-        args.prompt.chars().filter(known).collect()
-    };
-    if !unknown.is_empty() {
-        note(format_args!("note: the model has never seen {unknown:?}; it reads them as unknown"));
+    let unknown = codec.encode(&args.prompt).unwrap_or_default();
+    let unknown = unknown.iter().filter(|symbol| **symbol == Vocabulary::UNKNOWN).count();
+    if unknown > 0 {
+        note(format_args!(
+            "note: the model has never seen {unknown} of the prompt's {}s; it reads them as unknown",
+            codec.step()
+        ));
     }
     let sampling = Sampling { temperature: args.temperature, seed: args.seed };
     print(&args.prompt)?;
-    let mut generator = start(&run.words, &model, sampling, &args.prompt)?;
+    let mut generator = start(codec.as_ref(), &model, sampling, &args.prompt)?;
     for _ in 0..args.length {
-        print(run.words.symbols.symbol(generator.draw()?))?;
+        print(codec.decode(&[generator.draw()?]))?;
     }
     print("\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A generator that has read the prompt; a line break or the most frequent character, if it is
-/// empty.
+/// A generator that has read the prompt; a line break or the most frequent symbol, if it is empty.
 fn start<'m>(
-    words: &Words,
+    codec: &dyn Codec,
     model: &'m Model<f32>,
     sampling: Sampling,
     prompt: &str,
 ) -> Result<Generator<'m>, Failure> {
-    let mut symbols = words.symbols.encode_chars(prompt);
+    let mut symbols = codec.encode(prompt).unwrap_or_default();
     if symbols.is_empty() {
-        let line_break = words.symbols.number("\n");
-        let most_frequent = 1.min(words.symbols.len() as u32 - 1);
-        symbols.push(if line_break == 0 { most_frequent } else { line_break });
+        let line_break = codec.encode("\n").unwrap_or_default();
+        let line_break = line_break.first().filter(|symbol| **symbol != Vocabulary::UNKNOWN);
+        let count = codec.vocabulary().map_or(0, Vocabulary::len);
+        symbols.push(line_break.copied().unwrap_or(1.min(count.saturating_sub(1) as u32)));
     }
     let mut generator = Generator::new(model, sampling);
     for symbol in symbols {
@@ -90,14 +94,14 @@ fn start<'m>(
 
 /// A sample to show after a training.
 pub(crate) fn demonstration(
-    words: &Words,
+    codec: &dyn Codec,
     model: &Model<f32>,
     seed: u64,
 ) -> Result<String, Failure> {
-    let mut generator = start(words, model, Sampling { temperature: 0.8, seed }, "")?;
+    let mut generator = start(codec, model, Sampling { temperature: 0.8, seed }, "")?;
     let mut text = String::from("\na sample:\n\n");
     for _ in 0..400 {
-        text.push_str(words.symbols.symbol(generator.draw()?));
+        text.push_str(&codec.decode(&[generator.draw()?]));
     }
     text.push('\n');
     Ok(text)

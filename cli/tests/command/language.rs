@@ -94,7 +94,7 @@ fn a_training_keeps_all_that_the_cell_is_made_of() {
     };
     assert!(near(&judged["loss"], &first["heldout"]["loss"]), "{judged} {first}");
     // Under another value the same parameters are another model.
-    let path = folder.path().join("run/config.json");
+    let path = folder.path().join("run/model.json");
     let config = std::fs::read_to_string(&path).expect("it is there");
     assert!(config.contains("\"leak\": 0.3") && config.contains("\"P\": 2"), "{config}");
     std::fs::write(&path, config.replace("\"leak\": 0.3", "\"leak\": 0.9")).expect("it is there");

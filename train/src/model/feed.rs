@@ -1,87 +1,88 @@
 //! How a cell's ports fit its place in a model.
 
 use cellc_compiler::ir::op::Element;
+use cellc_runtime::sequence::{Interface as Ports, Port};
 
-use cellc_runtime::sequence::Port;
+use super::{Answers, Feed, Interface, Reads, Ready, Stage};
 
-/// What feeds a stage.
-#[derive(Clone, Copy)]
-pub(super) enum Feed {
-    Symbol,
-    Layer { width: usize, masked: bool },
-    Head { width: usize },
-    Loss { width: usize },
+/// Checks that the inputs of a stage are what feeds them, and that it gives something.
+pub(super) fn check<T>(
+    stage: &Stage,
+    before: &[Ready<T>],
+    interface: &Interface,
+) -> Result<(), String>
+where
+    T: cellc_runtime::kernels::Wide,
+{
+    let ports = Ports::of(&stage.cell.graph);
+    for (i, feed) in stage.feeds.iter().enumerate() {
+        let need = Need::of(feed, before, interface);
+        let needed = need.to_string();
+        match ports.inputs.get(i) {
+            None if ports.inputs.is_empty() => {
+                return Err(format!("it needs {needed}, and has no input"));
+            }
+            None => return Err(format!("it needs {needed} as input {}, and has none", i + 1)),
+            Some(port) if !need.fits(port) => {
+                let found = format!("`{}: {}`", port.name, port.ty);
+                return Err(format!("it needs {needed}, found {found}"));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(port) = ports.inputs.get(stage.feeds.len()) {
+        return Err(format!("nothing feeds its input `{}`", port.name));
+    }
+    let is_loss = stage.feeds.contains(&Feed::Targets);
+    let (rank, needed) = if is_loss { (0, "a scalar") } else { (1, "a vector") };
+    match ports.outputs.first() {
+        Some(port) if port.ty.rank() == rank => Ok(()),
+        Some(port) => Err(format!("its first output `{}` is {}, not {needed}", port.name, port.ty)),
+        None => Err(format!("it has no output, and needs {needed}")),
+    }
 }
 
-impl Feed {
-    pub(super) fn place(self) -> &'static str {
-        match self {
-            Self::Symbol => "the embedding",
-            Self::Layer { .. } => "a layer",
-            Self::Head { .. } => "the head",
-            Self::Loss { .. } => "the loss",
+/// What an input must be.
+enum Need {
+    Index(usize),
+    Vector(usize),
+}
+
+impl Need {
+    fn of<T: cellc_runtime::kernels::Wide>(
+        feed: &Feed,
+        before: &[Ready<T>],
+        interface: &Interface,
+    ) -> Self {
+        match feed {
+            Feed::Data => match interface.reads {
+                Reads::Symbols(n) => Self::Index(n),
+                Reads::Reals(n) => Self::Vector(n),
+            },
+            Feed::Stages(stages) => {
+                let width = |&stage: &usize| before[stage].program.interface().outputs[0].ty.size();
+                Self::Vector(stages.iter().map(width).sum())
+            }
+            Feed::Targets => match interface.answers {
+                Answers::Classes(n) => Self::Index(n),
+                Answers::Reals(n) => Self::Vector(n),
+            },
         }
     }
 
-    /// Finds the fed input, the second input and the width of the first output among ports.
-    pub(super) fn fit(
-        self,
-        inputs: &[Port],
-        outputs: &[Port],
-    ) -> Result<(usize, Option<usize>, usize), String> {
-        let is_index = |port: &Port| !port.ty.is_real();
-        let index = |needed: &str| {
-            inputs.iter().position(is_index).ok_or_else(|| format!("it has no input of {needed}"))
-        };
-        let vector = |width: usize, others: usize| {
-            let needed = format!("one input `x: [{width}]`");
-            let list = |ports: &[Port]| -> String {
-                let port = |port: &Port| format!("`{}: {}`", port.name, port.ty);
-                ports.iter().map(port).collect::<Vec<_>>().join(", ")
-            };
-            let own = &inputs[..inputs.len() - others.min(inputs.len())];
-            let real: Vec<_> = own.iter().filter(|port| !is_index(port)).collect();
-            match real[..] {
-                [port] if port.ty.shape.as_slice() == [width] => {
-                    Ok(inputs.iter().position(|other| other == port).unwrap_or(0))
-                }
-                _ if own.is_empty() => Err(format!("it needs {needed}, and has no input")),
-                _ => Err(format!("it needs {needed}, found {}", list(own))),
-            }
-        };
-        let output = |rank: usize, needed: &str| match outputs.first() {
-            Some(port) if port.ty.rank() == rank => Ok(port.ty.size()),
-            Some(port) => {
-                Err(format!("its first output `{}` is {}, not {needed}", port.name, port.ty))
-            }
-            None => Err(format!("it has no output, and needs {needed}")),
-        };
-        let alone = |found: (usize, Option<usize>, usize), expected: usize| {
-            if inputs.len() == expected {
-                return Ok(found);
-            }
-            let extra = inputs.iter().enumerate();
-            let extra = extra.filter(|(i, _)| *i != found.0 && Some(*i) != found.1);
-            let names: Vec<_> = extra.map(|(_, port)| format!("`{}`", port.name)).collect();
-            Err(format!("nothing feeds its input {}", names.join(", ")))
-        };
+    fn fits(&self, port: &Port) -> bool {
+        match *self {
+            Self::Index(bound) => port.ty.element == Element::Index { bound },
+            Self::Vector(width) => port.ty.is_real() && port.ty.shape.as_slice() == [width],
+        }
+    }
+}
+
+impl std::fmt::Display for Need {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Symbol => alone((index("symbols")?, None, output(1, "a vector")?), 1),
-            Self::Layer { width, masked: true } => {
-                let input = vector(width, 1)?;
-                alone((input, Some(inputs.len() - 1), output(1, "a vector")?), 2)
-            }
-            Self::Layer { width, masked: false } | Self::Head { width } => {
-                alone((vector(width, 0)?, None, output(1, "a vector")?), 1)
-            }
-            Self::Loss { width } => {
-                let answer = index("answers")?;
-                if inputs[answer].ty.element != (Element::Index { bound: width }) {
-                    let found = &inputs[answer].ty;
-                    return Err(format!("there are {width} classes, and its answers are {found}"));
-                }
-                alone((vector(width, 0)?, Some(answer), output(0, "a scalar")?), 2)
-            }
+            Self::Index(n) => write!(f, "one input `x: index({n})`"),
+            Self::Vector(n) => write!(f, "one input `x: [{n}]`"),
         }
     }
 }

@@ -1,55 +1,35 @@
 //! Runs of a model: forward over a batch, backward for its gradients.
 
-use super::{Model, Readout};
-use crate::batch::{Batch, IGNORED};
 use cellc_runtime::kernels::Wide;
 use cellc_runtime::masks::Masks;
 use cellc_runtime::segmented::{Limit, Segmented, share};
 use cellc_runtime::sequence::{Bytes, Extent, InputMut, RunError, Sequence};
 
-/// What a model's answers to a batch are worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Score {
-    /// The sum of the losses of all answers, in nats.
-    pub loss: f64,
-    /// How many answers were given.
-    pub count: usize,
-    /// How many answers had the right class as their likeliest.
-    pub correct: usize,
-}
+use super::{Answers, Feed, Model, Readout, Ready, Score};
+use crate::batch::{Batch, Data, IGNORED, Targets};
 
-impl Score {
-    /// The mean loss of an answer, in nats.
-    pub fn mean_loss(&self) -> f64 {
-        self.loss / self.count as f64
-    }
-
-    /// The share of answers whose likeliest class was right, 0 to 1.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.count as f64
-    }
-}
-
-impl std::ops::AddAssign for Score {
-    fn add_assign(&mut self, other: Self) {
-        self.loss += other.loss;
-        self.count += other.count;
-        self.correct += other.correct;
-    }
-}
+/// For each stage its states after a run, `[B, ..]`.
+pub type States<T> = Vec<Vec<Vec<T>>>;
 
 /// The memory of runs of one model: one [`Sequence`] for each of its stages.
 pub struct ModelRun<T> {
     sequences: Vec<Segmented<T>>,
     limit: Option<Limit>,
     masks: Masks,
-    /// For each stage its states after the last run, `[B, ..]`; empty before the first.
-    states: Vec<Vec<Vec<T>>>,
+    /// After the last run; empty before the first.
+    states: States<T>,
+    /// The stages and numbers of the model's parameters, in their order.
+    owned: Vec<(usize, usize)>,
+    /// Gradients of parameters that stages share, summed over these.
+    shared: Vec<((usize, usize), Vec<T>)>,
+    /// How many numbers an answer of the last run is.
+    width: usize,
 }
 
 impl<T: Wide> ModelRun<T> {
     pub(super) fn new(sequences: Vec<Segmented<T>>, limit: Option<Limit>) -> Self {
-        Self { sequences, limit, masks: Masks::Expected, states: Vec::new() }
+        let (states, owned, shared) = (Vec::new(), Vec::new(), Vec::new());
+        Self { sequences, limit, masks: Masks::Expected, states, owned, shared, width: 1 }
     }
 
     /// Sets what the masks of its cells are in later runs: their probabilities, as at first, or draws,
@@ -63,18 +43,29 @@ impl<T: Wide> ModelRun<T> {
         self.sequences.iter_mut().for_each(Sequence::release);
     }
 
+    /// The states that a batch that continues this run's goes on from.
+    pub fn states(&self) -> &States<T> {
+        &self.states
+    }
+
+    /// Takes up the states of another run of the same model.
+    pub fn set_states(&mut self, states: States<T>) {
+        self.states = states;
+    }
+
     /// Answers a batch and scores the answers.
     ///
     /// # Errors
     /// If a symbol or an answer is out of its bound, or the run does not fit into its memory.
     ///
     /// # Panics
-    /// If the run is of another model, or the batch's arrays do not fit its extent.
+    /// If the run is of another model, or the batch's arrays do not fit its extent or the model.
     pub fn forward(&mut self, model: &Model<T>, batch: &Batch) -> Result<Score, RunError> {
         self.forward_stages(model, batch, false)
     }
 
-    /// Answers a batch, scores the answers, and finds the gradients of their mean loss.
+    /// Answers a batch, scores the answers, and finds the gradients of the sum of their losses times
+    /// `weight`; of their mean loss, if that is `None`.
     ///
     /// States carried over from the batch before are taken as given: gradients do not flow into
     /// that batch (truncated backpropagation through time).
@@ -83,29 +74,61 @@ impl<T: Wide> ModelRun<T> {
     /// If a symbol or an answer is out of its bound, or the run does not fit into its memory.
     ///
     /// # Panics
-    /// If the run is of another model, or the batch's arrays do not fit its extent.
-    pub fn forward_backward(&mut self, model: &Model<T>, batch: &Batch) -> Result<Score, RunError> {
+    /// If the run is of another model, or the batch's arrays do not fit its extent or the model.
+    pub fn forward_backward(
+        &mut self,
+        model: &Model<T>,
+        batch: &Batch,
+        weight: Option<f64>,
+    ) -> Result<Score, RunError> {
         let score = self.forward_stages(model, batch, true)?;
-        let share = T::from_f64(1.0 / score.count.max(1) as f64);
+        let share = T::from_f64(weight.unwrap_or(1.0 / score.count.max(1) as f64));
         let last = self.sequences.len() - 1;
         let seeds = self.sequences[last].output_cotangent_mut(0);
-        for (seed, &target) in seeds.iter_mut().zip(&batch.targets) {
-            *seed = if target == IGNORED { T::default() } else { share };
+        for (i, seed) in seeds.iter_mut().enumerate() {
+            *seed = if batch.targets.is_answer(i, self.width) { share } else { T::default() };
         }
+        let mut reached = vec![false; self.sequences.len()];
         for i in (0..self.sequences.len()).rev() {
+            let stage = &model.stages[i];
             self.sequences[i].backward(&model.params[i])?;
             let (before, after) = self.sequences.split_at_mut(i);
-            if let Some(before) = before.last_mut() {
-                let cotangent = after[0].input_gradient(model.stages[i].input);
-                let cotangent = cotangent.expect("every stage but the embedding is fed with reals");
-                let target = before.output_cotangent_mut(0);
-                // Of a layer that is read out at the end, only the last step's output is used.
-                let (unused, used) = target.split_at_mut(target.len() - cotangent.len());
-                unused.fill(T::default());
-                used.copy_from_slice(cotangent);
+            for (input, feed) in stage.feeds.iter().enumerate() {
+                let Feed::Stages(sources) = feed else { continue };
+                let Some(cotangent) = after[0].input_gradient(input) else { continue };
+                let width: usize = sources.iter().map(|&s| output_width(&before[s])).sum();
+                let mut offset = 0;
+                for &source in sources {
+                    let rows = Rows::between(model, source, i, batch);
+                    let own = output_width(&before[source]);
+                    let into = before[source].output_cotangent_mut(0);
+                    if !std::mem::replace(&mut reached[source], true) {
+                        into.fill(T::default());
+                    }
+                    rows.each(|to, from| {
+                        let cotangent = &cotangent[to * width + offset..][..own];
+                        let into = &mut into[from * own..][..own];
+                        into.iter_mut().zip(cotangent).for_each(|(sum, &c)| *sum = *sum + c);
+                    });
+                    offset += own;
+                }
             }
         }
+        self.sum_shared(model);
         Ok(score)
+    }
+
+    /// Adds the gradients of parameters that are those of others to these others'.
+    fn sum_shared(&mut self, model: &Model<T>) {
+        self.owned = model.owned();
+        self.shared.clear();
+        for (i, stage) in model.stages.iter().enumerate() {
+            let Some((own, of, param)) = stage.shared else { continue };
+            let theirs = self.sequences[of].param_gradient(param);
+            let ours = self.sequences[i].param_gradient(own);
+            let sum = theirs.iter().zip(ours).map(|(&a, &b)| a + b).collect();
+            self.shared.push(((of, param), sum));
+        }
     }
 
     fn forward_stages(
@@ -114,43 +137,44 @@ impl<T: Wide> ModelRun<T> {
         batch: &Batch,
         keep_tape: bool,
     ) -> Result<Score, RunError> {
-        let layers = 1..self.sequences.len() - 2;
-        let answers = match model.readout {
-            Readout::Each => batch.extent,
-            Readout::Last => Extent { steps: batch.extent.steps.min(1), ..batch.extent },
-        };
-        assert_eq!(batch.targets.len(), answers.steps * answers.batch, "a target for each answer");
-        let extent = |stage| if stage < layers.end { batch.extent } else { answers };
-        self.share_memory(batch, extent)?;
+        let answers = answers_extent(model.interface.readout, batch.extent);
+        let extent = |stage: &Ready<T>| if stage.answers { answers } else { batch.extent };
+        self.share_memory(model, batch, &extent)?;
         for (i, stage) in model.stages.iter().enumerate() {
             let (before, after) = self.sequences.split_at_mut(i);
             let sequence = &mut after[0];
-            sequence.try_reshape(extent(i))?;
+            sequence.try_reshape(extent(stage))?;
             sequence.set_masks(self.masks.of_stage(i as u64));
-            match before.last() {
-                None => fill_index(sequence, stage.input, &batch.symbols),
-                Some(before) => {
-                    let output = before.output(0);
-                    let InputMut::Real(input) = sequence.input_mut(stage.input) else {
-                        unreachable!("the fed input was checked to be real");
-                    };
-                    // Fewer answers than steps: those of the last step.
-                    input.copy_from_slice(&output[output.len() - input.len()..]);
+            for (input, feed) in stage.feeds.iter().enumerate() {
+                match feed {
+                    Feed::Data => fill_data(sequence, input, stage, batch),
+                    Feed::Targets => fill_targets(sequence, input, batch),
+                    Feed::Stages(sources) => {
+                        let InputMut::Real(into) = sequence.input_mut(input) else {
+                            unreachable!("the fed input was checked to be real");
+                        };
+                        let width: usize = sources.iter().map(|&s| output_width(&before[s])).sum();
+                        let mut offset = 0;
+                        for &source in sources {
+                            let own = output_width(&before[source]);
+                            let output = before[source].output(0);
+                            Rows::between(model, source, i, batch).each(|to, from| {
+                                into[to * width + offset..][..own]
+                                    .copy_from_slice(&output[from * own..][..own]);
+                            });
+                            offset += own;
+                        }
+                    }
                 }
             }
-            match stage.second {
-                Some(second) if layers.contains(&i) => fill_mask(sequence, second, batch),
-                Some(second) => {
-                    let answer = |&t: &u32| if t == IGNORED { 0 } else { t };
-                    let answers: Vec<_> = batch.targets.iter().map(answer).collect();
-                    fill_index(sequence, second, &answers);
-                }
-                None => {}
+            if let Some(reset) = stage.reset {
+                fill_flags(sequence, reset, &batch.resets, false);
             }
-            if layers.contains(&i) {
-                let states = self.states.get(i).filter(|_| batch.continues);
-                fill_states(sequence, states);
+            if let Some(mask) = stage.mask {
+                fill_flags(sequence, mask, &batch.mask, true);
             }
+            let states = self.states.get(i).filter(|_| batch.continues);
+            fill_states(sequence, states);
             if keep_tape {
                 sequence.forward_with_tape(&model.params[i])?;
             } else {
@@ -158,28 +182,31 @@ impl<T: Wide> ModelRun<T> {
             }
         }
         self.keep_states();
+        self.width = match model.interface.answers {
+            Answers::Classes(_) => 1,
+            Answers::Reals(width) => width,
+        };
         Ok(self.score(batch))
     }
 
     /// Gives each stage its share of the memory.
     fn share_memory(
         &mut self,
+        model: &Model<T>,
         batch: &Batch,
-        extent: impl Fn(usize) -> Extent,
+        extent: &impl Fn(&Ready<T>) -> Extent,
     ) -> Result<(), RunError> {
         let Some(limit) = self.limit else { return Ok(()) };
-        let mut stages = self.sequences.iter().enumerate();
-        if stages.all(|(i, stage)| stage.extent() == extent(i)) {
+        let mut stages = model.stages.iter().zip(&self.sequences);
+        if stages.all(|(stage, sequence)| sequence.extent() == extent(stage)) {
             return Ok(());
         }
-        let stages = self.sequences.iter().enumerate();
-        let needs: Vec<_> = stages.map(|(i, stage)| stage.needs(extent(i))).collect();
+        let stages = model.stages.iter().zip(&self.sequences);
+        let needs: Vec<_> = stages.map(|(stage, sequence)| sequence.needs(extent(stage))).collect();
         let states = self.sequences.iter().flat_map(|stage| &stage.interface().states);
         let mut taken = Bytes::default();
         // Kept from batch to batch: here, and in another run while this one is at work.
         states.for_each(|port| taken.add::<T>(2 * batch.extent.batch, port.ty.size()));
-        // A copy of the answers.
-        taken.add::<u32>(batch.targets.len(), 1);
         let taken = taken.sum().saturating_add(limit.taken);
         let least = needs.iter().fold(taken, |sum, needs| sum.saturating_add(needs.least));
         if least > limit.bytes {
@@ -207,39 +234,58 @@ impl<T: Wide> ModelRun<T> {
     }
 
     fn score(&self, batch: &Batch) -> Score {
-        let losses = self.sequences[self.sequences.len() - 1].output(0);
-        let classes = self.logits().len() / batch.targets.len().max(1);
-        let rows = self.logits().chunks(classes.max(1)).zip(losses);
+        let loss = &self.sequences[self.sequences.len() - 1];
+        // A loss may give a second one, to be judged by.
+        let losses = loss.output(loss.interface().outputs.len() - 1);
         let mut score = Score::default();
-        for ((logits, loss), &target) in rows.zip(&batch.targets) {
-            if target != IGNORED {
-                score.loss += loss.to_f64();
-                score.count += 1;
-                score.correct += usize::from(likeliest(logits) == target as usize);
+        let width = self.logits().len() / losses.len().max(1);
+        for (i, (answer, loss)) in self.logits().chunks(width.max(1)).zip(losses).enumerate() {
+            if !batch.targets.is_answer(i, self.width) {
+                continue;
+            }
+            score.loss += loss.to_f64();
+            score.count += 1;
+            match &batch.targets {
+                Targets::Classes(classes) => {
+                    score.correct += usize::from(likeliest(answer) == classes[i] as usize);
+                }
+                Targets::Reals(reals) => {
+                    for (answer, &target) in answer.iter().zip(&reals[i * width..]) {
+                        let error = answer.to_f64() - f64::from(target);
+                        score.numbers += 1;
+                        score.absolute += error.abs();
+                        score.squared += error * error;
+                    }
+                }
             }
         }
         score
     }
 
-    /// The head's answers to the last batch, one row of logits for each target.
+    /// The head's answers to the last batch, one row for each target: of classes, their logits.
     pub fn logits(&self) -> &[T] {
         self.sequences[self.sequences.len() - 2].output(0)
+    }
+
+    /// An output of a stage in the last run, `[T, B, ..]`.
+    pub fn output(&self, stage: usize, output: usize) -> &[T] {
+        self.sequences[stage].output(output)
     }
 
     /// The gradients found by the last [`forward_backward`](Self::forward_backward), in the order
     /// of the model's parameters.
     pub fn gradients(&self) -> Vec<&[T]> {
-        let stages = self.sequences.iter();
-        let of_stage = |sequence| -> Vec<&[T]> {
-            let sequence: &dyn Sequence<T> = sequence;
-            (0..sequence.interface().params.len()).map(|i| sequence.param_gradient(i)).collect()
+        let gradient = |&(stage, param): &(usize, usize)| {
+            let shared = self.shared.iter().find(|(of, _)| *of == (stage, param));
+            let own = || self.sequences[stage].param_gradient(param);
+            shared.map_or_else(own, |(_, sum)| sum.as_slice())
         };
-        stages.flat_map(|sequence| of_stage(sequence)).collect()
+        self.owned.iter().map(gradient).collect()
     }
 }
 
 /// The class with the largest logit, the first of equals.
-fn likeliest<T: Wide>(logits: &[T]) -> usize {
+pub(crate) fn likeliest<T: Wide>(logits: &[T]) -> usize {
     let mut best = 0;
     for (i, logit) in logits.iter().enumerate() {
         if *logit > logits[best] {
@@ -249,24 +295,131 @@ fn likeliest<T: Wide>(logits: &[T]) -> usize {
     best
 }
 
-fn fill_index<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, indices: &[u32]) {
-    let InputMut::Index(array) = sequence.input_mut(input) else {
-        unreachable!("the input was checked to be an index");
-    };
-    array.copy_from_slice(indices);
+fn answers_extent(readout: Readout, extent: Extent) -> Extent {
+    match readout {
+        Readout::Each => extent,
+        Readout::Last => Extent { steps: extent.steps.min(1), ..extent },
+    }
 }
 
-fn fill_mask<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, batch: &Batch) {
+fn output_width<T: Wide>(sequence: &Segmented<T>) -> usize {
+    sequence.interface().outputs[0].ty.size()
+}
+
+/// Which row of a stage's output is read as which row of another's input.
+enum Rows<'a> {
+    /// The same rows, so many of them.
+    Same(usize),
+    /// Those of the last step: so many, after so many others.
+    Last { batch: usize, skipped: usize },
+    /// Of sequences in the other order.
+    Reversed(&'a Batch),
+}
+
+impl<'a> Rows<'a> {
+    fn between<T: Wide>(model: &Model<T>, from: usize, to: usize, batch: &'a Batch) -> Self {
+        let (from, to) = (&model.stages[from], &model.stages[to]);
+        let Extent { steps, batch: columns } = batch.extent;
+        if to.answers && !from.answers && model.interface.readout == Readout::Last {
+            // Whatever the order, the last step is where everything was read.
+            let skipped = steps.saturating_sub(1) * columns;
+            return Self::Last { batch: if steps == 0 { 0 } else { columns }, skipped };
+        }
+        if from.reverse != to.reverse {
+            return Self::Reversed(batch);
+        }
+        let extent = if from.answers {
+            answers_extent(model.interface.readout, batch.extent)
+        } else {
+            batch.extent
+        };
+        Self::Same(extent.steps * extent.batch)
+    }
+
+    /// Calls with each row of the input and the row of the output that it is.
+    fn each(&self, mut f: impl FnMut(usize, usize)) {
+        match *self {
+            Self::Same(rows) => (0..rows).for_each(|row| f(row, row)),
+            Self::Last { batch, skipped } => (0..batch).for_each(|row| f(row, skipped + row)),
+            Self::Reversed(batch) => reversed(batch, f),
+        }
+    }
+}
+
+/// Calls with each row, and with that which stands there if each sequence is read from its end.
+/// Sequences stay padded on the left.
+fn reversed(batch: &Batch, mut f: impl FnMut(usize, usize)) {
+    let Extent { steps, batch: columns } = batch.extent;
+    for column in 0..columns {
+        let begun = |step: &usize| batch.mask.get(step * columns + column).is_none_or(|m| *m);
+        let first = (0..steps).find(begun).unwrap_or(steps);
+        for step in 0..steps {
+            let other = if step < first { step } else { first + (steps - 1 - step) };
+            f(step * columns + column, other * columns + column);
+        }
+    }
+}
+
+fn fill_data<T: Wide>(
+    sequence: &mut dyn Sequence<T>,
+    input: usize,
+    stage: &Ready<T>,
+    batch: &Batch,
+) {
+    match (sequence.input_mut(input), &batch.data) {
+        (InputMut::Index(array), Data::Symbols(symbols)) if stage.reverse => {
+            reversed(batch, |to, from| array[to] = symbols[from]);
+        }
+        (InputMut::Index(array), Data::Symbols(symbols)) => array.copy_from_slice(symbols),
+        (InputMut::Real(array), Data::Reals(reals)) => {
+            assert_eq!(array.len(), reals.len(), "numbers for each step");
+            let width = reals.len() / (batch.extent.steps * batch.extent.batch).max(1);
+            let real = |x: &f32| T::from_f64(f64::from(*x));
+            if stage.reverse {
+                reversed(batch, |to, from| {
+                    let row = array[to * width..][..width].iter_mut();
+                    row.zip(&reals[from * width..]).for_each(|(into, x)| *into = real(x));
+                });
+            } else {
+                array.iter_mut().zip(reals).for_each(|(into, x)| *into = real(x));
+            }
+        }
+        _ => panic!("the batch is of another kind than what the model reads"),
+    }
+}
+
+fn fill_targets<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, batch: &Batch) {
+    match (sequence.input_mut(input), &batch.targets) {
+        (InputMut::Index(array), Targets::Classes(classes)) => {
+            assert_eq!(array.len(), classes.len(), "a target for each answer");
+            for (into, &class) in array.iter_mut().zip(classes) {
+                *into = if class == IGNORED { 0 } else { class };
+            }
+        }
+        (InputMut::Real(array), Targets::Reals(reals)) => {
+            assert_eq!(array.len(), reals.len(), "numbers for each answer");
+            for (into, &real) in array.iter_mut().zip(reals) {
+                *into = if real.is_nan() { T::default() } else { T::from_f64(f64::from(real)) };
+            }
+        }
+        _ => panic!("the batch is of another kind than what the model answers"),
+    }
+}
+
+fn fill_flags<T: Wide>(
+    sequence: &mut dyn Sequence<T>,
+    input: usize,
+    flags: &[bool],
+    otherwise: bool,
+) {
     let InputMut::Real(array) = sequence.input_mut(input) else {
-        unreachable!("masks are real");
+        unreachable!("flags are real");
     };
-    if batch.mask.is_empty() {
-        array.fill(T::from_f64(1.0));
-        return;
+    let number = |flag: bool| T::from_f64(f64::from(u8::from(flag)));
+    if flags.is_empty() {
+        return array.fill(number(otherwise));
     }
-    for (mask, &begun) in array.iter_mut().zip(&batch.mask) {
-        *mask = T::from_f64(if begun { 1.0 } else { 0.0 });
-    }
+    array.iter_mut().zip(flags).for_each(|(into, &flag)| *into = number(flag));
 }
 
 fn fill_states<T: Wide>(sequence: &mut dyn Sequence<T>, states: Option<&Vec<Vec<T>>>) {

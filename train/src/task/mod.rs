@@ -1,24 +1,73 @@
 //! Tasks: what a model learns from, and what it is judged by.
 //!
-//! A task turns its data into [`Batch`]es of symbols, training ones without end and evaluation
-//! ones in order. One file each: [`reviews`] are made by a grammar, [`chars`] predicts the next
-//! character of a text, [`classify`] labels sentences; the last and the first share [`labelled`].
+//! A [`Kind`] of task is one file, listed in [`KINDS`]: its options, how it loads data, and the
+//! [`Codec`] that is kept with a model, by which new data become batches and answers become
+//! something to be read. Most are made of [`examples`], of which several share a batch, or of
+//! [`stream`]s that are read on and on.
 
 pub mod chars;
 pub mod classify;
-pub mod config;
-pub mod labelled;
+pub mod examples;
+pub mod options;
 pub mod reviews;
+pub mod stream;
 pub mod table;
 pub mod vocabulary;
 pub mod words;
 
 use std::path::PathBuf;
 
+use cellc_runtime::sequence::RunError;
 use thiserror::Error;
 
-use crate::batch::Batch;
-use crate::model::Readout;
+use self::options::OptionError;
+use self::vocabulary::Vocabulary;
+use crate::batch::{Batch, Example};
+use crate::model::Interface;
+
+/// The kinds of tasks there are.
+pub static KINDS: &[Kind] = &[reviews::KIND, chars::KIND, classify::KIND];
+
+/// The kind of a name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// A kind of task.
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about, in half a sentence.
+    pub about: &'static str,
+    /// Endings of files that it is for, if the user names no task.
+    pub endings: &'static [&'static str],
+    /// What its experiments do that say nothing else, as TOML of an
+    /// [`Experiment`](crate::experiment::Experiment).
+    pub defaults: &'static str,
+    /// Reads or makes its data.
+    pub load: fn(&toml::Table, Context) -> Result<Loaded, TaskError>,
+    /// Makes a codec as it was kept with a model.
+    pub codec: fn(serde_json::Value) -> Result<Box<dyn Codec>, serde_json::Error>,
+}
+
+/// What a task is told of the training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// How many sequences are trained on at once.
+    pub batch: usize,
+    /// What everything random is drawn from.
+    pub seed: u64,
+}
+
+/// A task that is ready to be trained on.
+pub struct Loaded {
+    /// The data.
+    pub task: Box<dyn Task>,
+    /// What is kept with the model.
+    pub codec: Box<dyn Codec>,
+    /// What there is to learn from, in a few words.
+    pub summary: String,
+}
 
 /// A part of the data that is not trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,25 +78,115 @@ pub enum Part {
     HeldOut,
 }
 
-/// Data for a model to learn from.
-pub trait Task {
-    /// When a model answers.
-    fn readout(&self) -> Readout;
-    /// How many symbols there are.
-    fn symbols(&self) -> usize;
-    /// How many classes an answer is chosen from.
-    fn classes(&self) -> usize;
-    /// How many batches it takes to see all training data once.
-    fn batches_per_epoch(&self) -> usize;
-    /// The next training batch, after a seeded shuffle of each epoch.
-    fn next_batch(&mut self) -> Batch;
-    /// The batches of a part, each of its answers once; `None` if the task has no such part.
-    fn part(&self, part: Part) -> Option<Box<dyn Iterator<Item = Batch> + '_>>;
-    /// The share of the most frequent label of the held-out part, 0 to 1: what is reached without
-    /// reading. `None` if there are no labels.
-    fn majority(&self) -> Option<f64>;
+/// By what one model is better than another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A lower mean loss.
+    Loss,
+    /// More right answers. A classifier's loss rises as it grows too sure of its few mistakes, while
+    /// it still gets more labels right: so the loss only decides between equals.
+    Accuracy,
 }
 
+/// Batches in their order.
+pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, DataError>> + 'a>;
+
+/// Data for a model to learn from.
+pub trait Task {
+    /// How many batches it takes to see all training data once; at least 1.
+    fn batches_per_epoch(&self) -> usize;
+    /// The training batches of an epoch, the first `skipped` left out. They are the same whenever
+    /// they are asked for, so that a training can be taken up again anywhere.
+    fn epoch(&self, epoch: u64, skipped: usize) -> Batches<'_>;
+    /// The batches of a part, each of its answers once; `None` if the task has no such part.
+    fn part(&self, part: Part) -> Option<Batches<'_>>;
+    /// By what one model is better than another.
+    fn goal(&self) -> Goal;
+    /// What is reached on the held-out part without reading: the share of the most frequent label,
+    /// or the mean squared error of a constant; `None` if that says little.
+    fn baseline(&self) -> Option<f64> {
+        None
+    }
+    /// Figures of the task's own, such as those of its paper: a name for each. `answer` gives the
+    /// answers of the model to a batch.
+    ///
+    /// # Errors
+    /// Those of `answer`.
+    fn figures(&self, answer: &mut Answer<'_>) -> Result<Vec<Figure>, RunError> {
+        let _ = answer;
+        Ok(Vec::new())
+    }
+}
+
+/// A model's answers to a batch: of classes their logits, one row for each answer.
+pub type Answer<'a> = dyn FnMut(&Batch) -> Result<Vec<f32>, RunError> + 'a;
+
+/// A figure of a task's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// What it is called in files.
+    pub name: &'static str,
+    /// How it is said, with the number in it.
+    pub text: String,
+    /// The number.
+    pub value: f64,
+}
+
+/// How data become batches, and answers something to be read: what is kept of a task with a model.
+pub trait Codec {
+    /// What the task asks of a model.
+    fn interface(&self) -> Interface;
+    /// What it is to be made of again, by [`Kind::codec`].
+    fn kept(&self) -> serde_json::Value;
+    /// What the symbols are that a model reads, if it reads symbols.
+    fn vocabulary(&self) -> Option<&Vocabulary> {
+        None
+    }
+    /// What the classes are called that a model answers by; empty if they are symbols or numbers.
+    fn labels(&self) -> &[String] {
+        &[]
+    }
+    /// What a step is called: `character`, `word`, `step`.
+    fn step(&self) -> &'static str;
+    /// Whether the model goes on with what it reads, so that it can be sampled from.
+    fn continues(&self) -> bool {
+        false
+    }
+    /// Symbols of a text, if the task reads texts.
+    fn encode(&self, text: &str) -> Option<Vec<u32>> {
+        let _ = text;
+        None
+    }
+    /// Symbols as a text that follows another.
+    fn decode(&self, symbols: &[u32]) -> String {
+        let symbol = |&number: &u32| self.vocabulary().map_or("", |v| v.symbol(number));
+        symbols.iter().map(symbol).collect()
+    }
+    /// Data with answers to be judged by. The options are those of the training, but for those that
+    /// the user gives, of which `data` is one.
+    ///
+    /// # Errors
+    /// If they cannot be read, or have answers that the model does not know.
+    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError>;
+    /// One line to be answered: a text, or a JSON value.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn question(&self, line: &str) -> Result<Example, String>;
+    /// The answer to it, one row of numbers for each that there is.
+    fn answer(&self, question: &Example, answers: &[f32]) -> serde_json::Value;
+}
+
+/// Why a task is not ready.
+#[derive(Debug, Error)]
+pub enum TaskError {
+    /// An option is wrong.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// Data cannot be learnt from.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
 /// Data that cannot be learnt from.
 #[derive(Debug, Error)]
 pub enum DataError {

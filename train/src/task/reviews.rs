@@ -8,6 +8,60 @@
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::classify::{Lexicon, loaded};
+use super::options::parse;
+use super::vocabulary::Vocabulary;
+use super::words::words;
+use super::{Context, Kind, Loaded, TaskError, classify};
+
+/// Reviews made by the grammar.
+pub const KIND: Kind = Kind {
+    name: "reviews",
+    about: "would the reviewer of a product buy again? Reviews are made by the program",
+    endings: &[],
+    defaults: "
+        [training]
+        batch = 16
+        epochs = 1.5
+    ",
+    load: |options, context| load(options, context),
+    codec: |kept| (classify::KIND.codec)(kept),
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Options {
+    /// How many are made to train on.
+    examples: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { examples: 16_000 }
+    }
+}
+
+/// How many reviews a model is judged by.
+const HELD_OUT: usize = 1000;
+
+fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
+    let options: Options = parse(KIND.name, options)?;
+    let parts = [reviews(options.examples.max(1), false, context.seed), held_out(context.seed)];
+    let known: Vec<String> = parts[0].iter().flat_map(|review| words(&review.text)).collect();
+    let known = Vocabulary::count(known.iter().map(String::as_str), 1);
+    let labels = LABELS.map(ToOwned::to_owned).to_vec();
+    let lexicon = Lexicon { words: known, labels };
+    let example = |review: &Review| lexicon.example(&review.text, review.buy.into());
+    let [training, held_out] = parts.map(|part| part.iter().map(example).collect());
+    Ok(loaded(lexicon.clone(), [training, Vec::new(), held_out], context, 0.0, "reviews"))
+}
+
+/// The reviews that a model trained from a seed is judged by.
+pub fn held_out(seed: u64) -> Vec<Review> {
+    reviews(HELD_OUT, true, seed)
+}
 
 /// The labels, in the order of their numbers.
 pub const LABELS: [&str; 2] = ["don't buy", "buy"];

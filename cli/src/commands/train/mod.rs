@@ -1,0 +1,250 @@
+//! `cellc train`
+
+mod options;
+pub(crate) mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cellc_train::blueprint::CellText;
+use cellc_train::experiment::{Experiment, Ready};
+use cellc_train::model::Model;
+use cellc_train::run_folder::{Kept, KeptRun, RunFolder};
+use cellc_train::task::{Codec, Figure, Task};
+use cellc_train::trainer::{End, Resumed, train};
+
+use self::options::Options;
+use self::report::Report;
+use crate::commands::sample;
+use crate::failure::Failure;
+use crate::load::{unit, warn};
+use crate::output::{note, print, print_json};
+use crate::progress::{Progress, listen_for_interrupt};
+use crate::verdicts::verdicts;
+
+/// Train a model and keep it in a run folder
+///
+/// A model is an embedding, a stack of cells, a linear head and a loss. Without any option it is an
+/// LSTM that reads short product reviews, made by the program itself, and decides whether the
+/// reviewer would buy again.
+#[derive(clap::Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
+Examples:
+  cellc train
+  cellc train --task chars --data shakespeare.txt
+  cellc train --task classify --data sentences.tsv --cell gru
+  cellc train --cell my.cell
+  cellc train --config experiment.toml training.seed=2
+  cellc train --resume runs/chars-1"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    options: Options,
+    /// Go on with a run that was stopped, as if it had not been
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["Options", "out", "dry_run"])]
+    resume: Option<PathBuf>,
+    /// Say what would be done, and do it not
+    #[arg(long)]
+    dry_run: bool,
+    /// The run folder; `runs/<task>-<n>` if left out
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// End with one line of JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// Show no progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if let Some(path) = &args.resume {
+        return resume(args, path);
+    }
+    let experiment = args.options.experiment()?;
+    let mut cells = Vec::new();
+    for name in experiment.model.cell_names() {
+        cells.push(CellText::new(name, &unit(name)?));
+    }
+    let blueprint = experiment.blueprint(cells.clone());
+    let warnings = blueprint.warnings()?;
+    if !args.quiet {
+        // A long run is the wrong time to find out what `cellc check` would have said.
+        for (text, warnings) in &warnings {
+            let sources = unit(&text.name)?.sources;
+            warn(warnings, &sources);
+        }
+    }
+    let ready = experiment.ready(cells)?;
+    if args.dry_run {
+        return dry_run(&ready);
+    }
+    let folder = create_folder(args, &ready)?;
+    go(args, ready, folder, None)
+}
+
+/// Goes on with a run that was stopped.
+fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
+    let run = KeptRun::open(path)?;
+    let steps = run.experiment.training.steps;
+    let mut ready = run.experiment.clone().ready(run.kept.blueprint.cells.clone())?;
+    if ready.loaded.codec.kept() != run.kept.codec {
+        return Err(Failure::new(format!(
+            "{}: the data have changed since the training began, so it cannot be gone on with",
+            path.display()
+        )));
+    }
+    let resumed = match run.resume(&ready.model)? {
+        None => None,
+        Some(mut resumed) => {
+            if resumed.progress.best.is_some() {
+                run.load(&mut ready.model)?;
+                resumed.best = ready.model.params().into_iter().map(<[f32]>::to_vec).collect();
+            }
+            Some(resumed)
+        }
+    };
+    let step = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
+    if step >= steps {
+        note(format_args!("all of its {steps} steps are taken already"));
+    }
+    let folder = RunFolder::reopen(path, step)?;
+    go(args, ready, folder, resumed)
+}
+
+fn go(
+    args: &Args,
+    mut ready: Ready,
+    folder: RunFolder,
+    resumed: Option<Resumed>,
+) -> Result<ExitCode, Failure> {
+    let Ready { experiment, loaded, model, .. } = &mut ready;
+    let settings = &experiment.training;
+    let path = folder.path().to_owned();
+    if !args.quiet {
+        note(&loaded.summary);
+        note(format_args!(
+            "{}, {} parameters, {} steps of {}",
+            layers(experiment),
+            model.size(),
+            settings.steps,
+            settings.batch * settings.accumulate
+        ));
+        match &resumed {
+            None => note(format_args!("kept in {} after each evaluation", path.display())),
+            Some(resumed) => note(format_args!("going on after step {}", resumed.progress.step)),
+        }
+    }
+    let (interface, goal) = (*model.interface(), loaded.task.goal());
+    let mut progress = Progress::new(folder, interface, goal, settings.steps, args.quiet);
+    listen_for_interrupt();
+    let outcome = train(loaded.task.as_ref(), model, settings, resumed, &mut progress);
+    let kept = progress.finish();
+    let outcome = outcome?;
+    kept?;
+    let (task, codec) = (loaded.task.as_ref(), loaded.codec.as_ref());
+    let figures = match outcome.end {
+        End::Interrupted => Vec::new(),
+        _ => figures(task, model, settings.threads)?,
+    };
+    let (outcome, figures) = (&outcome, figures.as_slice());
+    let report = Report { path: &path, experiment, model, task, codec, outcome, figures };
+    if args.json {
+        print_json(&report.json())?;
+    } else {
+        print(report.text())?;
+        if outcome.end != End::Interrupted {
+            print(demonstration(experiment, codec, model)?)?;
+            print(what_next(&path, experiment, codec))?;
+        }
+    }
+    // As a shell says of what is stopped by Ctrl-C.
+    Ok(if outcome.end == End::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// Figures of the task's own.
+pub(crate) fn figures(
+    task: &dyn Task,
+    model: &Model<f32>,
+    threads: usize,
+) -> Result<Vec<Figure>, Failure> {
+    let mut run = model.run(threads);
+    Ok(task.figures(&mut |batch| {
+        run.forward(model, batch)?;
+        Ok(run.logits().to_vec())
+    })?)
+}
+
+/// The layers in a few words.
+fn layers(experiment: &Experiment) -> String {
+    let model = &experiment.model;
+    if !model.layer.is_empty() {
+        return format!("{} layers of {}", model.layer.len(), model.cell_names().join(", "));
+    }
+    let cell = Path::new(&model.cell).file_stem().and_then(|stem| stem.to_str());
+    let both = if model.bidirectional { "bidirectional " } else { "" };
+    format!("{} x {} {both}{}", model.layers, model.hidden, cell.unwrap_or(&model.cell))
+}
+
+fn dry_run(ready: &Ready) -> Result<ExitCode, Failure> {
+    let Ready { experiment, loaded, model, .. } = ready;
+    let text = toml::to_string(experiment).map_err(|error| Failure::new(error.to_string()))?;
+    print(text)?;
+    note(&loaded.summary);
+    note(format_args!("{} parameters", model.size()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn create_folder(args: &Args, ready: &Ready) -> Result<RunFolder, Failure> {
+    let kept = Kept::of(ready);
+    if let Some(path) = &args.out {
+        return Ok(RunFolder::create(path, &ready.experiment, &kept)?);
+    }
+    let free = (1_u64..)
+        .map(|n| PathBuf::from(format!("runs/{}-{n}", kept.task)))
+        .find(|path| !path.exists());
+    let path = free.ok_or_else(|| Failure::new("every name of a run folder is taken"))?;
+    let created = RunFolder::create(&path, &ready.experiment, &kept);
+    created.map_err(|error| Failure::new(format!("{error}\nName another folder with --out.")))
+}
+
+/// What the model does now that it has learnt.
+fn demonstration(
+    experiment: &Experiment,
+    codec: &dyn Codec,
+    model: &Model<f32>,
+) -> Result<String, Failure> {
+    let seed = experiment.training.seed;
+    if experiment.task.get("name").and_then(toml::Value::as_str) == Some("reviews") {
+        return verdicts(codec, model, seed);
+    }
+    if codec.continues() {
+        return sample::demonstration(codec, model, seed);
+    }
+    Ok(String::new())
+}
+
+fn what_next(path: &Path, experiment: &Experiment, codec: &dyn Codec) -> String {
+    let path = path.display();
+    let commands = match experiment.task.get("name").and_then(toml::Value::as_str) {
+        Some("reviews") => format!(
+            "  cellc train --cell rnn                          \
+             a cell without gates, on the same reviews\n  \
+             cellc show lstm                                 the cell that has just learnt\n  \
+             cellc train --task chars --data YOUR.txt        a text of your own\n  \
+             cellc eval {path} --data YOUR.csv    reviews of your own: columns text, label\n"
+        ),
+        _ if codec.continues() => format!(
+            "  cellc sample {path} --prompt \"The \" --length 500 --temperature 0.8\n  \
+             cellc eval {path} --data OTHER.txt\n"
+        ),
+        // Not the same data: the model has seen most of them.
+        _ => format!(
+            "  cellc eval {path}                     what was held out, again\n  \
+             cellc eval {path} --data OTHER    data of your own\n"
+        ),
+    };
+    format!("\nnext:\n{commands}")
+}

@@ -1,0 +1,110 @@
+//! What `cellc train` says at its end.
+
+use std::path::Path;
+
+use cellc_train::experiment::Experiment;
+use cellc_train::model::{Model, Score};
+use cellc_train::task::{Codec, Figure, Task};
+use cellc_train::trainer::{End, Outcome};
+use serde_json::{Value, json};
+
+/// What a training came to.
+pub(super) struct Report<'a> {
+    pub(super) path: &'a Path,
+    pub(super) experiment: &'a Experiment,
+    pub(super) model: &'a Model<f32>,
+    pub(super) task: &'a dyn Task,
+    pub(super) codec: &'a dyn Codec,
+    pub(super) outcome: &'a Outcome,
+    pub(super) figures: &'a [Figure],
+}
+
+impl Report<'_> {
+    fn name(&self) -> &str {
+        self.experiment.task.get("name").and_then(toml::Value::as_str).unwrap_or_default()
+    }
+
+    /// What `--json` ends with.
+    pub(super) fn json(&self) -> Value {
+        let Outcome { end, steps, best_step, held_out, elapsed } = *self.outcome;
+        let end = match end {
+            End::Steps => "steps",
+            End::Patience => "patience",
+            End::Time => "time",
+            End::Interrupted => "interrupted",
+        };
+        let mut report = json!({
+            "run": self.path,
+            "task": self.name(),
+            "steps": steps,
+            "best_step": best_step,
+            "end": end,
+            "train_seconds": elapsed.as_secs_f64(),
+            "parameters": self.model.size(),
+        });
+        if let Some(score) = held_out {
+            let mut held_out = score_json(&score, self.codec);
+            if let Some(baseline) = self.task.baseline() {
+                let key = if self.codec.labels().is_empty() { "baseline" } else { "majority" };
+                held_out[key] = json!(baseline);
+            }
+            for figure in self.figures {
+                held_out[figure.name] = json!(figure.value);
+            }
+            report["heldout"] = held_out;
+        }
+        report
+    }
+
+    pub(super) fn text(&self) -> String {
+        let seconds = self.outcome.elapsed.as_secs_f64();
+        let path = self.path.display();
+        let Some(score) = &self.outcome.held_out else {
+            return format!(
+                "stopped after {} of {} steps, kept in {path}\ngo on with: cellc train --resume \
+                 {path}\n",
+                self.outcome.steps, self.experiment.training.steps
+            );
+        };
+        let verdict = verdict(score, self.codec, self.task.baseline());
+        let figures: String = self.figures.iter().flat_map(|f| [", ", f.text.as_str()]).collect();
+        format!("held out: {verdict}{figures}\ntrained in {seconds:.1} s, kept in {path}\n")
+    }
+}
+
+/// A score as JSON: what has a meaning for the task.
+pub(crate) fn score_json(score: &Score, codec: &dyn Codec) -> Value {
+    let mut value = json!({ "loss": score.mean_loss(), "count": score.count });
+    if score.numbers > 0 {
+        value["mean_absolute_error"] = json!(score.mean_absolute_error());
+        value["mean_squared_error"] = json!(score.mean_squared_error());
+    } else {
+        value["accuracy"] = json!(score.accuracy());
+    }
+    if codec.continues() {
+        value["perplexity"] = json!(score.mean_loss().exp());
+    }
+    value
+}
+
+/// A score in a sentence.
+pub(crate) fn verdict(score: &Score, codec: &dyn Codec, baseline: Option<f64>) -> String {
+    let loss = score.mean_loss();
+    let step = codec.step();
+    if score.numbers > 0 {
+        let (mae, mse) = (score.mean_absolute_error(), score.mean_squared_error());
+        let than =
+            baseline.map_or_else(String::new, |baseline| format!(" (a constant: {baseline:.4})"));
+        return format!("mean squared error {mse:.4}{than}, mean absolute error {mae:.4}");
+    }
+    if codec.continues() {
+        let (bits, perplexity) = (loss / std::f64::consts::LN_2, loss.exp());
+        return format!(
+            "loss {loss:.3} nats per {step} ({bits:.3} bits, perplexity {perplexity:.2})"
+        );
+    }
+    let than = baseline.map_or_else(String::new, |baseline| {
+        format!(" (the most frequent label: {:.1} %)", 100.0 * baseline)
+    });
+    format!("accuracy {:.1} %{than}, loss {loss:.3} nats", 100.0 * score.accuracy())
+}

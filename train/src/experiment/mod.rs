@@ -1,0 +1,236 @@
+//! Experiments: everything that a training is started with, in one TOML file.
+//!
+//! ```toml
+//! [task]
+//! name = "chars"
+//! data = "shakespeare.txt"
+//!
+//! [model]
+//! cell = "gru"
+//! layers = 2
+//!
+//! [training]
+//! learning_rate = 3e-3
+//! ```
+//!
+//! What is left out is as the task's kind says, and else as [`ModelConfig`] and [`Settings`] do. Later
+//! layers, such as a command line, override earlier ones key by key.
+
+mod settings;
+
+use std::path::Path;
+
+use cellc_compiler::suggest::closest;
+use cellc_runtime::program::Engine;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::blueprint::{Blueprint, BlueprintError, CellText, LossConfig, ModelConfig};
+use crate::model::{Model, ModelError};
+use crate::task::{self, Context, Kind, Loaded, TaskError};
+
+pub use self::settings::Settings;
+
+/// What a training is started with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Experiment {
+    /// The task: its `name`, and options that are its own.
+    pub task: toml::Table,
+    /// The model.
+    pub model: ModelConfig,
+    /// The loss.
+    pub loss: LossConfig,
+    /// The training.
+    pub training: Settings,
+}
+
+/// Why an experiment cannot be made ready.
+#[derive(Debug, Error)]
+pub enum ExperimentError {
+    /// What is written is no experiment.
+    #[error("{0}")]
+    Form(String),
+    /// There is no such task.
+    #[error("there is no task `{found}`{}; there are {}", near(.found), names())]
+    Task {
+        /// The name that was found.
+        found: String,
+    },
+    /// The task is not ready.
+    #[error(transparent)]
+    Data(#[from] TaskError),
+    /// The model is not.
+    #[error(transparent)]
+    Blueprint(#[from] BlueprintError),
+    /// Its cells make no model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+fn names() -> String {
+    task::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+}
+
+fn near(found: &str) -> String {
+    let near = closest(found, task::KINDS.iter().map(|kind| kind.name));
+    near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+}
+
+/// An experiment whose data are read and whose model is made.
+pub struct Ready {
+    /// The experiment, with the number of steps and all else that follows from the data.
+    pub experiment: Experiment,
+    /// The model's texts.
+    pub blueprint: Blueprint,
+    /// The data.
+    pub loaded: Loaded,
+    /// The model, as it is before it has learnt anything.
+    pub model: Model<f32>,
+}
+
+impl Experiment {
+    /// An experiment of layers, of which later ones override earlier ones key by key, over the
+    /// defaults of the task that they name.
+    ///
+    /// # Errors
+    /// If there is no such task, or a key that no experiment has, or a value of another type.
+    pub fn layered(layers: &[toml::Table]) -> Result<Self, ExperimentError> {
+        let mut given = toml::Table::new();
+        layers.iter().for_each(|layer| merge(&mut given, layer));
+        let name = given.get("task").and_then(|task| task.get("name"));
+        let name = name.and_then(toml::Value::as_str).unwrap_or("reviews").to_owned();
+        let kind = task::find(&name).ok_or(ExperimentError::Task { found: name.clone() })?;
+        let defaults = kind.defaults.parse::<toml::Table>();
+        let mut all = defaults.map_err(|error| ExperimentError::Form(error.to_string()))?;
+        merge(&mut all, &given);
+        let mut experiment: Self = toml::Value::Table(all).try_into().map_err(form)?;
+        experiment.task.insert("name".to_owned(), name.into());
+        experiment.check()?;
+        Ok(experiment)
+    }
+
+    /// Reads what is written in a file, to be a layer.
+    ///
+    /// # Errors
+    /// If it is not TOML, or no part of an experiment; with the place.
+    pub fn layer(text: &str) -> Result<toml::Table, ExperimentError> {
+        toml::from_str::<Self>(text).map_err(form)?;
+        text.parse().map_err(form)
+    }
+
+    /// The kind of its task.
+    ///
+    /// # Errors
+    /// If there is none of its name.
+    pub fn kind(&self) -> Result<&'static Kind, ExperimentError> {
+        let name = self.task.get("name").and_then(toml::Value::as_str).unwrap_or_default();
+        task::find(name).ok_or_else(|| ExperimentError::Task { found: name.to_owned() })
+    }
+
+    fn check(&self) -> Result<(), ExperimentError> {
+        let fault = self.training.fault();
+        fault.map_or(Ok(()), |fault| Err(ExperimentError::Form(fault)))
+    }
+
+    /// Paths of data, seen from anywhere.
+    fn absolute(&mut self) {
+        for (key, value) in &mut self.task {
+            if let (true, toml::Value::String(path)) = (key.ends_with("data"), value)
+                && !path.is_empty()
+                && let Ok(absolute) = std::path::absolute(Path::new(path))
+            {
+                *path = absolute.display().to_string();
+            }
+        }
+    }
+
+    /// What it makes of the texts of its cells.
+    pub fn blueprint(&self, cells: Vec<CellText>) -> Blueprint {
+        Blueprint { model: self.model.clone(), loss: self.loss.clone(), cells }
+    }
+
+    /// Reads the data and makes the model.
+    ///
+    /// # Errors
+    /// If data cannot be learnt from, or the cells make no model.
+    pub fn ready(mut self, cells: Vec<CellText>) -> Result<Ready, ExperimentError> {
+        let kind = self.kind()?;
+        let context = Context { batch: self.training.batch, seed: self.training.seed };
+        let loaded = (kind.load)(&self.task, context)?;
+        self.training.resolve(loaded.task.batches_per_epoch());
+        self.absolute();
+        let blueprint = self.blueprint(cells);
+        let architecture = blueprint.architecture(loaded.codec.interface())?;
+        let model = Model::new(&architecture, Engine::default(), self.training.seed)?;
+        Ok(Ready { experiment: self, blueprint, loaded, model })
+    }
+}
+
+/// Puts a layer over another: tables are put together, all else is replaced.
+fn merge(under: &mut toml::Table, over: &toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(key), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            _ => {
+                under.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// The message of an error, with what was perhaps meant by a key that there is not.
+fn form(error: toml::de::Error) -> ExperimentError {
+    let mut text = error.to_string().trim_end().to_owned();
+    let quoted: Vec<&str> = error.message().split('`').skip(1).step_by(2).collect();
+    if let (true, [found, known @ ..]) =
+        (error.message().starts_with("unknown field"), quoted.as_slice())
+        && let Some(near) = closest(found, known.iter().copied())
+    {
+        text += &format!("\ndid you mean `{near}`?");
+    }
+    ExperimentError::Form(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layered(layers: &[&str]) -> Result<Experiment, String> {
+        let layers: Vec<toml::Table> = layers.iter().map(|layer| layer.parse().unwrap()).collect();
+        Experiment::layered(&layers).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn later_layers_override_earlier_ones_and_these_the_defaults_of_the_task() {
+        let experiment = layered(&[
+            "[task]\nname = 'chars'\nseq = 7\n[model]\nhidden = 3",
+            "[task]\nseq = 8\n[training]\nbatch = 2",
+        ])
+        .unwrap();
+        assert_eq!(experiment.task["seq"].as_integer(), Some(8));
+        let model = &experiment.model;
+        assert_eq!((model.hidden, model.layers, experiment.training.batch), (3, 2, 2));
+        assert_eq!(layered(&[]).unwrap().task["name"].as_str(), Some("reviews"));
+    }
+
+    #[test]
+    fn what_is_written_down_makes_the_same_experiment() {
+        for kind in task::KINDS {
+            let experiment = layered(&[&format!("[task]\nname = '{}'", kind.name)]).unwrap();
+            let text = toml::to_string(&experiment).unwrap();
+            assert_eq!(layered(&[&text]).unwrap(), experiment, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_that_there_are_not_are_errors_with_a_suggestion() {
+        let fault = Experiment::layer("[training]\nlerning_rate = 1").unwrap_err().to_string();
+        assert!(fault.contains("line 2"), "{fault}");
+        assert!(fault.ends_with("did you mean `learning_rate`?"), "{fault}");
+        let fault = layered(&["[task]\nname = 'char'"]).unwrap_err();
+        assert!(fault.starts_with("there is no task `char` (did you mean `chars`?)"), "{fault}");
+        let fault = layered(&["[training]\nclip = -1"]).unwrap_err();
+        assert_eq!(fault, "training.clip is a number from 0 up, not -1");
+    }
+}

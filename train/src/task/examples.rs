@@ -1,0 +1,262 @@
+//! Tasks of examples: sequences with their answers, of which several share a batch.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+
+use super::vocabulary::Vocabulary;
+use super::{Answer, Batches, Context, Figure, Goal, Part, Task};
+use crate::batch::{Batch, Data, Example, Targets};
+use crate::draws::rng;
+use crate::model::{Interface, Readout, Reads};
+use cellc_runtime::sequence::RunError;
+
+/// How many sequences are evaluated at once.
+const EVALUATION_BATCH: usize = 64;
+
+/// Sequences of similar length share a batch, so that little is padded; this many batches are
+/// sorted by length at a time, so that the order stays random on the whole.
+const POOL: usize = 32;
+
+/// How a task finds figures of its own.
+pub type Judge = Box<dyn Fn(&mut Answer<'_>) -> Result<Vec<Figure>, RunError>>;
+
+/// Examples in three parts.
+pub struct Examples {
+    interface: Interface,
+    context: Context,
+    parts: [Vec<Example>; 3],
+    /// By what one model is better than another.
+    pub goal: Goal,
+    /// What is reached without reading.
+    pub baseline: Option<f64>,
+    /// The probability that a symbol of a training sequence is read as the unknown one. Noise of
+    /// this kind keeps a model from knowing few sentences by heart, and teaches it what to make
+    /// of words it has never seen.
+    pub noise: f64,
+    /// Whether short sequences come first in the first epoch: a cell finds out from them what
+    /// matters, and then learns to remember it for longer and longer (SortaGrad, Amodei et al.
+    /// 2016). Long ones alone teach a new cell nothing, since it forgets.
+    pub short_first: bool,
+    /// Figures of the task's own.
+    pub judge: Option<Judge>,
+}
+
+impl Examples {
+    /// A task of examples to train on, to choose by and to judge by. Without the second kind no
+    /// checkpoint is chosen over another.
+    ///
+    /// # Panics
+    /// If there are no training examples, or a batch holds none.
+    pub fn new(interface: Interface, context: Context, parts: [Vec<Example>; 3]) -> Self {
+        assert!(!parts[0].is_empty() && context.batch > 0, "nothing to train on");
+        Self {
+            interface,
+            context,
+            parts,
+            goal: Goal::Loss,
+            baseline: None,
+            noise: 0.0,
+            short_first: false,
+            judge: None,
+        }
+    }
+
+    /// The examples of a part that is not trained on.
+    pub fn examples(&self, part: Part) -> &[Example] {
+        match part {
+            Part::Validation => &self.parts[1],
+            Part::HeldOut => &self.parts[2],
+        }
+    }
+
+    /// The examples of each batch of an epoch.
+    fn order(&self, epoch: u64) -> Vec<Vec<usize>> {
+        let Context { batch, seed } = self.context;
+        let training = &self.parts[0];
+        let mut rng = rng(seed, "order", [epoch, 0]);
+        let mut order: Vec<usize> = (0..training.len()).collect();
+        order.shuffle(&mut rng);
+        if epoch == 0 && self.short_first {
+            order.sort_by_key(|&i| steps(&training[i], &self.interface));
+            return order.chunks(batch).map(<[_]>::to_vec).collect();
+        }
+        let mut batches = Vec::new();
+        for pool in order.chunks_mut(POOL * batch) {
+            pool.sort_by_key(|&i| steps(&training[i], &self.interface));
+            batches.extend(pool.chunks(batch).map(<[_]>::to_vec));
+        }
+        batches.shuffle(&mut rng);
+        batches
+    }
+
+    fn training_batch(&self, epoch: u64, number: usize, examples: &[usize]) -> Batch {
+        let mut batch = together(examples.iter().map(|&i| &self.parts[0][i]), &self.interface);
+        if self.noise > 0.0 {
+            let mut rng = rng(self.context.seed, "noise", [epoch, number as u64]);
+            if let Data::Symbols(symbols) = &mut batch.data {
+                for symbol in symbols {
+                    if rng.random::<f64>() < self.noise {
+                        *symbol = Vocabulary::UNKNOWN;
+                    }
+                }
+            }
+        }
+        batch
+    }
+}
+
+fn steps(example: &Example, interface: &Interface) -> usize {
+    match (&example.data, interface.reads) {
+        (Data::Reals(reals), Reads::Reals(width)) => reals.len() / width.max(1),
+        (Data::Reals(reals), Reads::Symbols(_)) => reals.len(),
+        (Data::Symbols(symbols), _) => symbols.len(),
+    }
+}
+
+/// Examples in one batch.
+pub fn together<'a>(
+    examples: impl IntoIterator<Item = &'a Example>,
+    interface: &Interface,
+) -> Batch {
+    let width = match interface.reads {
+        Reads::Symbols(_) => 1,
+        Reads::Reals(width) => width,
+    };
+    let each = interface.readout == Readout::Each;
+    Batch::padded(examples, width, each, interface.answers.width())
+}
+
+/// Examples in batches, in order.
+pub fn batches<'a>(
+    examples: &'a [Example],
+    interface: &'a Interface,
+) -> impl Iterator<Item = Batch> + 'a {
+    examples.chunks(EVALUATION_BATCH).map(move |chunk| together(chunk, interface))
+}
+
+/// The share of the most frequent class among the answers, 0 to 1.
+pub fn majority(examples: &[Example]) -> f64 {
+    let mut counts = std::collections::BTreeMap::<u32, usize>::new();
+    let mut all = 0;
+    for example in examples {
+        if let Targets::Classes(classes) = &example.targets {
+            for &class in classes.iter().filter(|class| **class != crate::batch::IGNORED) {
+                *counts.entry(class).or_default() += 1;
+                all += 1;
+            }
+        }
+    }
+    counts.values().copied().max().unwrap_or(0) as f64 / all.max(1) as f64
+}
+
+impl Task for Examples {
+    fn batches_per_epoch(&self) -> usize {
+        self.parts[0].len().div_ceil(self.context.batch)
+    }
+
+    fn epoch(&self, epoch: u64, skipped: usize) -> Batches<'_> {
+        let order = self.order(epoch).into_iter().enumerate().skip(skipped);
+        Box::new(order.map(move |(i, examples)| Ok(self.training_batch(epoch, i, &examples))))
+    }
+
+    fn part(&self, part: Part) -> Option<Batches<'_>> {
+        let examples = self.examples(part);
+        let batches = || Box::new(batches(examples, &self.interface).map(Ok)) as Batches<'_>;
+        (!examples.is_empty()).then(batches)
+    }
+
+    fn goal(&self) -> Goal {
+        self.goal
+    }
+
+    fn baseline(&self) -> Option<f64> {
+        self.baseline
+    }
+
+    fn figures(&self, answer: &mut Answer<'_>) -> Result<Vec<Figure>, RunError> {
+        self.judge.as_ref().map_or_else(|| Ok(Vec::new()), |judge| judge(answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Answers;
+
+    fn task(noise: f64, seed: u64) -> Examples {
+        let example = |i: u32| Example {
+            data: Data::Symbols(vec![1 + i; 1 + i as usize % 7]),
+            targets: Targets::Classes(vec![i % 3]),
+        };
+        let training = (0..50).map(example).collect();
+        let interface = Interface {
+            reads: Reads::Symbols(60),
+            answers: Answers::Classes(3),
+            readout: Readout::Last,
+            masked: true,
+            resets: false,
+        };
+        let parts = [training, Vec::new(), (0..4).map(example).collect()];
+        let mut task = Examples::new(interface, Context { batch: 8, seed }, parts);
+        (task.noise, task.short_first) = (noise, true);
+        task
+    }
+
+    fn epoch(task: &Examples, epoch: u64) -> Vec<Batch> {
+        task.epoch(epoch, 0).map(Result::unwrap).collect()
+    }
+
+    fn symbols(batch: &Batch) -> &[u32] {
+        match &batch.data {
+            Data::Symbols(symbols) => symbols,
+            Data::Reals(_) => panic!("symbols are read"),
+        }
+    }
+
+    #[test]
+    fn an_epoch_shows_each_example_once_in_a_new_order() {
+        let task = task(0.0, 1);
+        let shown = |batches: &[Batch]| {
+            let last = |batch: &Batch| {
+                symbols(batch)[(batch.extent.steps - 1) * batch.extent.batch..].to_vec()
+            };
+            batches.iter().flat_map(last).collect::<Vec<_>>()
+        };
+        let (first, second) = (shown(&epoch(&task, 0)), shown(&epoch(&task, 1)));
+        assert_ne!(first, second);
+        for mut shown in [first, second] {
+            shown.sort_unstable();
+            assert_eq!(shown, (1..=50).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn sequences_of_similar_length_share_a_batch_and_the_first_epoch_starts_with_short_ones() {
+        let task = task(0.0, 1);
+        let lengths: Vec<_> = epoch(&task, 0).iter().map(|batch| batch.extent.steps).collect();
+        assert!(lengths.is_sorted() && lengths[0] < lengths[6], "{lengths:?}");
+        let padding = |batch: &Batch| symbols(batch).len() - batch.real_steps();
+        let padded: usize = epoch(&task, 1).iter().map(padding).sum();
+        assert!(padded < 30, "{padded} padded of about 200");
+    }
+
+    #[test]
+    fn an_epoch_is_the_same_whenever_and_wherever_it_is_taken_up() {
+        let (one, other) = (task(0.2, 3), task(0.2, 4));
+        assert_eq!(epoch(&one, 2), epoch(&task(0.2, 3), 2));
+        assert_ne!(epoch(&one, 2), epoch(&other, 2));
+        let rest: Vec<_> = one.epoch(2, 3).map(Result::unwrap).collect();
+        assert_eq!(rest, epoch(&one, 2)[3..]);
+    }
+
+    #[test]
+    fn parts_come_in_order_and_undisturbed() {
+        let task = task(0.9, 1);
+        assert!(task.part(Part::Validation).is_none());
+        let batches: Vec<_> = task.part(Part::HeldOut).unwrap().map(Result::unwrap).collect();
+        assert_eq!(batches.len(), 1);
+        assert_eq!(batches[0].targets, Targets::Classes(vec![0, 1, 2, 0]));
+        assert_eq!(symbols(&batches[0])[12..], [1, 2, 3, 4]);
+        assert_eq!(majority(task.examples(Part::HeldOut)), 0.5);
+    }
+}
