@@ -2,10 +2,12 @@
 
 pub mod batch;
 pub mod blueprint;
+pub mod chart;
 pub mod checkpoint;
 #[cfg(test)]
 mod fixtures;
 pub mod generate;
+pub mod metrics;
 pub mod model;
 pub mod optimizer;
 pub mod run_folder;
