@@ -43,7 +43,7 @@ const LIGHT: Colours = Colours {
     text: "#1f2328",
     muted: "#59636e",
     grid: "#e6e9ed",
-    lines: ["#0072b2", "#d55e00", "#009e73", "#b8578f", "#d18f00", "#4ba9de"],
+    lines: ["#0072b2", "#d55e00", "#009e73", "#b8578f", "#c08000", "#2f96d0"],
 };
 
 const DARK: Colours = Colours {
