@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use cellc_runtime::files::PendingFile;
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -140,9 +141,10 @@ impl Tensors {
 }
 
 fn checksum<'a>(tensors: impl Iterator<Item = &'a [u8]>) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    tensors.for_each(|data| hasher.update(data));
-    hasher.finalize()
+    static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
+    let mut digest = CRC.digest();
+    tensors.for_each(|data| digest.update(data));
+    digest.finalize()
 }
 
 fn moment_name(moment: usize, parameter: &Parameter) -> String {

@@ -7,12 +7,14 @@
 
 pub mod batch;
 pub mod blueprint;
+pub mod chart;
 pub mod checkpoint;
 mod draws;
 pub mod experiment;
 #[cfg(test)]
 mod fixtures;
 pub mod generate;
+pub mod metrics;
 pub mod model;
 pub mod optimizer;
 pub mod run_folder;

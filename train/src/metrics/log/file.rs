@@ -1,0 +1,113 @@
+//! Files that only grow, by whole lines or records.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::LogError;
+
+/// A file that grows by whole pieces.
+#[derive(Debug)]
+pub(super) struct AppendFile {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl AppendFile {
+    /// Makes a file that begins so, in place of one that is there.
+    pub(super) fn create(path: &Path, head: &[u8]) -> Result<Self, LogError> {
+        Self::new(path, File::create(path), head)
+    }
+
+    /// Makes a file that begins so, unless there is one.
+    pub(super) fn create_new(path: &Path, head: &[u8]) -> Result<Self, LogError> {
+        Self::new(path, File::create_new(path), head)
+    }
+
+    fn new(path: &Path, file: std::io::Result<File>, head: &[u8]) -> Result<Self, LogError> {
+        let file = file.map_err(cannot_write(path))?;
+        let mut file = Self { path: path.to_owned(), file, length: 0 };
+        file.append(head)?;
+        Ok(file)
+    }
+
+    /// Goes on with a file of lines that begins with `head`, and cuts off the first line that is not to
+    /// be kept, with all that follow, and a last line that is not whole. Makes one if there is none.
+    pub(super) fn resume(
+        path: &Path,
+        head: &[u8],
+        keep: impl Fn(&str) -> Result<bool, String>,
+    ) -> Result<Self, LogError> {
+        if !path.exists() {
+            return Self::create(path, head);
+        }
+        let first = usize::from(!head.is_empty());
+        let length = lines(path, |i, line| {
+            if i >= first {
+                keep(line)
+            } else if head.strip_suffix(b"\n") == Some(line.as_bytes()) {
+                Ok(true)
+            } else {
+                let expected = String::from_utf8_lossy(head);
+                Err(format!("the columns are `{line}`, not `{}`", expected.trim_end()))
+            }
+        })?;
+        if length < head.len() as u64 {
+            return Self::create(path, head);
+        }
+        let cut = || {
+            let mut file = OpenOptions::new().write(true).open(path)?;
+            file.set_len(length)?;
+            file.seek(SeekFrom::Start(length))?;
+            Ok(file)
+        };
+        let file = cut().map_err(cannot_write(path))?;
+        Ok(Self { path: path.to_owned(), file, length })
+    }
+
+    /// Adds a piece, by one write. If that fails, as on a full disk, a part of it is taken back.
+    pub(super) fn append(&mut self, piece: &[u8]) -> Result<(), LogError> {
+        if let Err(source) = self.file.write_all(piece) {
+            // If this fails too, the part is dropped when the training is resumed.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(cannot_write(&self.path)(source));
+        }
+        self.length += piece.len() as u64;
+        Ok(())
+    }
+
+    pub(super) fn sync(&self) -> Result<(), LogError> {
+        self.file.sync_data().map_err(cannot_write(&self.path))
+    }
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+    let path = path.to_owned();
+    |source| LogError::Write { path, source }
+}
+
+/// Goes through the whole lines of a file, up to the first that `keep` does not keep, and tells how
+/// many bytes those before it have.
+pub(super) fn lines(
+    path: &Path,
+    mut keep: impl FnMut(usize, &str) -> Result<bool, String>,
+) -> Result<u64, LogError> {
+    let bytes =
+        std::fs::read(path).map_err(|source| LogError::Read { path: path.to_owned(), source })?;
+    let mut length = 0;
+    for (i, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let Some(whole) = line.strip_suffix(b"\n") else { break };
+        let text = std::str::from_utf8(whole).map_err(|error| error.to_string());
+        match text.and_then(|text| keep(i, text)) {
+            Ok(true) => length += line.len(),
+            Ok(false) => break,
+            Err(fault) => {
+                let fault = format!("line {} is damaged: {fault}", i + 1);
+                return Err(LogError::Damaged { path: path.to_owned(), fault });
+            }
+        }
+    }
+    Ok(length as u64)
+}
