@@ -82,8 +82,8 @@ pub fn save(
     for (parameter, data) in parameters.iter().zip(model.params()) {
         tensors.push((parameter.name.clone(), &parameter.shape, bytes(data)));
     }
-    for (i, moment) in optimizer.moments().iter().enumerate() {
-        for (parameter, data) in parameters.iter().zip(moment) {
+    for (parameter, moments) in parameters.iter().zip(optimizer.moments()) {
+        for (i, data) in moments.iter().enumerate() {
             tensors.push((moment_name(i, parameter), &parameter.shape, bytes(data)));
         }
     }
@@ -170,14 +170,13 @@ fn read(
     let params = parameters.iter().map(|parameter| tensor(&parameter.name, parameter));
     let params = params.collect::<Result<Vec<_>, _>>()?;
     if let Some(optimizer) = optimizer {
-        let moment = |i| {
-            parameters
-                .iter()
-                .map(|parameter| tensor(&moment_name(i, parameter), parameter))
-                .collect()
-        };
-        let moments = (0..optimizer.moments().len()).map(moment).collect::<Result<Vec<_>, _>>()?;
-        optimizer.restore(metadata.optimizer_steps, moments);
+        let moments = parameters.iter().zip(optimizer.moments()).map(|(parameter, moments)| {
+            let moment = |i| tensor(&moment_name(i, parameter), parameter);
+            (0..moments.len()).map(moment).collect::<Result<Vec<_>, _>>()
+        });
+        let moments = moments.collect::<Result<_, _>>()?;
+        let restored = optimizer.restore(metadata.optimizer_steps, moments);
+        restored.map_err(|error| damaged(error.to_string()))?;
     }
     for (param, data) in model.params_mut().into_iter().zip(params) {
         param.copy_from_slice(&data);
@@ -212,8 +211,8 @@ mod tests {
     }
 
     fn optimizer(model: &Model<f32>, method: Method) -> Optimizer<f32> {
-        let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
-        Optimizer::new(method, 0.0, &sizes)
+        let shapes: Vec<_> = model.parameters().into_iter().map(|param| param.shape).collect();
+        Optimizer::new(method, 0.0, &shapes)
     }
 
     fn saved(folder: &tempfile::TempDir) -> (PathBuf, Model<f32>, Optimizer<f32>) {
@@ -295,7 +294,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
         let mut model = model(6, 1);
-        save(&path, &model, &optimizer(&model, Method::Sgd), 1).unwrap();
+        save(&path, &model, &optimizer(&model, Method::SGD), 1).unwrap();
         let mut adam = optimizer(&model, Method::ADAM);
         let error = resume(&path, &mut model, &mut adam).unwrap_err().to_string();
         assert!(
@@ -308,7 +307,7 @@ mod tests {
     fn a_folder_that_cannot_be_written_is_named() {
         let model = model(6, 1);
         let path = Path::new("not/there/model.safetensors");
-        let error = save(path, &model, &optimizer(&model, Method::Sgd), 1).unwrap_err();
+        let error = save(path, &model, &optimizer(&model, Method::SGD), 1).unwrap_err();
         assert!(error.to_string().starts_with("cannot write not/there/model.safetensors: "));
     }
 }

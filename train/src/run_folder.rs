@@ -214,7 +214,7 @@ mod tests {
             training: Settings {
                 optimizer: Method::ADAM,
                 learning_rate: 0.1,
-                schedule: Schedule::Constant,
+                schedule: Schedule::CONSTANT,
                 clip: 1.0,
                 weight_decay: 0.0,
                 steps: 7,
@@ -246,7 +246,7 @@ mod tests {
         let mut model = model(&config());
         let early = kept.load(&mut model).unwrap_err().to_string();
         assert!(early.contains("no checkpoint yet"), "{early}");
-        let optimizer = Optimizer::new(Method::Sgd, 0.0, &[]);
+        let optimizer = Optimizer::new(Method::SGD, 0.0, &[]);
         run.save(&model, &optimizer, 3).unwrap();
         assert_eq!(kept.load(&mut model).unwrap().step, 3);
         let again = RunFolder::create(&path, &config(), &words()).unwrap_err();

@@ -176,16 +176,17 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     let start = Instant::now();
-    let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
-    let mut optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &sizes);
+    let shapes: Vec<_> = model.parameters().into_iter().map(|param| param.shape).collect();
+    let mut optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &shapes);
     let watched = match task.part(Part::Validation) {
         Some(_) => Part::Validation,
         None => Part::HeldOut,
     };
     let limit = settings.memory.map(|bytes| {
         // The parameters, those of the best model, and the gradients of the run that is at rest.
-        let copies = 2 + settings.optimizer.moments() + usize::from(watched == Part::Validation);
-        Limit { bytes, taken: copies * size_of::<f32>() * model.size() }
+        let copies = 2 + usize::from(watched == Part::Validation);
+        let numbers = copies * model.size() + optimizer.size();
+        Limit { bytes, taken: numbers * size_of::<f32>() }
     });
     let mut run = model.run_within(settings.threads, limit);
     // An evaluation must not disturb the states that are carried from batch to batch.
@@ -319,7 +320,7 @@ mod tests {
         Settings {
             optimizer: Method::ADAM,
             learning_rate: 0.03,
-            schedule: Schedule::Cosine,
+            schedule: Schedule::COSINE,
             clip: 1.0,
             weight_decay: 0.0,
             steps,
@@ -386,7 +387,7 @@ mod tests {
             assert_eq!((&found, &again), (&losses, &scores), "{other:?}");
         }
         // A training that ended early went the same way up to there, as far as the rate is the same.
-        let constant = |steps| Settings { schedule: Schedule::Constant, ..settings(steps) };
+        let constant = |steps| Settings { schedule: Schedule::CONSTANT, ..settings(steps) };
         let (whole, ..) = train(&constant(20));
         let (early, ..) = train(&constant(7));
         assert_eq!(early, whole[..7]);

@@ -333,7 +333,7 @@ fn settings(args: &Args, defaults: &Defaults, batches_per_epoch: usize) -> Setti
     };
     Settings {
         optimizer: match args.optimizer {
-            OptimizerName::Sgd => Method::Sgd,
+            OptimizerName::Sgd => Method::SGD,
             OptimizerName::Momentum => Method::MOMENTUM,
             OptimizerName::Adam => Method::ADAM,
         },
@@ -344,8 +344,8 @@ fn settings(args: &Args, defaults: &Defaults, batches_per_epoch: usize) -> Setti
             OptimizerName::Sgd => 1.0,
         }),
         schedule: match args.schedule {
-            ScheduleName::Constant => Schedule::Constant,
-            ScheduleName::Cosine => Schedule::Cosine,
+            ScheduleName::Constant => Schedule::CONSTANT,
+            ScheduleName::Cosine => Schedule::COSINE,
         },
         clip: args.clip.unwrap_or(defaults.clip),
         weight_decay: args.weight_decay.unwrap_or(defaults.weight_decay),
