@@ -20,7 +20,7 @@ pub enum Averaging {
         decay: f64,
     },
     /// The plain mean of the parameters after each step of the last part of the training
-    /// (stochastic weight averaging, Izmailov et al. 2018).
+    /// (stochastic weight averaging, Izmailov et al. 2018). A training that ends before has none.
     Tail {
         /// How long this part is.
         #[serde(default = "quarter")]

@@ -2,7 +2,7 @@
 //!
 //! A [`Method`] is the rule, an [`Optimizer`] the rule and what it remembers. Around them:
 //! [`Clip`] bounds gradients, a [`Schedule`] and a [`Plateau`] say by what the learning rate is
-//! multiplied, an [`Average`] is the mean of the parameters on their way.
+//! multiplied (by both, if there are both), an [`Average`] is the mean of the parameters on their way.
 //!
 //! All settings are read by serde. Where there are several kinds, a setting is a table with a
 //! `name` or the bare name: `{ name = "adam", beta1 = 0.95 }`, `"adam"`. What is left out is as in
@@ -104,7 +104,8 @@ impl<T: Scalar> Optimizer<T> {
     }
 
     /// Shares the work of large steps among so many threads; 1 if it is not said. Results do not
-    /// depend on it.
+    /// depend on it. One thread is near the bandwidth of memory but for [`Method::Muon`]; two were
+    /// 1.4 times as fast for Adam, from some hundred thousand elements up.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);

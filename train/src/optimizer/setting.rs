@@ -170,14 +170,14 @@ impl Span {
     pub fn steps(self, total: u64) -> u64 {
         match self {
             Self::Steps(steps) => steps,
-            // Divided, not multiplied: 0.02 is no binary fraction, but 1 / 0.02 is 50, so that
-            // whole numbers of steps stay whole.
+            // 0.07 is no binary fraction, and 0.07 * 300 is above 21: what only rounding puts
+            // above a whole number is not rounded up.
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "at most the total, and `as` saturates"
             )]
-            Self::Share(share) => (total as f64 / (1.0 / share)).ceil() as u64,
+            Self::Share(share) => (total as f64 * share * (1.0 - 1e-12)).ceil() as u64,
         }
     }
 }

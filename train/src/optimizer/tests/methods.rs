@@ -148,6 +148,34 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn a_long_parameter_is_updated_as_its_parts_would_be() {
+    for method in Method::ALL.into_iter().chain([with_momentum()]) {
+        let cuts = [20_001, 40_000, 5];
+        let size = cuts.iter().sum();
+        let (begin, gradients) = (noise(1, size), [noise(2, size), noise(3, size)]);
+        let run = |sizes: &[usize]| {
+            let shapes: Vec<_> = sizes.iter().map(|&size| vec![size]).collect();
+            let mut optimizer = Optimizer::<f32>::new(method, 0.1, &shapes);
+            let mut param = begin.clone();
+            for gradient in &gradients {
+                let (mut params, mut parts) = (Vec::new(), Vec::new());
+                let (mut rest, mut rest_of_gradient) = (param.as_mut_slice(), gradient.as_slice());
+                for &size in sizes {
+                    let (part, after) = rest.split_at_mut(size);
+                    params.push(part);
+                    rest = after;
+                    parts.push(&rest_of_gradient[..size]);
+                    rest_of_gradient = &rest_of_gradient[size..];
+                }
+                optimizer.step(&mut params, &parts, 0.01, 1.0);
+            }
+            param
+        };
+        assert!(run(&[size]) == run(&cuts), "{}", method.name());
+    }
+}
+
+#[test]
 fn a_state_of_something_else_is_an_error_and_changes_nothing() {
     let mut adam = Optimizer::<f32>::new(Method::ADAM, 0.0, &[vec![2], vec![3]]);
     let before = adam.clone();

@@ -95,6 +95,11 @@ fn spans_are_steps_or_shares() {
         assert_eq!(from_str::<Span>(&to_string(&span).unwrap()).unwrap(), span);
         assert_eq!(Span::steps(span, 0), if span == Span::Steps(7) { 7 } else { 0 });
     }
-    assert_eq!(Span::Share(0.02).steps(350), 7, "not 8 by rounding");
-    assert_eq!(Span::Share(0.02).steps(351), 8);
+    for percent in 0..100_u64 {
+        let share: Span = format!("{percent}%").parse().unwrap();
+        for total in (0..2000).chain([1_000_000, 123_456_789]) {
+            let exact = (total * percent).div_ceil(100);
+            assert_eq!(share.steps(total), exact, "{percent} % of {total}");
+        }
+    }
 }
