@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::{Model, Parameter};
+use crate::optimizer::{Average, Optimizer};
 use crate::trainer::{Progress, Resumed, Snapshot};
 
 /// What a checkpoint says of itself.
@@ -26,9 +27,21 @@ pub struct Metadata {
     pub step: u64,
     /// A checksum (CRC-32) of all tensors, in the order of their names.
     pub checksum: u32,
-    /// Of a training to be gone on with, where it stood and how many steps the optimiser had taken.
+    /// Where a training stood that is to be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub training: Option<(Progress, u64)>,
+    pub training: Option<Stood>,
+}
+
+/// Where a training stood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stood {
+    /// Its progress.
+    pub progress: Progress,
+    /// How many steps the optimiser had taken.
+    pub optimizer: u64,
+    /// Of how many updates a mean of the parameters is kept, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub averaged: Option<u64>,
 }
 
 /// The layout that this version writes and reads.
@@ -88,20 +101,27 @@ pub fn save_model(path: &Path, model: &Model<f32>, step: u64) -> Result<(), Chec
 /// # Errors
 /// If the file cannot be written.
 pub fn save_training(path: &Path, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
-    let Snapshot { model, optimizer, states, progress } = snapshot;
+    let Snapshot { model, optimizer, average, states, progress } = snapshot;
     let mut tensors = Tensors::default();
     tensors.push_params(model);
-    for (i, moment) in optimizer.moments().iter().enumerate() {
-        for (parameter, data) in model.parameters().iter().zip(moment) {
-            tensors.push(moment_name(i, parameter), parameter.shape.clone(), data);
+    let parameters = model.parameters();
+    for (parameter, moments) in parameters.iter().zip(optimizer.moments()) {
+        for (i, moment) in moments.iter().enumerate() {
+            tensors.push(moment_name(i, parameter), parameter.shape.clone(), moment);
         }
+    }
+    let averaged = average.and_then(Average::averaged);
+    for (parameter, mean) in parameters.iter().zip(averaged.unwrap_or_default()) {
+        tensors.push(average_name(parameter), parameter.shape.clone(), mean);
     }
     for (stage, states) in states.iter().enumerate() {
         for (i, state) in states.iter().enumerate() {
             tensors.push(state_name(stage, i), vec![state.len()], state);
         }
     }
-    let training = Some(((*progress).clone(), optimizer.steps()));
+    let averaged = averaged.and(*average).map(Average::updates);
+    let training =
+        Some(Stood { progress: (*progress).clone(), optimizer: optimizer.steps(), averaged });
     tensors.write(path, Metadata { format: FORMAT, step: progress.step, checksum: 0, training })
 }
 
@@ -151,6 +171,10 @@ fn moment_name(moment: usize, parameter: &Parameter) -> String {
     format!("optimizer.{moment}.{}", parameter.name)
 }
 
+fn average_name(parameter: &Parameter) -> String {
+    format!("average.{}", parameter.name)
+}
+
 fn state_name(stage: usize, state: usize) -> String {
     format!("state.{stage}.{state}")
 }
@@ -169,36 +193,41 @@ pub fn load_model(path: &Path, model: &mut Model<f32>) -> Result<Metadata, Check
     Ok(file.metadata)
 }
 
-/// Reads a training to be gone on with, of a model of this architecture and of an optimiser with so
-/// many moments. Its best model is kept elsewhere.
+/// Reads a training to be gone on with, of a model of this architecture and of such an optimiser. Its
+/// best model is kept elsewhere.
 ///
 /// # Errors
 /// If the file is not there, damaged, or of another training.
 pub fn load_training(
     path: &Path,
     model: &Model<f32>,
-    moments: usize,
+    optimizer: &Optimizer<f32>,
 ) -> Result<Resumed, CheckpointError> {
     let bytes = read(path)?;
     let file = Checkpoint::parse(path, &bytes)?;
     let params = file.params(model)?;
-    let Some((progress, steps)) = file.metadata.training.clone() else {
+    let Some(stood) = file.metadata.training.clone() else {
         return Err(file.damaged("it holds a model alone, not a training".to_owned()));
     };
-    let moment = |i| -> Result<Vec<_>, CheckpointError> {
-        let tensor = |parameter: &Parameter| {
-            file.tensor(&moment_name(i, parameter), Some(parameter.shape.as_slice()))
+    let mut moments = Vec::new();
+    for (parameter, own) in model.parameters().iter().zip(optimizer.moments()) {
+        let moment = |i| file.tensor(&moment_name(i, parameter), Some(parameter.shape.as_slice()));
+        moments.push((0..own.len()).map(moment).collect::<Result<_, _>>()?);
+    }
+    let averaged = |updates| -> Result<_, CheckpointError> {
+        let mean = |parameter: &Parameter| {
+            file.tensor(&average_name(parameter), Some(parameter.shape.as_slice()))
         };
-        model.parameters().iter().map(tensor).collect()
+        Ok((updates, model.parameters().iter().map(mean).collect::<Result<_, _>>()?))
     };
-    let moments = (0..moments).map(moment).collect::<Result<_, _>>()?;
+    let average = stood.averaged.map(averaged).transpose()?;
     let mut states = Vec::new();
     for (stage, sizes) in model.state_counts().into_iter().enumerate() {
         let state = |i| file.tensor(&state_name(stage, i), None);
         states.push((0..sizes).map(state).collect::<Result<_, _>>()?);
     }
-    let (optimizer, best) = ((steps, moments), Vec::new());
-    Ok(Resumed { params, best, optimizer, states, progress })
+    let (optimizer, best) = ((stood.optimizer, moments), Vec::new());
+    Ok(Resumed { params, best, optimizer, average, states, progress: stood.progress })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
@@ -249,7 +278,7 @@ impl<'a> Checkpoint<'a> {
     fn params(&self, model: &Model<f32>) -> Result<Vec<Vec<f32>>, CheckpointError> {
         let parameters = model.parameters();
         let known = |name: &str| {
-            ["optimizer.", "state."].iter().any(|kind| name.starts_with(kind))
+            ["optimizer.", "average.", "state."].iter().any(|kind| name.starts_with(kind))
                 || parameters.iter().any(|parameter| parameter.name == name)
         };
         let mut names = self.tensors.names();
@@ -291,7 +320,7 @@ mod tests {
     use super::*;
     use crate::fixtures::architecture;
     use crate::model::{Readout, Score, States};
-    use crate::optimizer::{Method, Optimizer};
+    use crate::optimizer::{Averaging, Method};
     use cellc_runtime::program::Engine;
 
     fn model(symbols: usize, seed: u64) -> Model<f32> {
@@ -300,13 +329,13 @@ mod tests {
     }
 
     fn optimizer(model: &Model<f32>, method: Method) -> Optimizer<f32> {
-        let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
-        Optimizer::new(method, 0.0, &sizes)
+        let shapes: Vec<_> = model.parameters().into_iter().map(|p| p.shape).collect();
+        Optimizer::new(method, 0.0, &shapes)
     }
 
     fn progress() -> Progress {
         let best = Some((10, Score { loss: 0.1 + 0.2, count: 3, ..Score::default() }));
-        Progress { step: 17, epoch: 2, batch: 5, best, seconds: 1.5 }
+        Progress { step: 17, epoch: 2, batch: 5, best, plateau: None, seconds: 1.5 }
     }
 
     /// States of the two layers, one of which has two.
@@ -322,9 +351,17 @@ mod tests {
         let gradients: Vec<Vec<f32>> = model.params().iter().map(|p| p.to_vec()).collect();
         let gradients: Vec<&[f32]> = gradients.iter().map(Vec::as_slice).collect();
         model.update(|params| optimizer.step(params, &gradients, 0.1, 1.0));
+        let mut average =
+            Average::new(Averaging::EMA, &gradients.iter().map(|g| g.len()).collect::<Vec<_>>());
+        average.update(&model.params());
         let (states, progress) = (states(), progress());
-        let snapshot =
-            Snapshot { model: &model, optimizer: &optimizer, states: &states, progress: &progress };
+        let snapshot = Snapshot {
+            model: &model,
+            optimizer: &optimizer,
+            average: Some(&average),
+            states: &states,
+            progress: &progress,
+        };
         save_training(&path, &snapshot).unwrap();
         (path, model, optimizer)
     }
@@ -334,9 +371,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, kept, optimizer) = saved(&folder);
         let mut other = model(6, 2);
-        let resumed = load_training(&path, &other, 2).unwrap();
+        let resumed = load_training(&path, &other, &optimizer).unwrap();
         assert_eq!(resumed.params, kept.params());
-        assert_eq!(resumed.optimizer, (1, optimizer.moments().to_vec()));
+        let moments = optimizer.moments().into_iter().map(<[_]>::to_vec).collect();
+        assert_eq!(resumed.optimizer, (1, moments));
+        let (updates, mean) = resumed.average.unwrap();
+        assert_eq!((updates, mean.len()), (1, kept.params().len()));
         assert_eq!((resumed.states, resumed.progress), (states(), progress()));
         assert_ne!(kept.params(), other.params());
         assert_eq!(load_model(&path, &mut other).unwrap().step, 17);
@@ -346,7 +386,7 @@ mod tests {
         let mut third = model(6, 3);
         load_model(&alone, &mut third).unwrap();
         assert_eq!(kept.params(), third.params());
-        let error = load_training(&alone, &third, 2).unwrap_err().to_string();
+        let error = load_training(&alone, &third, &optimizer).unwrap_err().to_string();
         assert!(error.ends_with("it holds a model alone, not a training"), "{error}");
         let left = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(left, 2, "a temporary file is left behind");
@@ -362,7 +402,8 @@ mod tests {
         let before: Vec<Vec<f32>> = into.params().iter().map(|p| p.to_vec()).collect();
         let error = load_model(&path, into).unwrap_err().to_string();
         assert!(into.params().iter().zip(before).all(|(a, b)| *a == b), "the model was changed");
-        let training = load_training(&path, into, 2).unwrap_err().to_string();
+        let training =
+            load_training(&path, into, &optimizer(into, Method::ADAM)).unwrap_err().to_string();
         assert_eq!(training, error);
         error.replace(path.to_str().unwrap(), "FILE")
     }
@@ -408,8 +449,16 @@ mod tests {
     fn what_the_optimizer_needs_must_be_there() {
         let folder = tempfile::tempdir().unwrap();
         let (path, model, _) = saved(&folder);
-        let error = load_training(&path, &model, 3).unwrap_err().to_string();
-        let missing = "tensor `optimizer.2.embedding.table` [6, 3] is missing";
+        let momentum = optimizer(&model, Method::SGD);
+        assert!(load_training(&path, &model, &momentum).is_ok(), "what is not needed may be there");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let name = b"optimizer.1.head.b";
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        bytes[at + name.len() - 1] = b'c';
+        std::fs::write(&path, bytes).unwrap();
+        let adam = optimizer(&model, Method::ADAM);
+        let error = load_training(&path, &model, &adam).unwrap_err().to_string();
+        let missing = "tensor `optimizer.1.head.b` [3] is missing";
         assert!(error.ends_with(missing), "{error}");
     }
 

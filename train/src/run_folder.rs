@@ -21,7 +21,7 @@ use crate::checkpoint::{self, CheckpointError, write_whole};
 use crate::experiment::{Experiment, Ready};
 use crate::model::{Interface, Model};
 use crate::task::{self, Codec, Goal, Part};
-use crate::trainer::{Evaluation, Resumed, Snapshot, Step};
+use crate::trainer::{Evaluation, Resumed, Snapshot, Step, optimizer};
 
 /// What it takes to use a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,8 +248,8 @@ impl KeptRun {
         if !path.exists() {
             return Ok(None);
         }
-        let moments = self.experiment.training.optimizer.moments();
-        checkpoint::load_training(&path, model, moments).map(Some)
+        let optimizer = optimizer(model, &self.experiment.training);
+        checkpoint::load_training(&path, model, &optimizer).map(Some)
     }
 
     fn there(&self, file: &str) -> Result<PathBuf, CheckpointError> {

@@ -14,7 +14,7 @@ use crate::batch::Batch;
 use crate::checkpoint::CheckpointError;
 use crate::experiment::Settings;
 use crate::model::{Model, ModelRun, Score, States};
-use crate::optimizer::{Optimizer, clip_scale, global_norm};
+use crate::optimizer::{Average, Clip, Optimizer, Plateau, StateError};
 use crate::task::{Batches, DataError, Goal, Part, Task};
 
 /// One update of a training.
@@ -67,6 +67,9 @@ pub struct Progress {
     pub batch: usize,
     /// The step at which the best model was found, and how well it did.
     pub best: Option<(u64, Score)>,
+    /// By what the learning rate is multiplied where the model no longer gets better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plateau: Option<Plateau>,
     /// Seconds of training, evaluations included.
     pub seconds: f64,
 }
@@ -77,6 +80,8 @@ pub struct Snapshot<'a> {
     pub model: &'a Model<f32>,
     /// What the optimiser remembers.
     pub optimizer: &'a Optimizer<f32>,
+    /// The mean of the parameters on their way, if one is taken.
+    pub average: Option<&'a Average<f32>>,
     /// The states that the next batch may go on from.
     pub states: &'a States<f32>,
     /// Where the training stands.
@@ -90,8 +95,10 @@ pub struct Resumed {
     pub params: Vec<Vec<f32>>,
     /// Those of the best model so far.
     pub best: Vec<Vec<f32>>,
-    /// What the optimiser remembered: how many steps it had taken, and its moments.
+    /// What the optimiser remembered: how many steps it had taken, and each parameter's moments.
     pub optimizer: (u64, Vec<Vec<Vec<f32>>>),
+    /// The mean of the parameters on their way: of how many it was, and what it was.
+    pub average: Option<(u64, Vec<Vec<f32>>)>,
     /// The states that the next batch may go on from.
     pub states: States<f32>,
     /// Where the training stood.
@@ -181,6 +188,9 @@ pub enum TrainError {
     /// Something could not be kept.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// What was kept is of another training.
+    #[error("what was kept cannot be gone on with: {0}")]
+    State(#[from] StateError),
     /// The task holds nothing out.
     #[error("internal error: the task has no held-out part")]
     NothingHeldOut,
@@ -218,7 +228,19 @@ pub fn train(
     resumed: Option<Resumed>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    Training::new(task, model, settings, resumed).run(observer)
+    Training::new(task, model, settings, resumed)?.run(observer)
+}
+
+/// The optimiser of a model, as it is before the first step.
+pub(crate) fn optimizer(model: &Model<f32>, settings: &Settings) -> Optimizer<f32> {
+    let parameters = model.parameters();
+    let shapes: Vec<Vec<usize>> = parameters.iter().map(|p| p.shape.clone()).collect();
+    // The rows of an embedding and of a head are symbols and classes: no matrix maps vectors there.
+    let is_vectors = |name: &str| name.starts_with("embedding.") || name.starts_with("head.");
+    let vectors = parameters.iter().enumerate().filter(|(_, p)| is_vectors(&p.name));
+    Optimizer::new(settings.optimizer, settings.weight_decay, &shapes)
+        .with_vectors(vectors.map(|(i, _)| i))
+        .with_threads(settings.threads)
 }
 
 struct Training<'a> {
@@ -226,6 +248,7 @@ struct Training<'a> {
     model: &'a mut Model<f32>,
     settings: &'a Settings,
     optimizer: Optimizer<f32>,
+    average: Option<Average<f32>>,
     run: ModelRun<f32>,
     /// An evaluation must not disturb the states that are carried from batch to batch.
     evaluation: ModelRun<f32>,
@@ -245,9 +268,10 @@ impl<'a> Training<'a> {
         model: &'a mut Model<f32>,
         settings: &'a Settings,
         resumed: Option<Resumed>,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
+        let mut optimizer = optimizer(model, settings);
         let sizes: Vec<_> = model.params().iter().map(|param| param.len()).collect();
-        let mut optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &sizes);
+        let mut average = settings.average.map(|averaging| Average::new(averaging, &sizes));
         let watched = match task.part(Part::Validation) {
             Some(_) => Part::Validation,
             None => Part::HeldOut,
@@ -256,25 +280,31 @@ impl<'a> Training<'a> {
             // The parameters, those of the best model, and the gradients of the run that is at rest.
             let chosen = usize::from(watched == Part::Validation);
             let summed = usize::from(settings.accumulate > 1);
-            let copies = 2 + settings.optimizer.moments() + chosen + summed;
-            Limit { bytes, taken: copies * size_of::<f32>() * model.size() }
+            let averaged = 2 * usize::from(settings.average.is_some());
+            let numbers = (2 + chosen + summed + averaged) * model.size() + optimizer.size();
+            Limit { bytes, taken: numbers * size_of::<f32>() }
         });
         let mut run = model.run_within(settings.threads, limit);
         let evaluation = model.run_within(settings.threads, limit);
-        let (mut progress, mut best) = (Progress::default(), Vec::new());
+        let plateau = settings.plateau.map(Plateau::new);
+        let (mut progress, mut best) = (Progress { plateau, ..Progress::default() }, Vec::new());
         if let Some(resumed) = resumed {
             set_params(model, &resumed.params);
-            optimizer.restore(resumed.optimizer.0, resumed.optimizer.1);
+            optimizer.restore(resumed.optimizer.0, resumed.optimizer.1)?;
+            if let (Some(average), Some((updates, params))) = (&mut average, resumed.average) {
+                average.restore(updates, params)?;
+            }
             run.set_states(resumed.states);
             (progress, best) = (resumed.progress, resumed.best);
         }
         let before = Duration::from_secs_f64(progress.seconds);
         let (start, limited) = (Instant::now(), limit.is_some());
-        Self {
+        Ok(Self {
             task,
             model,
             settings,
             optimizer,
+            average,
             run,
             evaluation,
             watched,
@@ -284,7 +314,7 @@ impl<'a> Training<'a> {
             start,
             before,
             saved: start,
-        }
+        })
     }
 
     fn elapsed(&self) -> Duration {
@@ -298,6 +328,8 @@ impl<'a> Training<'a> {
         }
         if !self.best.is_empty() {
             set_params(self.model, &self.best);
+        } else if let Some(averaged) = self.average.as_ref().and_then(Average::averaged) {
+            set_params(self.model, averaged);
         }
         self.run.release();
         let held_out = match (self.watched, self.progress.best) {
@@ -362,6 +394,7 @@ impl<'a> Training<'a> {
                 observer.save(&Snapshot {
                     model: self.model,
                     optimizer: &self.optimizer,
+                    average: self.average.as_ref(),
                     states: self.run.states(),
                     progress: &self.progress,
                 })?;
@@ -404,16 +437,22 @@ impl<'a> Training<'a> {
             1 => run.gradients(),
             _ => sum.iter().map(Vec::as_slice).collect(),
         };
-        let gradient_norm = global_norm(&gradients);
+        let clipped = Clip { norm: settings.clip, value: settings.clip_value }.of(&gradients);
+        let gradient_norm = clipped.norm;
         if !score.loss.is_finite() || !gradient_norm.is_finite() {
             let what = diverged(model, &gradients, score);
             return Err(TrainError::Diverged { step: progress.step + 1, what });
         }
-        let factor = settings.schedule.factor(progress.step, settings.steps);
+        let plateau = progress.plateau.as_ref().map_or(1.0, Plateau::factor);
+        let factor = plateau * settings.schedule.factor(progress.step, settings.steps);
         let learning_rate = settings.learning_rate * factor;
-        let scale = clip_scale(gradient_norm, settings.clip);
         let optimizer = &mut self.optimizer;
-        model.update(|params| optimizer.step(params, &gradients, learning_rate, scale));
+        model.update(|params| optimizer.step(params, &gradients, learning_rate, clipped.scale));
+        if let Some(average) = &mut self.average
+            && average.averaging().includes(progress.step, settings.steps)
+        {
+            average.update(&model.params());
+        }
         progress.step += 1;
         let seen = progress.epoch as f64;
         let epoch = seen + progress.batch as f64 / self.task.batches_per_epoch() as f64;
@@ -443,21 +482,44 @@ impl<'a> Training<'a> {
         Ok(score)
     }
 
+    /// Evaluates the model, or the mean of its parameters on their way, and keeps it if it is the
+    /// best.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let averaged = self.average.as_ref().and_then(Average::averaged).map(<[_]>::to_vec);
+        let own = averaged.map(|averaged| {
+            let own = copied(self.model);
+            set_params(self.model, &averaged);
+            own
+        });
+        self.evaluate_as_it_is(observer)?;
+        if let Some(own) = own {
+            set_params(self.model, &own);
+        }
+        Ok(())
+    }
+
+    fn evaluate_as_it_is(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let score = self.score(self.watched)?;
         let chosen = self.watched == Part::HeldOut
             || self.progress.best.is_none_or(|(_, best)| improves(self.task.goal(), score, best));
         let (step, part, elapsed) = (self.progress.step, self.watched, self.elapsed());
+        if let Some(plateau) = &mut self.progress.plateau {
+            plateau.observe(score.mean_loss());
+        }
         observer.evaluated(&Evaluation { step, part, score, best: chosen, elapsed })?;
         if chosen {
             self.progress.best = Some((step, score));
             if self.watched == Part::Validation {
-                self.best = self.model.params().into_iter().map(<[f32]>::to_vec).collect();
+                self.best = copied(self.model);
             }
             observer.best(self.model, step)?;
         }
         Ok(())
     }
+}
+
+fn copied(model: &Model<f32>) -> Vec<Vec<f32>> {
+    model.params().into_iter().map(<[f32]>::to_vec).collect()
 }
 
 /// Whether a score is better than the best so far.

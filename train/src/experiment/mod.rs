@@ -27,6 +27,7 @@ use thiserror::Error;
 
 use crate::blueprint::{Blueprint, BlueprintError, CellText, LossConfig, ModelConfig};
 use crate::model::{Model, ModelError};
+use crate::optimizer::Method;
 use crate::task::{self, Context, Kind, Loaded, TaskError};
 
 pub use self::settings::Settings;
@@ -104,7 +105,13 @@ impl Experiment {
         let defaults = kind.defaults.parse::<toml::Table>();
         let mut all = defaults.map_err(|error| ExperimentError::Form(error.to_string()))?;
         merge(&mut all, &given);
+        let rate = |table: &toml::Table| table.get("training")?.get("learning_rate").cloned();
         let mut experiment: Self = toml::Value::Table(all).try_into().map_err(form)?;
+        if rate(&given).is_none()
+            && let Some(usual) = usual_rate(experiment.training.optimizer)
+        {
+            experiment.training.learning_rate = usual;
+        }
         experiment.task.insert("name".to_owned(), name.into());
         experiment.check()?;
         Ok(experiment)
@@ -164,6 +171,22 @@ impl Experiment {
         let architecture = blueprint.architecture(loaded.codec.interface())?;
         let model = Model::new(&architecture, Engine::default(), self.training.seed)?;
         Ok(Ready { experiment: self, blueprint, loaded, model })
+    }
+}
+
+/// The learning rate of methods whose steps are not of Adam's length, for which the defaults are.
+fn usual_rate(method: Method) -> Option<f64> {
+    match method {
+        Method::Adam { .. } | Method::AdamW { .. } => None,
+        // As long as the gradient.
+        Method::Sgd { .. } => Some(1.0),
+        Method::Momentum { .. } | Method::Nesterov { .. } => Some(0.1),
+        // As long as the gradient by its own root mean square, of all steps or of the last.
+        Method::AdaGrad { .. } => Some(0.03),
+        Method::RmsProp { .. } => Some(2e-3),
+        // Every number by as much.
+        Method::Lion { .. } => Some(5e-4),
+        Method::Muon { .. } => Some(2e-3),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::optimizer::{Method, Schedule};
+use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
 
 /// How a model is trained: the `[training]` table of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,9 @@ pub struct Settings {
     pub schedule: Schedule,
     /// What the norm of all gradients together is clipped to; 0 for no clipping.
     pub clip: f64,
-    /// How much parameters shrink at each step, times the learning rate.
+    /// What each number of a gradient is clipped to, before that; 0 for no clipping.
+    pub clip_value: f64,
+    /// How much parameters shrink; the optimiser says how.
     pub weight_decay: f64,
     /// How often the data are gone through, if the number of updates is not given.
     pub epochs: f64,
@@ -43,6 +45,12 @@ pub struct Settings {
     pub seed: u64,
     /// How many threads share the work. Results do not depend on it.
     pub threads: usize,
+    /// How the learning rate falls where the validation loss no longer does, beside its schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plateau: Option<PlateauSettings>,
+    /// The mean of the parameters on their way that is evaluated and kept in their place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average: Option<Averaging>,
     /// The most bytes that the training may take, if there is a limit: for all arrays of its runs,
     /// parameters, gradients and what the optimiser keeps, but not for the data.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,8 +64,9 @@ impl Default for Settings {
             accumulate: 1,
             optimizer: Method::ADAM,
             learning_rate: 5e-3,
-            schedule: Schedule::Cosine,
+            schedule: Schedule::COSINE,
             clip: 1.0,
+            clip_value: 0.0,
             weight_decay: 0.0,
             epochs: 1.0,
             least_steps: 1,
@@ -69,6 +78,8 @@ impl Default for Settings {
             save_seconds: 30.0,
             seed: 1,
             threads: 1,
+            plateau: None,
+            average: None,
             memory: None,
         }
     }
@@ -103,6 +114,7 @@ impl Settings {
         let numbers = [
             ("learning_rate", self.learning_rate, f64::MIN_POSITIVE, "a number above 0"),
             ("clip", self.clip, 0.0, "a number from 0 up"),
+            ("clip_value", self.clip_value, 0.0, "a number from 0 up"),
             ("weight_decay", self.weight_decay, 0.0, "a number from 0 up"),
             ("epochs", self.epochs, f64::MIN_POSITIVE, "a number above 0"),
             ("minutes", self.minutes, 0.0, "a number from 0 up"),

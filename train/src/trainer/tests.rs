@@ -3,7 +3,7 @@ use crate::batch::{Data, Example, Targets};
 use crate::blueprint::{Blueprint, ModelConfig};
 use crate::fixtures::{architecture, interface};
 use crate::model::Readout;
-use crate::optimizer::{Method, Schedule};
+use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
 use crate::task::Context;
 use crate::task::examples::Examples;
 use cellc_runtime::program::Engine;
@@ -64,12 +64,15 @@ impl Observer for Record {
     }
 
     fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
-        let Snapshot { model, optimizer, states, progress } = snapshot;
+        let Snapshot { model, optimizer, average, states, progress } = snapshot;
+        let moments = optimizer.moments().into_iter().map(<[_]>::to_vec).collect();
+        let mean = |average: &Average<f32>| Some((average.updates(), average.averaged()?.to_vec()));
         self.saves.push(progress.step);
         self.kept = Some(Resumed {
             params: params(model),
             best: self.best.clone(),
-            optimizer: (optimizer.steps(), optimizer.moments().to_vec()),
+            optimizer: (optimizer.steps(), moments),
+            average: average.and_then(mean),
             states: (*states).clone(),
             progress: (*progress).clone(),
         });
@@ -109,7 +112,7 @@ fn masks_are_drawn_for_each_update_by_the_seed_and_not_in_evaluations() {
         assert_eq!((&found, &again), (&losses, &scores), "{other:?}");
     }
     // A training that ended early went the same way up to there, as far as the rate is the same.
-    let constant = |steps| Settings { schedule: Schedule::Constant, ..settings(steps) };
+    let constant = |steps| Settings { schedule: Schedule::CONSTANT, ..settings(steps) };
     let (whole, ..) = train(&constant(20));
     let (early, ..) = train(&constant(7));
     assert_eq!(early, whole[..7]);
@@ -212,10 +215,13 @@ fn the_model_is_left_as_it_was_best_on_the_validation_part() {
 #[test]
 fn a_training_that_is_gone_on_with_is_the_one_that_was_not_stopped() {
     for (validation, stop) in [(0, 3), (20, 7), (20, 10), (20, 19), (0, 1)] {
+        let plateau = PlateauSettings { patience: 0, ..PlateauSettings::default() };
         let settings = Settings {
             evaluate_every: 4,
             accumulate: 2,
             optimizer: Method::MOMENTUM,
+            plateau: Some(plateau),
+            average: Some(Averaging::EMA),
             ..settings(20)
         };
         let (mut whole, mut expected) = (drawing(), Record::default());
