@@ -107,6 +107,15 @@ const CATALOGUE: &str = "catalogue:";
 
 /// The text that an import names: of the catalogue, or a file beside the one that imports it.
 pub(crate) fn resolve(by: &Source, place: &Place) -> Result<Source, String> {
+    resolve_by(&read, by, place)
+}
+
+/// The same, where something else says what the text of a file is, or why there is none.
+pub(crate) fn resolve_by(
+    read: &dyn Fn(&Path) -> Result<String, String>,
+    by: &Source,
+    place: &Place,
+) -> Result<Source, String> {
     match place {
         Place::Catalogue(name) => match cellc_cells::find_library(name) {
             Some(library) => Ok(Source::new(format!("{CATALOGUE}{name}"), library.source)),
@@ -127,7 +136,7 @@ pub(crate) fn resolve(by: &Source, place: &Place) -> Result<Source, String> {
 }
 
 /// A path without detours, so that a file has one name however it is reached.
-fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for component in path.components() {
         let last = plain.components().next_back();

@@ -1,8 +1,9 @@
 //! The `cellc` command: parses arguments, calls the libraries, prints.
 //!
 //! Each subcommand is a file in `commands/`, with its arguments and a function `run`. What several
-//! share stands beside: `load` finds and checks a cell, `models` opens models that are kept, `output` and `progress` are all that writes to
-//! the terminal. Whatever ends a command early is a `Failure`.
+//! share stands beside: `load` finds and checks a cell, `models` opens models that are kept, `output`
+//! and `progress` are all that writes to the terminal; `lsp` speaks to an editor there. Whatever ends a
+//! command early is a `Failure`.
 //!
 //! Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input.
 
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::commands::{
-    bench, cells, check, convert, eval, fmt, gradcheck, run, sample, show, train,
+    bench, cells, check, convert, eval, fmt, gradcheck, lsp, run, sample, show, train,
 };
 use self::failure::Failure;
 
@@ -51,6 +52,7 @@ struct Cli {
 enum Command {
     Check(check::Args),
     Fmt(fmt::Args),
+    Lsp(lsp::Args),
     Cells(cells::Args),
     Show(show::Args),
     Gradcheck(gradcheck::Args),
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Fmt(args) => fmt::run(&args),
+        Command::Lsp(args) => lsp::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Gradcheck(args) => gradcheck::run(&args),

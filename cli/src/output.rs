@@ -1,4 +1,5 @@
-//! Standard output and standard error: the only places where the command writes to them.
+//! Standard output and standard error: the only places where the command writes to them, but for `lsp`,
+//! which has standard output to itself.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};

@@ -5,7 +5,7 @@
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::syntax::ast::{File, Place, Use};
-use crate::syntax::{parse, parse_numbered};
+use crate::syntax::{parse, parse_numbered, recover_numbered};
 
 /// A file and those it imports, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,16 @@ impl Unit {
     /// Everything that is wrong with the form of the texts, and imports that name no text or go in
     /// a circle.
     pub fn load(root: Source, resolve: &mut Resolve<'_>) -> Result<Self, Faults> {
+        let (unit, diagnostics) = Self::recover(root, resolve);
+        if diagnostics.is_empty() {
+            return Ok(unit);
+        }
+        Err(Faults { diagnostics, sources: unit.sources })
+    }
+
+    /// As [`load`](Self::load), for editors: what can be parsed, and everything that is wrong. If
+    /// something is, the unit is not to be compiled.
+    pub fn recover(root: Source, resolve: &mut Resolve<'_>) -> (Self, Vec<Diagnostic>) {
         let mut loader = Loader {
             unit: Self {
                 sources: Vec::new(),
@@ -53,11 +63,8 @@ impl Unit {
         };
         loader.file(root);
         let Loader { unit, mut faults, .. } = loader;
-        if faults.is_empty() {
-            return Ok(unit);
-        }
         faults.sort_by_key(|fault| fault.primary.span);
-        Err(Faults { diagnostics: faults, sources: unit.sources })
+        (unit, faults)
     }
 
     /// A text that imports nothing.
@@ -110,10 +117,8 @@ impl Loader<'_, '_> {
     /// Loads a file that is not there yet.
     fn file(&mut self, source: Source) -> usize {
         let number = self.unit.files.len();
-        let file = parse_numbered(&source, number).unwrap_or_else(|faults| {
-            self.faults.extend(faults);
-            File::default()
-        });
+        let (file, faults) = recover_numbered(&source, number);
+        self.faults.extend(faults);
         self.unit.sources.push(source);
         self.unit.targets.push(Vec::new());
         self.unit.files.push(file.clone());

@@ -7,6 +7,7 @@ pub(crate) mod convert;
 pub(crate) mod eval;
 pub(crate) mod fmt;
 pub(crate) mod gradcheck;
+pub(crate) mod lsp;
 pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod show;

@@ -9,6 +9,7 @@ mod convert;
 mod fmt;
 mod inspect;
 mod language;
+mod lsp;
 mod pages;
 mod run;
 mod support;

@@ -22,6 +22,7 @@ mod functions;
 mod globals;
 mod indexing;
 mod inline;
+mod inspect;
 mod names;
 mod operators;
 mod reductions;
@@ -44,6 +45,7 @@ use crate::unit::Unit;
 pub use self::constants::initializers;
 pub use self::dims::default_dims;
 pub use self::functions::functions;
+pub use self::inspect::{Inspection, NamedValue, inspect};
 
 /// What a cell is compiled with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,31 +93,7 @@ pub fn check_unit(unit: &Unit, bindings: &Bindings) -> Result<Checked, Vec<Diagn
         faults.insert(0, errors::library_as_cell(first.unwrap_or_default(), functions));
         return Err(faults);
     };
-    let mut checker = Checker {
-        cell,
-        globals: &globals,
-        file: 0,
-        dims: Vec::new(),
-        graph: Graph::new(&cell.name.text),
-        scope: BTreeMap::new(),
-        states: Vec::new(),
-        begins: Vec::new(),
-        nexts: BTreeMap::new(),
-        assigned: BTreeSet::new(),
-        outputs: Vec::new(),
-        hypers: Vec::new(),
-        initializers: Vec::new(),
-        unknown: BTreeSet::new(),
-        calls: 0,
-        faults,
-        warnings: Vec::new(),
-    };
-    checker.bind_dims(&bindings.dims);
-    checker.known_hypers(&bindings.hypers);
-    for item in &cell.items {
-        checker.item(item, bindings);
-    }
-    checker.finish()
+    Checker::of_cell(cell, &globals, bindings, faults).finish()
 }
 
 struct Checker<'a> {
@@ -155,7 +133,41 @@ enum Begin {
     Named(Name, Extents),
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    /// Checks all statements of a cell; what is left is to [`finish`](Self::finish).
+    fn of_cell(
+        cell: &'a ast::Cell,
+        globals: &'a Globals<'a>,
+        bindings: &Bindings,
+        faults: Vec<Diagnostic>,
+    ) -> Self {
+        let mut checker = Checker {
+            cell,
+            globals,
+            file: 0,
+            dims: Vec::new(),
+            graph: Graph::new(&cell.name.text),
+            scope: BTreeMap::new(),
+            states: Vec::new(),
+            begins: Vec::new(),
+            nexts: BTreeMap::new(),
+            assigned: BTreeSet::new(),
+            outputs: Vec::new(),
+            hypers: Vec::new(),
+            initializers: Vec::new(),
+            unknown: BTreeSet::new(),
+            calls: 0,
+            faults,
+            warnings: Vec::new(),
+        };
+        checker.bind_dims(&bindings.dims);
+        checker.known_hypers(&bindings.hypers);
+        for item in &cell.items {
+            checker.item(item, bindings);
+        }
+        checker
+    }
+
     /// Reports a fault; the poison value is for the caller to return.
     fn fault<T>(&mut self, fault: Diagnostic) -> Option<T> {
         self.faults.push(fault);

@@ -1,7 +1,8 @@
 //! The text of a file as a tree, every part with the place it came from.
 //!
-//! A part that could not be parsed never gets this far: `parse` hands out a tree only if the whole
-//! text is well-formed. [`ExprKind::Error`] exists for the parser's own recovery.
+//! A part that could not be parsed never gets to be compiled: `parse` hands out a tree only if the
+//! whole text is well-formed. [`ExprKind::Error`] exists for the parser's own recovery, and for
+//! editors, which show what a text means while it is written.
 
 use std::fmt;
 

@@ -38,3 +38,10 @@ pub fn parse(source: &Source) -> Result<ast::File, Vec<Diagnostic>> {
 pub(crate) fn parse_numbered(source: &Source, file: usize) -> Result<ast::File, Vec<Diagnostic>> {
     parser::parse(&source.text, file).map(|form| form.file)
 }
+
+/// What of such a text can be parsed, and everything that is wrong with its form. If something is,
+/// the tree may lack parts of the text, and have [`ExprKind::Error`](ast::ExprKind::Error) in it.
+pub(crate) fn recover_numbered(source: &Source, file: usize) -> (ast::File, Vec<Diagnostic>) {
+    let (form, faults) = parser::recover(&source.text, file);
+    (form.file, faults)
+}

@@ -22,19 +22,20 @@ pub(super) struct Form {
 }
 
 pub(super) fn parse(text: &str, number: usize) -> Result<Form, Vec<Diagnostic>> {
+    let (form, faults) = recover(text, number);
+    if faults.is_empty() { Ok(form) } else { Err(faults) }
+}
+
+/// What of a text can be parsed, and what is wrong with the rest, in the order of the text.
+pub(super) fn recover(text: &str, number: usize) -> (Form, Vec<Diagnostic>) {
     let (tokens, faults) = lex(text, number);
     let mut parser = Parser { text, tokens, at: 0, starts: Vec::new(), faults, depth: 0 };
-    let file = parser.file();
-    let mut faults = parser.faults;
-    match file {
-        Ok(file) if faults.is_empty() => {
-            Ok(Form { file, tokens: parser.tokens, starts: parser.starts })
-        }
-        _ => {
-            faults.sort_by_key(|fault| fault.primary.span);
-            Err(faults)
-        }
-    }
+    let mut file = File::default();
+    // Where the parser gave up, it said why.
+    let _ = parser.file(&mut file);
+    let Parser { tokens, starts, mut faults, .. } = parser;
+    faults.sort_by_key(|fault| fault.primary.span);
+    (Form { file, tokens, starts }, faults)
 }
 
 pub(super) struct Parser<'t> {
@@ -173,12 +174,11 @@ impl<'t> Parser<'t> {
 
 /// The file and its cell.
 impl Parser<'_> {
-    fn file(&mut self) -> Parsed<File> {
+    fn file(&mut self, file: &mut File) -> Parsed<()> {
         let first = self.peek();
         if first.kind == TokenKind::End {
             return Err(self.fault(errors::empty_file(first.span)));
         }
-        let mut file = File::default();
         // What has just ended, for what follows it.
         let mut last: Option<(&str, Span)> = None;
         while !self.at_end() {
@@ -189,10 +189,10 @@ impl Parser<'_> {
             };
             self.starts.push(self.at);
             match word {
-                "use" => self.import(&mut file),
-                "const" => self.constants(&mut file),
+                "use" => self.import(file),
+                "const" => self.constants(file),
                 "fn" => {
-                    let function = self.function(&mut file);
+                    let function = self.function(file);
                     last = function.map(|name| ("function", name)).or(last);
                 }
                 "cell" => {
@@ -200,18 +200,16 @@ impl Parser<'_> {
                         let fault = errors::second_cell(token.span, first.name.span);
                         return Err(self.fault(fault));
                     }
-                    let cell = self.cell()?;
-                    last = Some(("cell", cell.name.span));
-                    file.cell = Some(cell);
+                    last = Some(("cell", self.cell(file)?));
                 }
-                _ => self.stray(token, last, &mut file)?,
+                _ => self.stray(token, last, file)?,
             }
         }
         if file.constants.is_empty() && file.functions.is_empty() && file.cell.is_none() {
             let end = self.peek().span;
             return Err(self.fault(errors::empty_file(end)));
         }
-        Ok(file)
+        Ok(())
     }
 
     /// Passes over what begins no item of a file.
@@ -229,8 +227,7 @@ impl Parser<'_> {
                 let misspelt = crate::suggest::closest(found, ["cell"]).is_some();
                 let second = self.peek_at(1);
                 if misspelt && second.kind == TokenKind::Word && !second.starts_line {
-                    file.cell = Some(self.cell()?);
-                    return Ok(());
+                    return self.cell(file).map(drop);
                 }
             }
         }
@@ -256,7 +253,8 @@ impl Parser<'_> {
         self.peek().starts_line && self.is_word("cell")
     }
 
-    fn cell(&mut self) -> Parsed<Cell> {
+    /// Parses a cell, as far as it goes; where its name stands.
+    fn cell(&mut self, file: &mut File) -> Parsed<Span> {
         self.bump();
         let (name, dims) = match self.header() {
             Ok(header) => header,
@@ -272,7 +270,8 @@ impl Parser<'_> {
         if self.eat("{").is_none() && !name.text.is_empty() {
             self.expected("`{` to begin the body of the cell");
         }
-        let mut items = Vec::new();
+        let span = name.span;
+        let Cell { items, .. } = file.cell.insert(Cell { name, dims, items: Vec::new() });
         while !self.is("}") {
             if self.at_end() || self.starts_cell() {
                 let end = self.previous().span.after();
@@ -280,11 +279,11 @@ impl Parser<'_> {
             }
             if self.eat(";").is_none() {
                 // What is wrong with it is reported, and the next is parsed all the same.
-                let _ = self.statement(&mut items);
+                let _ = self.statement(items);
             }
         }
         self.bump();
-        Ok(Cell { name, dims, items })
+        Ok(span)
     }
 
     pub(super) fn at_end(&self) -> bool {
