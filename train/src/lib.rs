@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod blueprint;
 pub mod checkpoint;
+pub mod data;
 #[cfg(test)]
 mod fixtures;
 pub mod generate;
