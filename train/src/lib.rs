@@ -9,6 +9,7 @@ pub mod batch;
 pub mod blueprint;
 pub mod chart;
 pub mod checkpoint;
+pub mod data;
 mod draws;
 pub mod experiment;
 #[cfg(test)]

@@ -12,13 +12,12 @@ pub mod options;
 pub mod reviews;
 pub mod stream;
 pub mod table;
-pub mod vocabulary;
-pub mod words;
-
-use std::path::PathBuf;
 
 use cellc_runtime::sequence::RunError;
 use thiserror::Error;
+
+pub use crate::data::text::read_text;
+pub use crate::data::{DataError, vocabulary, words};
 
 use self::options::OptionError;
 use self::vocabulary::Vocabulary;
@@ -186,79 +185,4 @@ pub enum TaskError {
     /// Data cannot be learnt from.
     #[error(transparent)]
     Data(#[from] DataError),
-}
-/// Data that cannot be learnt from.
-#[derive(Debug, Error)]
-pub enum DataError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file is not text.
-    #[error(
-        "{}:{line}: the text is not UTF-8 (byte {byte}); convert it, for instance by \
-         `iconv -f latin1 -t utf8`",
-        path.display()
-    )]
-    NotUtf8 {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// Where in the file, from 0.
-        byte: usize,
-    },
-    /// A file is of no known format.
-    #[error("{}: the ending says no format; name the file .csv, .tsv or .jsonl", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A column is not there.
-    #[error("{}: there is no column `{column}`; the columns are {found}", path.display())]
-    Column {
-        /// The file.
-        path: PathBuf,
-        /// The column that was asked for.
-        column: String,
-        /// Those there are.
-        found: String,
-    },
-    /// A row is broken.
-    #[error("{}:{row}: {fault}", path.display())]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        row: u64,
-        /// What is wrong with it.
-        fault: String,
-    },
-    /// There is not enough to learn from.
-    #[error("{}: {fault}", path.display())]
-    TooLittle {
-        /// The file.
-        path: PathBuf,
-        /// What is missing, and how much there must be.
-        fault: String,
-    },
-}
-
-/// Reads a text file, without a byte order mark.
-///
-/// # Errors
-/// If it cannot be read, or is not UTF-8.
-pub fn read_text(path: &std::path::Path) -> Result<String, DataError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| DataError::Read { path: path.to_owned(), source })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let byte = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..byte].iter().filter(|b| **b == b'\n').count();
-        DataError::NotUtf8 { path: path.to_owned(), line, byte }
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
 }

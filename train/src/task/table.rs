@@ -47,7 +47,9 @@ pub fn read(path: &Path, columns: &Columns) -> Result<Vec<Row>, DataError> {
         "tsv" | "tab" => parse_tsv,
         "jsonl" | "ndjson" => parse_json_lines,
         // A file that is not there has a plainer fault than its name.
-        _ if path.exists() => return Err(DataError::Format { path: path.to_owned() }),
+        _ if path.exists() => {
+            return Err(DataError::Format { path: path.to_owned(), known: KNOWN });
+        }
         _ => parse_csv,
     };
     let text = read_text(path)?;
@@ -70,6 +72,9 @@ pub fn read(path: &Path, columns: &Columns) -> Result<Vec<Row>, DataError> {
     }
     Ok(rows)
 }
+
+/// The endings of the formats.
+const KNOWN: &str = ".csv, .tsv or .jsonl";
 
 fn broken(path: &Path, row: u64, fault: impl Into<String>) -> DataError {
     DataError::Row { path: path.to_owned(), row, fault: fault.into() }
@@ -117,7 +122,7 @@ fn parse_separated(
         header.iter().position(|name| name == column).ok_or_else(|| {
             let found: Vec<_> = header.iter().map(|name| format!("`{name}`")).collect();
             let (column, found) = (column.clone(), found.join(", "));
-            DataError::Column { path: path.to_owned(), column, found }
+            DataError::Column { path: path.to_owned(), column, found, help: String::new() }
         })
     };
     let (text, label) = (place(&columns.text)?, place(&columns.label)?);

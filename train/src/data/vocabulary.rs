@@ -27,12 +27,23 @@ impl Vocabulary {
         for symbol in symbols {
             *counts.entry(symbol).or_default() += 1;
         }
+        Self::of_counts(counts, least, None)
+    }
+
+    /// As [`count`](Self::count), of symbols that are counted, and at most so many with the unknown
+    /// one.
+    pub fn of_counts<S: AsRef<str>>(
+        counts: BTreeMap<S, usize>,
+        least: usize,
+        most: Option<usize>,
+    ) -> Self {
         let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count >= least).collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let unknown = std::iter::once(Self::UNKNOWN_SYMBOL);
-        let known = counts.into_iter().map(|(symbol, _)| symbol);
+        let unknown = std::iter::once(Self::UNKNOWN_SYMBOL.to_owned());
+        let known = counts.into_iter().map(|(symbol, _)| symbol.as_ref().to_owned());
         let known = known.filter(|symbol| *symbol != Self::UNKNOWN_SYMBOL);
-        unknown.chain(known).map(ToOwned::to_owned).collect::<Vec<_>>().into()
+        let most = most.unwrap_or(usize::MAX).max(1);
+        unknown.chain(known).take(most).collect::<Vec<_>>().into()
     }
 
     /// How many symbols there are, the unknown one included.
