@@ -8,7 +8,7 @@ use cellc_compiler::autodiff::{differentiate, jvp};
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::text::parse;
 use cellc_compiler::ir::verify::verify;
-use cellc_runtime::gradcheck::{GradcheckError, Kinks, Options, check_second_order};
+use cellc_runtime::gradcheck::{Companions, GradcheckError, Options, check_second_order};
 use cellc_runtime::kernels::Width;
 use cellc_runtime::program::{Engine, Program, Settings};
 use cellc_runtime::second::SecondOrder;
@@ -112,9 +112,10 @@ fn differences_agree(graph: &Graph, options: &Options) -> Result<Option<String>,
     for engine in [Engine::Interpreter, Engine::Jit] {
         let program = Program::<f64>::new(graph, engine).expect("it is valid");
         let mut second = SecondOrder::new(graph, engine).expect("it is valid");
-        let mut kinks = Kinks::new(graph, engine).expect("it is valid");
+        let mut companions = Companions::new(graph, engine).expect("it is valid");
         let sequence = &mut *program.sequence(1);
-        let report = check_second_order(sequence, &mut second, Some(&mut kinks), options, |_| {})?;
+        let report =
+            check_second_order(sequence, &mut second, Some(&mut companions), options, |_| {})?;
         if !report.passed() || report.compared() == 0 {
             return Ok(Some(format!("{engine:?}: {report:#?}")));
         }

@@ -6,7 +6,7 @@ use cellc_compiler::ir::op::Role;
 use cellc_compiler::ir::text::parse;
 
 use super::{
-    GradcheckError, Kinks, Options, Place, Report, Subject, check, check_second_order,
+    Companions, GradcheckError, Options, Place, Report, Subject, check, check_second_order,
     check_with_progress,
 };
 use crate::interpreter::InterpretedSequence;
@@ -282,12 +282,13 @@ output h = %9
 fn kinks_that_no_step_avoids_are_reported_and_no_failure() {
     let graph = parse(TENT).expect("the test's graph is well-formed");
     let gradient = Arc::new(differentiate(&graph).expect("a graph has a gradient"));
-    let mut kinks = Kinks::new(&graph, Engine::Interpreter).expect("it is valid");
+    let mut companions = Companions::new(&graph, Engine::Interpreter).expect("it is valid");
     let options = Options { cases: 10, ..Options::default() };
     let mut sequence = InterpretedSequence::new(Arc::new(graph.clone()), gradient);
-    let first = check_with_progress(&mut sequence, Some(&mut kinks), &options, |_| {});
+    let first = check_with_progress(&mut sequence, Some(&mut companions), &options, |_| {});
     let mut second = SecondOrder::new(&graph, Engine::Interpreter).expect("it is valid");
-    let second = check_second_order(&mut sequence, &mut second, Some(&mut kinks), &options, |_| {});
+    let second =
+        check_second_order(&mut sequence, &mut second, Some(&mut companions), &options, |_| {});
     for report in [first, second] {
         let report = report.expect("the cell runs");
         assert!(report.passed(), "{report:#?}");
@@ -314,9 +315,10 @@ fn a_wrong_derivative_is_no_kink() {
     let (value, doubled) = (output.trim(), gradient.backward.len());
     let wrong = format!("{values}%{doubled} = add {value}, {value} : [4]\noutput x = %{doubled}");
     gradient.backward = parse(&wrong).expect("it is well-formed");
-    let mut kinks = Kinks::new(&graph, Engine::Interpreter).expect("it is valid");
+    let mut companions = Companions::new(&graph, Engine::Interpreter).expect("it is valid");
     let mut sequence = InterpretedSequence::new(Arc::new(graph), Arc::new(gradient));
-    let report = check_with_progress(&mut sequence, Some(&mut kinks), &Options::default(), |_| {});
+    let report =
+        check_with_progress(&mut sequence, Some(&mut companions), &Options::default(), |_| {});
     let report = report.expect("the cell runs");
     assert!(!report.passed() && report.kinks() == 0, "{report:#?}");
 }

@@ -10,7 +10,7 @@ use cellc_compiler::diagnostic::Source;
 use cellc_compiler::syntax::ast::{Item, Kind, Name};
 use cellc_compiler::syntax::parse;
 use cellc_runtime::gradcheck::{
-    Kinks, Options, Report, Row, Subject, check_second_order, check_with_progress,
+    Companions, Options, Report, Row, Subject, check_second_order, check_with_progress,
 };
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::second::SecondOrder;
@@ -177,7 +177,7 @@ fn check(loaded: &Loaded, args: &Args, bar: &ProgressBar) -> Result<Report, Fail
     let (cell, engine) = (&loaded.cell, Engine::from(args.engine));
     let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
     let program = Program::<f64>::of(cell, engine).map_err(|error| failed(&error))?;
-    let mut kinks = Kinks::of(cell, engine).map_err(|error| failed(&error))?;
+    let mut companions = Companions::of(cell, engine).map_err(|error| failed(&error))?;
     let options = Options {
         cases: args.cases as usize,
         entries: args.entries as usize,
@@ -189,10 +189,10 @@ fn check(loaded: &Loaded, args: &Args, bar: &ProgressBar) -> Result<Report, Fail
     let done = |cases: usize| bar.set_position(start + cases as u64);
     let sequence = &mut *program.sequence(1);
     let report = if args.order == 1 {
-        check_with_progress(sequence, Some(&mut kinks), &options, done)
+        check_with_progress(sequence, Some(&mut companions), &options, done)
     } else {
         let mut second = SecondOrder::of_cell(cell, engine).map_err(|error| failed(&error))?;
-        check_second_order(sequence, &mut second, Some(&mut kinks), &options, done)
+        check_second_order(sequence, &mut second, Some(&mut companions), &options, done)
     };
     report.map_err(|error| {
         let name = &loaded.tree.name.text;

@@ -256,8 +256,10 @@ mod tests {
             ty: Type::real([3].as_slice()),
             compared: 60,
             worst,
+            unresolved: 0,
             kinks: 0,
             kink: None,
+            singular: Vec::new(),
         };
         let report = Report {
             cases: 20,
