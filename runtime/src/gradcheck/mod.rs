@@ -8,8 +8,8 @@
 //! The error of an analytic derivative `a` against a numeric one `n` is relative:
 //! `|a - n| / max(|a|, |n|, scale)`. The scale keeps derivatives that are almost zero from being
 //! judged by rounding: it is a thousandth of the root mean square of the argument's gradient, or
-//! of the terms of the loss that it touches if those are larger. Of second order, what differences may
-//! be wrong by is estimated for each, and is taken off `|a - n|`.
+//! of the terms of the loss that it touches if those are larger. Of second order, what each difference
+//! may be wrong by itself is estimated, and the scale is no less than that by the tolerance.
 //!
 //! Masks are drawn anew for each case, and are fixed numbers in it.
 //!
@@ -159,8 +159,8 @@ pub struct Row {
     pub compared: usize,
     /// The one with the largest error. Of no meaning if none were compared.
     pub worst: Worst,
-    /// How many of these differences tell less closely than the tolerance. Of second order, where the
-    /// error of each difference is estimated and is no error of what was compared.
+    /// How many of these differences tell less closely than the tolerance: of second order, where the
+    /// errors of differences are estimated.
     pub unresolved: usize,
     /// How many derivatives were at a kink, and not compared.
     pub kinks: usize,

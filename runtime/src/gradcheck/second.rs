@@ -213,7 +213,7 @@ struct Judged {
 }
 
 impl Judged {
-    /// An error is what a difference is not wrong by itself.
+    /// What a difference may be wrong by itself is within the tolerance: it is a part of the scale.
     fn new(
         row: &Row,
         (case, extent): (usize, Extent),
@@ -224,12 +224,8 @@ impl Judged {
         let values: Vec<f64> = numeric.iter().map(|slope| slope.value).collect();
         let scale = SCALE * rms(&values);
         let error = |entry: usize| {
-            let (analytic, Slope { value, error }) = (analytic[entry], numeric[entry]);
-            match (analytic - value).abs() <= error {
-                true => 0.0,
-                // The nearest that differences allow.
-                false => relative_error(analytic, value + error.copysign(analytic - value), scale),
-            }
+            let Slope { value, error } = numeric[entry];
+            relative_error(analytic[entry], value, scale.max(error / options.tolerance))
         };
         // A value has at least one element.
         let entry = (0..analytic.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
