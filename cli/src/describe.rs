@@ -136,7 +136,7 @@ fn hypers_json(hypers: &[(String, f64)]) -> Value {
 
 /// What a call of `bernoulli` draws.
 fn mask(Mask { ty, probability }: &Mask) -> Value {
-    json!({ "shape": ty.shape.as_slice(), "probability": probability })
+    json!({ "shape": ty.shape.as_slice(), "probability": probability.0 })
 }
 
 fn port(port: &Port) -> Value {
