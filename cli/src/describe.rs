@@ -118,6 +118,7 @@ pub(crate) fn json(loaded: &Loaded) -> Value {
         "states": ports(&interface.states),
         "params": ports(&interface.params),
         "outputs": ports(&interface.outputs),
+        "masks": interface.masks.iter().map(mask).collect::<Value>(),
         "param_elements": param_elements(&interface),
         "param_formula": param_count(&loaded.tree),
     })
@@ -131,6 +132,11 @@ pub(crate) fn dims_json(dims: &[(String, usize)]) -> Value {
 /// Values of hyper-parameters as a JSON object.
 fn hypers_json(hypers: &[(String, f64)]) -> Value {
     Value::Object(hypers.iter().map(|(name, value)| (name.clone(), json!(value))).collect())
+}
+
+/// What a call of `bernoulli` draws.
+fn mask(Mask { ty, probability }: &Mask) -> Value {
+    json!({ "shape": ty.shape.as_slice(), "probability": probability.0 })
 }
 
 fn port(port: &Port) -> Value {

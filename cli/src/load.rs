@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use cellc_compiler::cell::Cell;
-use cellc_compiler::check::{Bindings, check_unit, default_dims};
-use cellc_compiler::diagnostic::{Diagnostic, Source, render};
+use cellc_compiler::check::{Bindings, Checked, check_unit, default_dims};
+use cellc_compiler::diagnostic::{Diagnostic, Source, Span, render};
 use cellc_compiler::suggest::closest;
 use cellc_compiler::syntax::ast::{self, Place};
 use cellc_compiler::unit::{Faults, Unit};
@@ -23,6 +23,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(crate) struct Loaded {
     pub(crate) tree: ast::Cell,
     pub(crate) cell: Cell,
+    /// Where each value of the graph is written.
+    pub(crate) spans: Vec<Span>,
     /// Its file with those it imports.
     pub(crate) unit: Unit,
     /// What has a meaning, but perhaps not the intended one.
@@ -95,7 +97,8 @@ pub(crate) fn compile(
     let Hypers(hypers) = hypers.cloned().unwrap_or_default();
     match (check_unit(&unit, &Bindings { dims, hypers }), file.cell.clone()) {
         (Ok(checked), Some(tree)) => {
-            Ok(Loaded { tree, cell: checked.cell, warnings: checked.warnings, unit })
+            let Checked { cell, spans, warnings } = checked;
+            Ok(Loaded { tree, cell, spans, warnings, unit })
         }
         (Ok(_), None) => unreachable!("only a file with a cell has one that checks"),
         (Err(diagnostics), _) => Err(Faults { diagnostics, sources: unit.sources }),

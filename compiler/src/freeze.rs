@@ -78,7 +78,7 @@ mod tests {
             %5 = add %2, %4 : []
             next h = %3
             next n = %5
-            output y = %3",
+            output h = %3",
         )
         .unwrap();
         let frozen = freeze(&graph).unwrap();
@@ -97,9 +97,25 @@ mod tests {
             %9 = select %6, %5, %2 : []
             next h = %8
             next n = %9
-            output y = %3",
+            output h = %3",
         )
         .unwrap();
         assert_eq!(frozen.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn the_mask_takes_no_name_that_is_there() {
+        let graph = parse(
+            "graph taken
+            %0 = input mask : []
+            %1 = input mask_ : []
+            %2 = add %0, %1 : []
+            output y = %2",
+        )
+        .unwrap();
+        let frozen = freeze(&graph).unwrap();
+        verify(&frozen).unwrap();
+        let names: Vec<_> = frozen.arguments().map(|(_, _, name)| name).collect();
+        assert_eq!(names, ["mask", "mask_", "mask__"]);
     }
 }

@@ -113,6 +113,8 @@ mod tests {
             let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
             assert!(same.abs_diff(50_000) < 800, "{same} of 100000 are the same");
         }
+        let of_another = Masks::Drawn(Draw { stage: 9, ..DRAW });
+        assert_eq!(Masks::Drawn(DRAW).of_stage(9), of_another);
         let mut narrow = vec![f32::NAN; one.len()];
         Masks::Drawn(DRAW).fill(4, 0.5, &mut narrow);
         assert!(one.iter().zip(&narrow).all(|(a, b)| *a == f64::from(*b)));

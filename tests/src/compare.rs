@@ -6,6 +6,7 @@ use cellc_compiler::ir::op::Element;
 use cellc_compiler::opt::{LOOP_PASSES, PASSES};
 use cellc_compiler::pipeline::GRADIENT_PASSES;
 use cellc_runtime::kernels::{Wide, Width};
+use cellc_runtime::masks::{Draw, Masks};
 use cellc_runtime::program::{Engine, Program, Settings};
 use cellc_runtime::sequence::{Extent, InputMut, Sequence};
 
@@ -101,7 +102,18 @@ pub fn results<T: Wide>(
     all
 }
 
-/// The results of a graph on an engine, with some passes.
+/// The same of a run whose masks are drawn by the seed too.
+pub fn drawn_results<T: Wide>(
+    sequence: &mut dyn Sequence<T>,
+    extent: Extent,
+    seed: u64,
+) -> Vec<Array<T>> {
+    sequence.reshape(extent);
+    sequence.set_masks(Masks::Drawn(Draw { seed, ..Draw::default() }));
+    results(sequence, extent, seed)
+}
+
+/// The results of a graph on an engine, with some passes, and with masks that are drawn.
 pub fn run<T: Wide>(
     graph: &Graph,
     engine: Engine,
@@ -124,7 +136,7 @@ pub fn run_as<T: Wide>(
     seed: u64,
 ) -> Vec<Array<T>> {
     let program = Program::<T>::with_settings(graph, engine, settings).expect("the graph is valid");
-    results(&mut *program.sequence(threads), extent, seed)
+    drawn_results(&mut *program.sequence(threads), extent, seed)
 }
 
 /// Every way to do the runtime's part: by no kernels, and by those of each width.

@@ -6,7 +6,9 @@
 //! roots, divisions, exponentials), so that results are finite and differences can be taken of them.
 
 use cellc_compiler::ir::graph::{Graph, OutputRole, ValueId};
-use cellc_compiler::ir::op::{Binary, Class, Element, Op, Reduction, Role, Shape, Type, Unary};
+use cellc_compiler::ir::op::{
+    Binary, Class, Element, Op, Reduction, Role, Scalar, Shape, Type, Unary,
+};
 
 use crate::compare::Numbers;
 
@@ -284,7 +286,13 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             let a = find(graph, q, |ty| real(ty) && ty.rank() < 2 && ty.size() <= 17)?;
             graph.push(Op::Put { len: bound }, &[i, a]).ok()
         }
-        14 => graph.push(Op::Range { len: usize::from(p) % 17 + 1 }, &[]).ok(),
+        14 if q % 2 == 0 => graph.push(Op::Range { len: usize::from(p) % 17 + 1 }, &[]).ok(),
+        14 => {
+            let probability = Scalar(f64::from(r % 5) / 4.0);
+            let like = find(graph, p, real)?;
+            let (name, ty) = (format!("b{}", graph.len()), graph.ty(like).clone());
+            Some(graph.argument(Role::Mask(probability), name, ty))
+        }
         15 => {
             let a = find(graph, p, ranked(2))?;
             let k = wanted(a, graph)[1];
@@ -292,9 +300,7 @@ fn express(graph: &mut Graph, [kind, p, q, r]: [u16; 4]) -> Option<ValueId> {
             graph.push(Op::MatMul, &[a, b]).ok()
         }
         16 => {
-            // Differences see through a stop: only what has no derivative anyway is stopped.
-            let x = find_exact(graph, p, real)?;
-            let x = graph.push(Op::Unary(Unary::Floor), &[x]).ok()?;
+            let x = find(graph, p, real)?;
             graph.push(Op::Stop, &[x]).ok()
         }
         17 => graph.push(Op::constant(f64::from(p % 9) / 4.0 - 1.0), &[]).ok(),

@@ -8,6 +8,7 @@ use cellc_compiler::ir::graph::{Graph, OutputRole};
 use cellc_compiler::pipeline::Graphs;
 use cellc_compiler::syntax::parse;
 use cellc_runtime::gradcheck::{self, Options};
+use cellc_runtime::kernels::Wide;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::sequence::{Extent, InputMut};
 use cellc_tests::compare::{difference, run};
@@ -109,24 +110,25 @@ fn matrix_states() {
 }
 
 /// The gradients of a sum of `expression` at given `x`, by both engines.
-fn gradient(expression: &str, x: &[f64]) -> Vec<f64> {
+fn gradient<T: Wide>(expression: &str, x: &[f64], tolerance: f64) -> Vec<f64> {
     let text = format!("cell f(N) {{\n    input x: [N]\n    output y = {expression}\n}}");
     let source = Source::new("test.cell", text);
     let cell = parse(&source).and_then(|cell| check(&cell, &[("N".to_owned(), x.len())]));
     let graph = cell.unwrap_or_else(|faults| panic!("{}", render(&faults, &source, false))).graph;
     let [meaning, native] = [Engine::Interpreter, Engine::Jit].map(|engine| {
-        let program = Program::<f64>::new(&graph, engine).expect("the graph is valid");
+        let program = Program::<T>::new(&graph, engine).expect("the graph is valid");
         let mut sequence = program.sequence(1);
         sequence.reshape(Extent { steps: 1, batch: 1 });
         let InputMut::Real(data) = sequence.input_mut(0) else { panic!("inputs are real") };
-        data.copy_from_slice(x);
+        data.iter_mut().zip(x).for_each(|(to, &x)| *to = T::from_f64(x));
         sequence.forward_with_tape(&[]).expect("the graph runs");
-        sequence.output_cotangent_mut(0).fill(1.0);
+        sequence.output_cotangent_mut(0).fill(T::from_f64(1.0));
         sequence.backward(&[]).expect("there is a tape");
-        sequence.input_gradient(0).expect("inputs are real").to_vec()
+        let gradient = sequence.input_gradient(0).expect("inputs are real");
+        gradient.iter().map(|g| g.to_f64()).collect::<Vec<_>>()
     });
     for (a, b) in native.iter().zip(&meaning) {
-        let close = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-12;
+        let close = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= tolerance;
         assert!(close, "{expression}: {native:?} and {meaning:?}");
     }
     meaning
@@ -154,10 +156,59 @@ fn derivatives_at_edges() {
         ("stop_gradient(tanh(x)) + x", &[3.0, -2.0], &[1.0, 1.0]),
     ];
     for (expression, x, expected) in cases {
-        let found = gradient(expression, x);
+        let found = gradient::<f64>(expression, x, 1e-12);
         for (a, b) in found.iter().zip(expected) {
             assert!((a - b).abs() <= 1e-12, "{expression}: {found:?}, not {expected:?}");
         }
+    }
+}
+
+/// Limits: what is 1 above or 0 below in the end is so at infinity, and no `inf * 0`.
+#[test]
+fn derivatives_at_infinity() {
+    const FAR: [f64; 8] =
+        [f64::NEG_INFINITY, -1e38, -2000.0, -200.0, 200.0, 2000.0, 1e38, f64::INFINITY];
+    const STEP: [f64; 8] = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+    const FLAT: [f64; 8] = [0.0; 8];
+    let cases: [(&str, [f64; 8]); 14] = [
+        ("silu(x)", STEP),
+        ("gelu(x)", STEP),
+        ("gelu_tanh(x)", STEP),
+        ("elu(x)", STEP),
+        ("elu(x, 0.5)", STEP),
+        ("softplus(x)", STEP),
+        ("relu(x)", STEP),
+        ("leaky_relu(x, 0)", STEP),
+        ("tanh(x) + sigmoid(x) + erf(x)", FLAT),
+        ("hard_sigmoid(x) + hard_tanh(x)", FLAT),
+        ("sigmoid(tanh(x)) + tanh(sigmoid(x)) + sigmoid(2 * x - 1)", FLAT),
+        ("tanh(softplus(x)) + sigmoid(silu(x)) + erf(gelu(x)) + tanh(elu(x))", FLAT),
+        ("exp(-softplus(x))", FLAT),
+        ("silu(silu(x)) + gelu(gelu(x))", [0.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 2.0]),
+    ];
+    for (expression, expected) in cases {
+        let double = gradient::<f64>(expression, &FAR, 1e-12);
+        let single = gradient::<f32>(expression, &FAR, 1e-6);
+        for found in [double, single] {
+            for (a, b) in found.iter().zip(expected) {
+                let right = (a - b).abs() <= 1e-6;
+                assert!(right, "{expression}: {found:?}, not {expected:?}");
+            }
+        }
+    }
+    // A slope that is learnt has no part of what is above 0.
+    assert_eq!(gradient::<f64>("leaky_relu(exp(1e3), x)", &[0.5], 0.0), [0.0]);
+    assert_eq!(gradient::<f32>("elu(exp(1e3), x)", &[0.5], 0.0), [0.0]);
+    // A term that is -inf has no share, and one that is infinite has all of it.
+    let inf = f64::INFINITY;
+    let shares = [
+        (-inf, [0.0, 0.5, 0.5]),
+        (-1e30, [0.0, 0.5, 0.5]),
+        (1e30, [1.0, 0.0, 0.0]),
+        (inf, [1.0, 0.0, 0.0]),
+    ];
+    for (x, expected) in shares {
+        assert_eq!(gradient::<f64>("logsumexp(x)", &[x, 2.0, 2.0], 1e-12), expected);
     }
 }
 

@@ -128,7 +128,7 @@ fn doubtful_cells_are_warned_of() {
 fn the_catalogue_compiles_without_a_warning() {
     for entry in cellc_cells::all() {
         let source = Source::new(entry.name, entry.source);
-        let Checked { cell, warnings } = compiled("", &source);
+        let Checked { cell, warnings, .. } = compiled("", &source);
         verify::verify(&cell.graph).expect("a valid graph");
         assert_eq!(cell.graph.name(), entry.name);
         assert!(warnings.is_empty(), "{}", render(&warnings, &source, false));
@@ -322,7 +322,7 @@ fn no_text_makes_the_compiler_panic() {
         let outcome = catch_unwind(|| {
             let source = Source::new("mutant.cell", mutant.clone());
             match compile(&source) {
-                Ok(Checked { cell, warnings }) => {
+                Ok(Checked { cell, warnings, .. }) => {
                     verify::verify(&cell.graph).expect("a valid graph");
                     render(&warnings, &source, false);
                 }

@@ -6,7 +6,7 @@
 mod genomes;
 
 use cellc_compiler::ir::graph::Graph;
-use cellc_runtime::gradcheck::{GradcheckError, Options, check};
+use cellc_runtime::gradcheck::{Companions, GradcheckError, Options, check_with_progress};
 use cellc_runtime::program::{Engine, Program};
 use genomes::genome;
 use proptest::prelude::*;
@@ -20,7 +20,9 @@ fn config(cases: u32) -> ProptestConfig {
 fn agree(graph: &Graph, options: &Options) -> Result<(), TestCaseError> {
     for engine in [Engine::Interpreter, Engine::Jit] {
         let program = Program::<f64>::new(graph, engine).expect("the graph is valid");
-        match check(&mut *program.sequence(1), options) {
+        let mut companions = Companions::new(graph, engine).expect("the graph is valid");
+        let sequence = &mut *program.sequence(1);
+        match check_with_progress(sequence, Some(&mut companions), options, |_| {}) {
             Ok(report) => {
                 prop_assert!(report.passed(), "{:?}: {:#?}\n{}", engine, report.rows, graph);
             }

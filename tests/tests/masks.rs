@@ -3,7 +3,7 @@
 use cellc_compiler::fuse::Machine;
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::plan::Binding;
-use cellc_runtime::gradcheck::{Kinks, Options, check_second_order, check_with_progress};
+use cellc_runtime::gradcheck::{Companions, Options, check_second_order, check_with_progress};
 use cellc_runtime::kernels::Wide;
 use cellc_runtime::masks::{Draw, Masks};
 use cellc_runtime::native::WORTH_A_THREAD;
@@ -184,8 +184,8 @@ fn derivatives_with_fixed_draws_agree_with_differences() {
         for engine in [Engine::Jit, Engine::Interpreter] {
             let program = program::<f64>(&graph, engine);
             let sequence = &mut *program.sequence(1);
-            let mut kinks = Kinks::new(&graph, engine).expect("it is valid");
-            let report = check_with_progress(sequence, Some(&mut kinks), &options, |_| {});
+            let mut companions = Companions::new(&graph, engine).expect("it is valid");
+            let report = check_with_progress(sequence, Some(&mut companions), &options, |_| {});
             let report = report.expect("it runs");
             assert!(report.passed() && report.compared() > 0, "{report:#?}");
             assert!(report.rows.iter().all(|row| row.name != "m0"), "no gradient of a mask");

@@ -4,8 +4,8 @@ mod genomes;
 
 use std::collections::BTreeMap;
 
-use cellc_compiler::ir::graph::Graph;
-use cellc_compiler::ir::op::Op;
+use cellc_compiler::ir::graph::{Graph, ValueId};
+use cellc_compiler::ir::op::{Op, Role};
 use cellc_compiler::ir::text::parse;
 use cellc_compiler::ir::verify::verify;
 use cellc_runtime::kernels::{Wide, Width};
@@ -23,13 +23,18 @@ use proptest::prelude::*;
 #[test]
 fn every_operation_occurs() {
     let mut occurs: BTreeMap<String, usize> = forms().into_iter().map(|form| (form, 0)).collect();
+    occurs.insert("mask".into(), 0);
     for seed in 0..3000 {
         let graph = Genome::of_seed(seed, 24).build();
-        let leaves = graph.arguments().map(|(id, ..)| id).filter(|&id| graph.ty(id).is_real());
+        let leaves = graph.arguments().filter(|(_, role, _)| role.is_differentiable());
+        let leaves = leaves.map(|(id, ..)| id).filter(|&id| graph.ty(id).is_real());
         let ranges = graph.ids().filter(|&id| matches!(graph.op(id), Op::Range { .. }));
         let from = graph.descendants(leaves.chain(ranges));
         let to = graph.ancestors(graph.outputs().iter().map(|output| output.value));
         for id in graph.ids().filter(|id| from[id.index()] && to[id.index()]) {
+            if graph.operands(id).iter().any(|&o| is_mask(&graph, o)) {
+                *occurs.entry("mask".into()).or_default() += 1;
+            }
             if !matches!(graph.op(id), Op::Argument { .. }) {
                 let operands: Vec<_> = graph.operands(id).iter().map(|&o| graph.ty(o)).collect();
                 *occurs.entry(form(graph.op(id), &operands)).or_default() += 1;
@@ -38,6 +43,10 @@ fn every_operation_occurs() {
     }
     let rare: Vec<_> = occurs.iter().filter(|(_, count)| **count < 10).collect();
     assert!(rare.is_empty(), "too rare among random graphs: {rare:?} of {occurs:#?}");
+}
+
+fn is_mask(graph: &Graph, id: ValueId) -> bool {
+    matches!(graph.op(id), Op::Argument { role: Role::Mask(_), .. })
 }
 
 fn config(cases: u32) -> ProptestConfig {

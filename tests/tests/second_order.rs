@@ -8,14 +8,15 @@ use cellc_compiler::autodiff::{differentiate, jvp};
 use cellc_compiler::ir::graph::Graph;
 use cellc_compiler::ir::text::parse;
 use cellc_compiler::ir::verify::verify;
-use cellc_runtime::gradcheck::{GradcheckError, Kinks, Options, check_second_order};
+use cellc_runtime::gradcheck::{Companions, GradcheckError, Options, check_second_order};
 use cellc_runtime::kernels::Width;
+use cellc_runtime::masks::{Draw, Masks};
 use cellc_runtime::program::{Engine, Program, Settings};
 use cellc_runtime::second::SecondOrder;
 use cellc_runtime::segmented::Segments;
 use cellc_runtime::sequence::{Extent, InputMut, Interface, Sequence};
 use cellc_tests::cells::{architecture, catalogue, dims_of, recurrent};
-use cellc_tests::compare::{Array, Numbers, difference, passes, results, widths};
+use cellc_tests::compare::{Array, Numbers, difference, drawn_results, passes, results, widths};
 use cellc_tests::ops::{ROLES, cases};
 use cellc_tests::random_cell::random_cell;
 use genomes::genome;
@@ -32,14 +33,15 @@ fn layers() -> Vec<(&'static str, Graph)> {
 fn cells() -> Vec<(&'static str, Graph)> {
     let tied = architecture("tied", &[("I", 5), ("H", 7)]);
     let renamed = architecture("lstm_renamed", &[("N", 5), ("M", 7)]);
-    let others = [("tied", tied), ("lstm_renamed", renamed)];
+    let ntm = architecture("ntm", &[("I", 5), ("H", 7), ("N", 5), ("M", 3)]);
+    let others = [("tied", tied), ("lstm_renamed", renamed), ("ntm", ntm)];
     recurrent().into_iter().chain(others).chain(layers()).collect()
 }
 
 /// All results of a graph with tangents, by an engine made in some way.
 fn run(graph: &Graph, engine: Engine, settings: &Settings<'_>, extent: Extent) -> Vec<Array<f64>> {
     let program = Program::<f64>::with_tangents(graph, engine, settings).expect("it is valid");
-    results(&mut *program.sequence(1), extent, 7)
+    drawn_results(&mut *program.sequence(1), extent, 7)
 }
 
 /// Native code with tangents does what the interpreter does.
@@ -58,6 +60,7 @@ fn gradients(sequence: &mut dyn Sequence<f64>, extent: Extent, swapped: bool) ->
     let interface = sequence.interface().clone();
     let mut draw = |data: &mut [f64]| data.iter_mut().for_each(|x| *x = numbers.next_real());
     sequence.reshape(extent);
+    sequence.set_masks(Masks::Drawn(Draw::default()));
     let params = interface.params.iter().map(|port| {
         let mut data = vec![0.0; port.ty.size()];
         draw(&mut data);
@@ -112,9 +115,10 @@ fn differences_agree(graph: &Graph, options: &Options) -> Result<Option<String>,
     for engine in [Engine::Interpreter, Engine::Jit] {
         let program = Program::<f64>::new(graph, engine).expect("it is valid");
         let mut second = SecondOrder::new(graph, engine).expect("it is valid");
-        let mut kinks = Kinks::new(graph, engine).expect("it is valid");
+        let mut companions = Companions::new(graph, engine).expect("it is valid");
         let sequence = &mut *program.sequence(1);
-        let report = check_second_order(sequence, &mut second, Some(&mut kinks), options, |_| {})?;
+        let report =
+            check_second_order(sequence, &mut second, Some(&mut companions), options, |_| {})?;
         if !report.passed() || report.compared() == 0 {
             return Ok(Some(format!("{engine:?}: {report:#?}")));
         }

@@ -10,7 +10,7 @@ use cellc_compiler::syntax::parse;
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::segmented::Segments;
 use cellc_runtime::sequence::{Extent, RunError, Sequence};
-use cellc_tests::compare::{difference, results};
+use cellc_tests::compare::{difference, drawn_results, results};
 use cellc_tests::random_graph::Genome;
 
 fn graph(source: &str, dims: &[(&str, usize)]) -> Graph {
@@ -58,7 +58,7 @@ fn cells() -> Vec<Graph> {
 /// all else is the same bit for bit.
 fn check_segments(graph: &Graph, engine: Engine, extent: Extent, steps: &[usize]) {
     let program = Program::<f64>::new(graph, engine).expect("the graph is valid");
-    let (sums, exact): (Vec<_>, Vec<_>) = results(&mut *program.sequence(1), extent, 11)
+    let (sums, exact): (Vec<_>, Vec<_>) = drawn_results(&mut *program.sequence(1), extent, 11)
         .into_iter()
         .partition(|(name, _)| name.starts_with("gradient of param"));
     for &steps in steps {
@@ -66,7 +66,7 @@ fn check_segments(graph: &Graph, engine: Engine, extent: Extent, steps: &[usize]
         let mut sequence = program.segmented(2, segments);
         // The second run finds the memory of the first.
         for _ in 0..2 {
-            let found = results(&mut sequence, extent, 11);
+            let found = drawn_results(&mut sequence, extent, 11);
             let (our_sums, ours): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|(name, _)| name.starts_with("gradient of param"));
             let what = format!("{} on {engine:?}, {extent:?} by {steps}", graph.name());

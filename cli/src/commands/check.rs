@@ -35,7 +35,8 @@ pub(crate) struct Args {
     /// Exit with status 1 if there are warnings
     #[arg(long)]
     deny_warnings: bool,
-    /// Print one JSON object: `ok`, `cell`, and `diagnostics` with byte spans and positions
+    /// Print one JSON object: `ok`, `cell` (its dimensions, arguments, outputs and masks), and
+    /// `diagnostics` with byte spans and positions
     #[arg(long)]
     json: bool,
 }

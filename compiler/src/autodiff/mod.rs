@@ -20,7 +20,9 @@
 //! | sum `W` | this step's share of the gradient of parameter `W` |
 
 mod expr;
+mod factors;
 mod forward;
+mod hold;
 mod kinks;
 mod rules;
 
@@ -29,7 +31,9 @@ use std::cell::RefCell;
 use thiserror::Error;
 
 use self::expr::{Builder, Expr};
+pub use self::factors::factors;
 pub use self::forward::jvp;
+pub use self::hold::{Held, hold};
 pub use self::kinks::branches;
 use crate::ir::graph::{Graph, OutputRole, ValueId};
 use crate::ir::op::{Op, Role, Shape, TypeError};
@@ -192,13 +196,14 @@ impl<'b> Tape<'b> {
             return seen;
         }
         let op = self.graph.op(id);
-        if matches!(op, Op::Stop) {
-            // What is differentiated no further is differentiated already.
-            return self.get(self.graph.operands(id)[0]);
-        }
+        // What is stopped stays so in second derivatives.
         let moves = matches!(
             op,
-            Op::Concat { .. } | Op::Slice { .. } | Op::Broadcast { .. } | Op::Reshape { .. }
+            Op::Concat { .. }
+                | Op::Slice { .. }
+                | Op::Broadcast { .. }
+                | Op::Reshape { .. }
+                | Op::Stop
         );
         if !moves && !self.uniform[id.index()] {
             self.state.borrow_mut().kept.push(id);

@@ -1,7 +1,7 @@
 //! Elementwise functions that are made of others.
 //!
-//! Where a factor goes to 0 as another goes to -inf, the other is bounded first: `inf * 0` is no number,
-//! in a value as little as in a gradient. At +inf values are right, and gradients are not bounded.
+//! Where a factor goes to 0 as another goes to infinity, the other is bounded first: `inf * 0` is no
+//! number, in a value as little as in a gradient.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -58,13 +58,16 @@ impl Checker<'_> {
                     Some(slope) => slope.clone(),
                     None => a.number(0.01)?,
                 };
-                let below = a.binary(Binary::Mul, &slope, x)?;
+                let below = match second {
+                    // A slope that is learnt has no part of what is above 0, if that is infinite.
+                    Some(_) => a.not_positive(x)?,
+                    None => x.clone(),
+                };
+                let below = a.binary(Binary::Mul, &slope, &below)?;
                 a.where_positive(x, x, &below)
             }
             (Activation::Elu, alpha) => {
-                // Not min(x, 0), whose derivative is divided at 0.
-                let zero = a.number(0.0)?;
-                let below = a.where_positive(x, &zero, x)?;
+                let below = a.not_positive(x)?;
                 let mut below = a.unary(Unary::Expm1, &below)?;
                 if let Some(alpha) = alpha {
                     below = a.binary(Binary::Mul, alpha, &below)?;
@@ -72,29 +75,31 @@ impl Checker<'_> {
                 a.where_positive(x, x, &below)
             }
             (Activation::Gelu, _) => {
-                let x = a.with(Binary::Max, x, -FAR)?;
-                let scaled = a.with(Binary::Mul, &x, FRAC_1_SQRT_2)?;
+                let bounded = a.bounded(x, -FAR, FAR)?;
+                let scaled = a.with(Binary::Mul, &bounded, FRAC_1_SQRT_2)?;
                 let erf = a.unary(Unary::Erf, &scaled)?;
                 let twice = a.with(Binary::Add, &erf, 1.0)?;
-                let half = a.with(Binary::Mul, &x, 0.5)?;
-                a.binary(Binary::Mul, &half, &twice)
+                let half = a.with(Binary::Mul, &bounded, 0.5)?;
+                let near = a.binary(Binary::Mul, &half, &twice)?;
+                a.where_near(x, &near)
             }
             (Activation::GeluTanh, _) => {
                 // (1 + tanh(u)) / 2 is sigmoid(2 u), which is accurate on both sides.
-                let x = a.with(Binary::Max, x, -FAR)?;
-                let bounded = a.with(Binary::Min, &x, FAR)?;
+                let bounded = a.bounded(x, -FAR, FAR)?;
                 let square = a.binary(Binary::Mul, &bounded, &bounded)?;
                 let factor = 2.0 * (2.0 / PI).sqrt();
                 let cubic = a.with(Binary::Mul, &square, factor * 0.044_715)?;
                 let slope = a.with(Binary::Add, &cubic, factor)?;
                 let angle = a.binary(Binary::Mul, &bounded, &slope)?;
                 let gate = a.unary(Unary::Sigmoid, &angle)?;
-                a.binary(Binary::Mul, &x, &gate)
+                let near = a.binary(Binary::Mul, &bounded, &gate)?;
+                a.where_near(x, &near)
             }
             (Activation::Silu, _) => {
-                let x = a.with(Binary::Max, x, -FAR)?;
-                let gate = a.unary(Unary::Sigmoid, &x)?;
-                a.binary(Binary::Mul, &x, &gate)
+                let bounded = a.bounded(x, -FAR, FAR)?;
+                let gate = a.unary(Unary::Sigmoid, &bounded)?;
+                let near = a.binary(Binary::Mul, &bounded, &gate)?;
+                a.where_near(x, &near)
             }
             (Activation::HardSigmoid, _) => {
                 let moved = a.with(Binary::Add, x, 3.0)?;
@@ -160,6 +165,18 @@ impl Algebra<'_, '_, '_> {
     fn where_positive(&mut self, x: &Value, a: &Value, b: &Value) -> Option<Value> {
         let positive = self.of_number(0.0, Binary::Less, x)?;
         self.apply(Op::Select, &[&positive, a, b])
+    }
+
+    /// `x` where it is not above 0, else 0: not `min(x, 0)`, whose derivative is divided at 0.
+    fn not_positive(&mut self, x: &Value) -> Option<Value> {
+        let zero = self.number(0.0)?;
+        self.where_positive(x, &zero, x)
+    }
+
+    /// `near`, but far above 0, where it nears `x`, `x` itself. So is NaN.
+    fn where_near(&mut self, x: &Value, near: &Value) -> Option<Value> {
+        let is_near = self.with(Binary::Less, x, FAR)?;
+        self.apply(Op::Select, &[&is_near, near, x])
     }
 
     /// The number that a value is, if it is written as one.

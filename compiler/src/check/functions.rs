@@ -318,22 +318,28 @@ impl Checker<'_> {
             return self.fault(errors::axis_needed(call.name, &x, call.span));
         }
         let maximum = self.reduce(Reduction::Max, &x, axis, call.span)?;
-        let maximum = self.finite_or_zero(&maximum, call.span)?;
-        let repeated = self.restore(&maximum, &x, axis, call.span)?;
-        let difference = self.combine(Binary::Sub, &x, &repeated, call.span)?;
+        let shift = self.finite(&maximum, call.span)?;
+        let repeated = self.restore(&shift, &x, axis, call.span)?;
+        let mut difference = self.combine(Binary::Sub, &x, &repeated, call.span)?;
+        if call.name == "logsumexp" {
+            // Only an infinite term is above 0 here: it is the result, through the maximum.
+            let one = self.constant(1.0, call.span)?;
+            difference = self.combine(Binary::Min, &difference, &one, call.span)?;
+        }
         let exponential = self.unary(Unary::Exp, &difference, call.span)?;
         let sum = self.reduce(Reduction::Sum, &exponential, axis, call.span)?;
         Some((Shifted { maximum, difference, exponential, sum }, axis))
     }
 
-    /// An infinite maximum is no shift: what is infinite stays so by itself, where a difference of
-    /// infinities would be no number.
-    fn finite_or_zero(&mut self, x: &Value, span: Span) -> Option<Value> {
-        let (infinity, zero) = (self.constant(f64::INFINITY, span)?, self.constant(0.0, span)?);
+    /// An infinite maximum is no shift, where a difference of infinities would be no number: a finite
+    /// one is, that leaves nothing of the finite terms.
+    fn finite(&mut self, x: &Value, span: Span) -> Option<Value> {
+        let infinity = self.constant(f64::INFINITY, span)?;
+        let largest = self.constant(f32::MAX.into(), span)?;
         let magnitude = self.unary(Unary::Abs, x, span)?;
         let infinite = self.combine(Binary::Equal, &magnitude, &infinity, span)?;
-        let zeros = self.broadcast(&zero, &x.extents, span)?;
-        let id = self.emit(Op::Select, &[infinite.id, zeros.id, x.id], span)?;
+        let largest = self.broadcast(&largest, &x.extents, span)?;
+        let id = self.emit(Op::Select, &[infinite.id, largest.id, x.id], span)?;
         Some(Value::real(id, x.extents.clone()))
     }
 

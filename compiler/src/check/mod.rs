@@ -61,6 +61,8 @@ pub struct Bindings {
 pub struct Checked {
     /// The cell.
     pub cell: Cell,
+    /// Where each value of the cell's graph is written, by its number; of no meaning for arguments.
+    pub spans: Vec<Span>,
     /// What has a meaning, but perhaps not the intended one, in the order of the text.
     pub warnings: Vec<Diagnostic>,
 }
@@ -121,6 +123,8 @@ struct Checker<'a> {
     unknown: BTreeSet<String>,
     /// How many calls were put in place.
     calls: usize,
+    /// Where each value of the graph is written; of no meaning for arguments.
+    spans: Vec<Span>,
     faults: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -157,6 +161,7 @@ impl<'a> Checker<'a> {
             initializers: Vec::new(),
             unknown: BTreeSet::new(),
             calls: 0,
+            spans: Vec::new(),
             faults,
             warnings: Vec::new(),
         };
@@ -177,7 +182,11 @@ impl<'a> Checker<'a> {
     /// Appends an operation whose operands are checked.
     fn emit(&mut self, op: Op, operands: &[ValueId], span: Span) -> Option<ValueId> {
         match self.graph.push(op, operands) {
-            Ok(id) => Some(id),
+            Ok(id) => {
+                // Arguments are appended elsewhere, and get a place of no meaning.
+                self.spans.resize(self.graph.len(), span);
+                Some(id)
+            }
             Err(error) => self.fault(errors::internal(&error, span)),
         }
     }
@@ -301,7 +310,8 @@ impl<'a> Checker<'a> {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.doubts());
         warnings.sort_by_key(|warning| warning.primary.span);
-        let Self { graph, dims, hypers, initializers, .. } = self;
-        Ok(Checked { cell: Cell { graph, dims, hypers, initializers, initial }, warnings })
+        let Self { graph, dims, hypers, initializers, mut spans, .. } = self;
+        spans.resize(graph.len(), Span::default());
+        Ok(Checked { cell: Cell { graph, dims, hypers, initializers, initial }, spans, warnings })
     }
 }

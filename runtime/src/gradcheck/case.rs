@@ -170,6 +170,10 @@ pub(super) struct Case {
     pub(super) extent: Extent,
     /// The inputs that are indices: each with its number.
     indices: Vec<(usize, Vec<u32>)>,
+    /// How many inputs the cell has.
+    inputs: usize,
+    /// What is behind the cell's stops, for runs that take it as further inputs.
+    pub(super) stops: Vec<Vec<f64>>,
     /// What the masks are: the same numbers in all runs of the case.
     masks: Masks,
     /// Whether the states of which the cell says where they begin do begin there.
@@ -200,8 +204,9 @@ impl Case {
         });
         let indices: Vec<_> = indices.collect();
         let masks = Masks::Drawn(Draw { seed: options.seed, update: number as u64, stage: 0 });
-        let (values, cotangents) = (Vec::new(), Vec::new());
-        let mut case = Self { extent, indices, masks, fresh, values, cotangents };
+        let inputs = sequence.interface().inputs.len();
+        let (stops, values, cotangents) = (Vec::new(), Vec::new(), Vec::new());
+        let mut case = Self { extent, indices, inputs, stops, masks, fresh, values, cotangents };
         case.load(sequence);
         for attempt in 0..ATTEMPTS {
             // Logarithms and square roots may want positive arguments.
@@ -217,10 +222,16 @@ impl Case {
         Err(GradcheckError::NotFinite { attempts: ATTEMPTS, extent })
     }
 
-    /// Gives a run of the same inputs the extent, the masks and the indices of this case.
+    /// Gives a run of the same inputs the extent, the masks and the indices of this case, and what is
+    /// behind its stops.
     pub(super) fn load(&self, sequence: &mut dyn Sequence<f64>) {
         sequence.reshape(self.extent);
         sequence.set_masks(self.masks);
+        for (input, from) in (self.inputs..sequence.interface().inputs.len()).zip(&self.stops) {
+            if let InputMut::Real(to) = sequence.input_mut(input) {
+                to.copy_from_slice(from);
+            }
+        }
         for (input, from) in &self.indices {
             if let InputMut::Index(to) = sequence.input_mut(*input) {
                 to.copy_from_slice(from);

@@ -161,20 +161,37 @@ impl<'c> Differences<'c> {
     }
 }
 
+/// A derivative by differences.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slope {
+    pub(super) value: f64,
+    /// What it may be wrong by.
+    pub(super) error: f64,
+}
+
+/// How far apart the values lie whose rounding is measured: so near that they differ by little else.
+const SPACING: f64 = 1e-9;
+/// How many values that are.
+const VALUES: i32 = 9;
+/// What differences of sixth order may be wrong by, in terms of the standard deviation of the rounding
+/// by the step. Theirs is 2 of it; the rest is for that being estimated from few values.
+const DEVIATIONS: f64 = 20.0;
+
 /// The derivatives of the parts of a function of a step, at 0: differences of sixth order as
 /// [`Differences::derivative`] takes them, where each entry of each part has the step that suits it.
 ///
-/// An entry is accepted where two differences agree to within `tolerance` of itself, or of a thousandth
-/// of the root mean square of its part or of the `base` of it, if those are larger. No step is wider
-/// than `widest`.
+/// A difference may be wrong by what those of fourth order, of which it is made, disagree by (for what
+/// they truncate), and by its rounding. Steps go down until these together are within `tolerance` of the
+/// entry, or of a thousandth of the root mean square of its part if that is larger, or would grow. No
+/// step is wider than `widest`.
 pub(super) fn along(
     mut at: impl FnMut(f64) -> Result<Vec<Vec<f64>>, RunError>,
-    base: &[Vec<f64>],
     widest: f64,
     tolerance: f64,
-) -> Result<Vec<Vec<f64>>, RunError> {
-    let mut best: Vec<Vec<(f64, f64)>> =
-        base.iter().map(|part| vec![(f64::INFINITY, f64::NAN); part.len()]).collect();
+) -> Result<Vec<Vec<Slope>>, RunError> {
+    let rounding = rounding(&mut at)?;
+    let none = Slope { value: f64::NAN, error: f64::INFINITY };
+    let mut best: Vec<Vec<Slope>> = rounding.iter().map(|part| vec![none; part.len()]).collect();
     for step in steps(widest) {
         let mut central = |step: f64| -> Result<Vec<Vec<f64>>, RunError> {
             let (above, below) = (at(step)?, at(-step)?);
@@ -189,18 +206,47 @@ pub(super) fn along(
                 wide.iter().zip(narrow).map(|(wide, narrow)| (4.0 * narrow - wide) / 3.0).collect()
             };
             let (coarse, fine) = (fourth(&wide[i], &middle[i]), fourth(&middle[i], &narrow[i]));
-            let scale = SCALE * rms(&fine).max(rms(&base[i]));
-            for ((best, coarse), fine) in best.iter_mut().zip(coarse).zip(fine) {
-                let disagreement = (coarse - fine).abs();
-                if disagreement < best.0 {
-                    *best = (disagreement, (16.0 * fine - coarse) / 15.0);
+            let scale = SCALE * rms(&fine);
+            let parts = coarse.iter().zip(&fine).zip(&rounding[i]);
+            for (best, ((coarse, fine), rounding)) in best.iter_mut().zip(parts) {
+                let rounded = DEVIATIONS * rounding / step;
+                let error = (coarse - fine).abs() + rounded;
+                if error < best.error {
+                    *best = Slope { value: (16.0 * fine - coarse) / 15.0, error };
                 }
-                accepted &= best.0 <= tolerance * fine.abs().max(scale);
+                accepted &= best.error <= tolerance * fine.abs().max(scale)
+                    || best.error <= rounded / SHRINK;
             }
         }
         if accepted {
             break;
         }
     }
-    Ok(best.iter().map(|part| part.iter().map(|(_, value)| *value).collect()).collect())
+    Ok(best)
+}
+
+/// The standard deviation of the rounding of each entry of a function of a step near 0, by differences
+/// of fourth order of values beside each other: those of smooth functions vanish (Moré & Wild,
+/// Estimating computational noise, SIAM Journal on Scientific Computing, 2011). It is taken to be no
+/// less than the root mean square of that of the entry's part.
+fn rounding(
+    at: &mut impl FnMut(f64) -> Result<Vec<Vec<f64>>, RunError>,
+) -> Result<Vec<Vec<f64>>, RunError> {
+    let values = (0..VALUES).map(|i| at(f64::from(i - VALUES / 2) * SPACING));
+    let values: Vec<Vec<Vec<f64>>> = values.collect::<Result<_, _>>()?;
+    let of_entry = |part: usize, entry: usize| {
+        let value = |i: usize| values[i][part][entry];
+        let fourth = |i: usize| {
+            value(i) - 4.0 * value(i + 1) + 6.0 * value(i + 2) - 4.0 * value(i + 3) + value(i + 4)
+        };
+        let fourth: Vec<f64> = (0..values.len() - 4).map(fourth).collect();
+        // The variance of a sum with these weights is that of a term times the sum of their squares.
+        (rms(&fourth) / 70.0_f64.sqrt()).max(f64::EPSILON * value(0).abs())
+    };
+    let of_part = |(i, part): (usize, &Vec<f64>)| {
+        let entries: Vec<f64> = (0..part.len()).map(|entry| of_entry(i, entry)).collect();
+        let least = rms(&entries);
+        entries.into_iter().map(|entry| entry.max(least)).collect()
+    };
+    Ok(values[0].iter().enumerate().map(of_part).collect())
 }

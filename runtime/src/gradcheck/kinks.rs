@@ -1,41 +1,18 @@
 //! Whether differences were taken across a kink.
 
-use cellc_compiler::autodiff::branches;
-use cellc_compiler::cell::Cell;
-use cellc_compiler::ir::graph::Graph;
-
 use super::case::{Argument, Case};
 use super::difference::{REACH, steps};
-use crate::program::{Engine, Program, ProgramError};
 use crate::sequence::{RunError, Sequence};
 
 /// Finds the kinks of a cell: of relu, abs, max, min, select and comparisons.
-pub struct Kinks {
+pub(super) struct Kinks {
     /// A run that gives which smooth piece each element of a kinked operation is on.
-    branches: Box<dyn Sequence<f64>>,
+    pub(super) branches: Box<dyn Sequence<f64>>,
 }
 
 impl Kinks {
-    /// The kinks of a cell, whose states begin where it says, found by an engine.
-    ///
-    /// # Errors
-    /// As for [`Kinks::new`].
-    pub fn of(cell: &Cell, engine: Engine) -> Result<Self, ProgramError> {
-        let branches = Program::new(&branches(&cell.graph)?, engine)?.beginning_at(&cell.initial);
-        Ok(Self { branches: branches.sequence(1) })
-    }
-
-    /// The kinks of a verified graph, whose states begin at 0, found by an engine.
-    ///
-    /// # Errors
-    /// If there is no code generator for this machine, or by a bug.
-    pub fn new(graph: &Graph, engine: Engine) -> Result<Self, ProgramError> {
-        let branches = Program::new(&branches(graph)?, engine)?;
-        Ok(Self { branches: branches.sequence(1) })
-    }
-
-    /// The widest step whose differences reach across no kink, given the points that steps lead to;
-    /// if there is none, the operation whose kink the smallest reaches across.
+    /// The widest step whose differences reach across no kink (infinite if no step's do), given the points
+    /// that steps lead to; if there is none, the operation whose kink the smallest reaches across.
     pub(super) fn widest(
         &mut self,
         case: &Case,
@@ -54,7 +31,12 @@ impl Kinks {
                 let differs = outputs.into_iter().find(|(_, (here, there))| here != there);
                 crossed = crossed.or(differs.map(|(output, _)| output.name.clone()));
             }
-            let Some(name) = crossed else { return Ok(Widest::Step(step)) };
+            let Some(name) = crossed else {
+                return Ok(match found {
+                    Widest::Step(widest) => Widest::Step(widest),
+                    Widest::None(_) => Widest::Step(step),
+                });
+            };
             found = Widest::None(name.split('.').next().unwrap_or_default().to_owned());
         }
         Ok(found)

@@ -8,25 +8,32 @@
 //! The error of an analytic derivative `a` against a numeric one `n` is relative:
 //! `|a - n| / max(|a|, |n|, scale)`. The scale keeps derivatives that are almost zero from being
 //! judged by rounding: it is a thousandth of the root mean square of the argument's gradient, or
-//! of the terms of the loss that it touches if those are larger.
+//! of the terms of the loss that it touches if those are larger. Of second order, what each difference
+//! may be wrong by itself is estimated, and the scale is no less than that by the tolerance.
 //!
 //! Masks are drawn anew for each case, and are fixed numbers in it.
 //!
 //! A state of which the cell says where it begins does so in every other case, and a param that it
 //! begins at is checked through it; in the others it is given, and checked itself.
 //!
-//! At a kink (of relu, abs, max, min, select, a comparison) there is no derivative. Where the smallest
-//! differences still reach across one, which [`Kinks`] tells, nothing is compared, and the kink is
-//! reported. Without that, where differences of no step agree, any `a` between those to either side
-//! passes.
+//! [`Companions`] are further runs of the cell:
+//!
+//! - At a kink (of relu, abs, max, min, select, a comparison) there is no derivative. Where the smallest
+//!   differences still reach across one, nothing is compared, and the kink is reported. Without
+//!   companions, where differences of no step agree, any `a` between those to either side passes.
+//! - What is behind a `stop_gradient` keeps, in all differences, the value that it has in the case.
+//! - Where a gradient is no number, the operations that are infinite or NaN, or whose derivatives are,
+//!   are told, unless the interpreter has a gradient there.
 //!
 //! [`check`] is of first order; [`check_second_order`] is of forward mode and of products with the
 //! Hessian.
 
 mod case;
+mod companions;
 mod difference;
 mod kinks;
 mod second;
+mod singular;
 
 use cellc_compiler::ir::op::Type;
 use rand_chacha::ChaCha8Rng;
@@ -34,10 +41,11 @@ use rand_chacha::rand_core::SeedableRng;
 use thiserror::Error;
 
 use self::case::{Argument, Case, Probe};
+pub use self::companions::Companions;
 use self::difference::{Differences, Estimate};
-pub use self::kinks::Kinks;
 use self::kinks::Widest;
 pub use self::second::check_second_order;
+pub use self::singular::Singularity;
 use crate::sequence::{Extent, RunError, Sequence};
 
 /// What to check, and how strictly.
@@ -151,10 +159,15 @@ pub struct Row {
     pub compared: usize,
     /// The one with the largest error. Of no meaning if none were compared.
     pub worst: Worst,
+    /// How many of these differences tell less closely than the tolerance: of second order, where the
+    /// errors of differences are estimated.
+    pub unresolved: usize,
     /// How many derivatives were at a kink, and not compared.
     pub kinks: usize,
     /// The first of these.
     pub kink: Option<Kink>,
+    /// If a derivative is infinite or NaN in the cell itself: what it comes from.
+    pub singular: Vec<Singularity>,
 }
 
 /// Two numbers of second order that agree but for rounding.
@@ -217,6 +230,11 @@ impl Report {
         self.rows.iter().chain(&self.results).map(|row| row.compared).sum()
     }
 
+    /// How many of these differences tell less closely than the tolerance.
+    pub fn unresolved(&self) -> usize {
+        self.rows.iter().chain(&self.results).map(|row| row.unresolved).sum()
+    }
+
     /// How many derivatives were at a kink, and not compared.
     pub fn kinks(&self) -> usize {
         self.rows.iter().chain(&self.results).map(|row| row.kinks).sum()
@@ -254,14 +272,14 @@ pub fn check(
     check_with_progress(sequence, None, options, |_| {})
 }
 
-/// [`check`] with the kinks of the cell, calling `done` with the number of cases that are done, after
+/// [`check`] with companions of the cell, calling `done` with the number of cases that are done, after
 /// each.
 ///
 /// # Errors
 /// As [`check`].
 pub fn check_with_progress(
     sequence: &mut dyn Sequence<f64>,
-    mut kinks: Option<&mut Kinks>,
+    mut companions: Option<&mut Companions>,
     options: &Options,
     mut done: impl FnMut(usize),
 ) -> Result<Report, GradcheckError> {
@@ -272,10 +290,16 @@ pub fn check_with_progress(
         // A stream for each case: what is drawn for one changes nothing for the next.
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(number as u64);
-        let case = Case::draw(&arguments, sequence, options, number, number % 2 == 0, &mut rng)?;
+        let mut case =
+            Case::draw(&arguments, sequence, options, number, number % 2 == 0, &mut rng)?;
         let gradients = case.gradients_at(&case.values, &arguments, sequence)?;
         let given: Vec<bool> = arguments.iter().map(|a| case.gives(a, sequence)).collect();
-        let mut differences = Differences::new(&case, &arguments, sequence);
+        let (mut kinks, stops, mut singularities) = Companions::parts(companions.as_deref_mut());
+        let base = match stops {
+            Some(stops) => stops.hold(&mut case, &arguments)?,
+            None => &mut *sequence,
+        };
+        let mut differences = Differences::new(&case, &arguments, base);
         for ((argument, row), gradient) in arguments.iter().zip(&mut rows).zip(&gradients) {
             if !given[argument.index] {
                 continue;
@@ -297,6 +321,11 @@ pub fn check_with_progress(
                 let mut estimate =
                     differences.derivative(argument, &probe, f64::INFINITY, &accept)?;
                 let at = found(&estimate, estimate.value);
+                if let (false, true, Some(singularities)) =
+                    (analytic.is_finite(), row.singular.is_empty(), singularities.as_deref_mut())
+                {
+                    row.singular = singularities.of(&case, argument, &arguments)?;
+                }
                 let suspect = at.relative_error > options.tolerance || estimate.sides.is_some();
                 if let (true, Some(kinks)) = (suspect, kinks.as_deref_mut()) {
                     let point = |step: f64| {
@@ -339,7 +368,17 @@ impl Row {
             relative_error: 0.0,
         };
         let (name, ty) = (name.to_owned(), ty.clone());
-        Self { subject, name, ty, compared: 0, worst, kinks: 0, kink: None }
+        Self {
+            subject,
+            name,
+            ty,
+            compared: 0,
+            unresolved: 0,
+            worst,
+            kinks: 0,
+            kink: None,
+            singular: Vec::new(),
+        }
     }
 
     /// Notes the worst of some derivatives that were compared.

@@ -5,11 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::case::{Argument, Case, entry_at, params};
-use super::difference::along;
-use super::kinks::{Kinks, Widest};
+use super::difference::{Slope, along};
+use super::kinks::Widest;
 use super::{
-    GradcheckError, Identity, Kink, Options, Report, Row, SCALE, Subject, Worst, relative_error,
-    rms,
+    Companions, GradcheckError, Identity, Kink, Options, Report, Row, SCALE, Subject, Worst,
+    relative_error, rms,
 };
 use crate::second::SecondOrder;
 use crate::sequence::{Extent, Port, RunError, Sequence};
@@ -32,7 +32,7 @@ const ROUNDING: f64 = 1e-11;
 pub fn check_second_order(
     sequence: &mut dyn Sequence<f64>,
     second: &mut SecondOrder<f64>,
-    mut kinks: Option<&mut Kinks>,
+    mut companions: Option<&mut Companions>,
     options: &Options,
     mut done: impl FnMut(usize),
 ) -> Result<Report, GradcheckError> {
@@ -49,9 +49,15 @@ pub fn check_second_order(
     for number in 0..options.cases {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         rng.set_stream(number as u64);
-        let case = Case::draw(&arguments, sequence, options, number, number % 2 == 0, &mut rng)?;
+        let mut case =
+            Case::draw(&arguments, sequence, options, number, number % 2 == 0, &mut rng)?;
         case.load_second(&arguments, sequence, second);
         let given: Vec<bool> = arguments.iter().map(|a| case.gives(a, sequence)).collect();
+        let (mut kinks, stops, mut singularities) = Companions::parts(companions.as_deref_mut());
+        let base = match stops {
+            Some(stops) => stops.hold(&mut case, &arguments)?,
+            None => &mut *sequence,
+        };
         for _ in 0..options.directions {
             let mut draw = || -> Vec<Vec<f64>> {
                 let direction = |a: &Argument| {
@@ -70,36 +76,51 @@ pub fn check_second_order(
             transposed.note(&case.cotangents, &of_v.tangents, &of_v.gradients, &v);
             symmetric.note(&u, &of_v.products, &v, &of_u.products);
             let point = |step: f64| moved(&case.values, &v, step);
-            let here = case.results_at(&case.values, &arguments, sequence)?;
-            // What reaches one argument has met what reaches the others, and has their rounding.
-            let gradient = of_v.gradients.iter().map(|gradient| rms(gradient)).fold(0.0, f64::max);
             let mut judge = |widest: f64| -> Result<Found, RunError> {
-                let tolerance = 0.1 * options.tolerance;
-                let at = |step| case.results_at(&point(step), &arguments, sequence);
-                let tangents = along(at, &here, widest, tolerance)?;
-                let at = |step| case.gradients_at(&point(step), &arguments, sequence);
-                let products = along(at, &of_v.gradients, widest, tolerance)?;
-                let place = (number, case.extent);
+                let at = |step| case.results_at(&point(step), &arguments, base);
+                let tangents = along(at, widest, 0.1 * options.tolerance)?;
+                let at = |step| case.gradients_at(&point(step), &arguments, base);
+                let products = along(at, widest, 0.1 * options.tolerance)?;
+                let judge = |rows: &[Row], analytic: &[Vec<f64>], numeric: &[Vec<Slope>]| {
+                    let parts = rows.iter().zip(analytic.iter().zip(numeric));
+                    let judge = |(row, (analytic, numeric)): (&Row, (&Vec<f64>, &Vec<Slope>))| {
+                        Judged::new(row, (number, case.extent), options, analytic, numeric)
+                    };
+                    parts.map(judge).collect()
+                };
                 Ok(Found {
-                    rows: worst(&rows, place, &of_v.products, &products, |_| gradient),
-                    results: worst(&results, place, &of_v.tangents, &tangents, |i| rms(&here[i])),
+                    rows: judge(&rows, &of_v.products, &products),
+                    results: judge(&results, &of_v.tangents, &tangents),
                 })
             };
             let mut found = judge(f64::INFINITY)?;
             let mut kink = None;
-            if let (true, Some(kinks)) = (found.exceeds(options.tolerance), kinks.as_deref_mut()) {
+            if let (true, Some(kinks)) = (found.doubtful(options.tolerance), kinks.as_deref_mut()) {
                 match kinks.widest(&case, &arguments, point)? {
                     Widest::None(operation) => kink = Some(operation),
-                    Widest::Step(widest) => found = judge(widest)?,
+                    Widest::Step(widest) if widest.is_finite() => found = judge(widest)?,
+                    Widest::Step(_) => {}
+                }
+            }
+            for (row, argument) in rows.iter_mut().zip(&arguments) {
+                let finite = of_v.products[argument.index].iter().all(|x| x.is_finite());
+                if let (false, true, Some(singularities)) =
+                    (finite, row.singular.is_empty(), singularities.as_deref_mut())
+                {
+                    row.singular = singularities.of(&case, argument, &arguments)?;
                 }
             }
             let rows = rows.iter_mut().zip(found.rows);
-            for (row, (worst, compared)) in rows.chain(results.iter_mut().zip(found.results)) {
+            for (row, judged) in rows.chain(results.iter_mut().zip(found.results)) {
                 match &kink {
-                    Some(operation) if worst.relative_error > options.tolerance => {
-                        row.note_kink(Kink { operation: operation.clone(), at: worst }, compared);
+                    Some(operation) if judged.doubtful(options.tolerance) => {
+                        let kink = Kink { operation: operation.clone(), at: judged.worst };
+                        row.note_kink(kink, judged.compared);
                     }
-                    _ => row.note(worst, compared),
+                    _ => {
+                        row.note(judged.worst, judged.compared);
+                        row.unresolved += judged.unresolved;
+                    }
                 }
             }
         }
@@ -170,34 +191,42 @@ fn moved(values: &[Vec<f64>], direction: &[Vec<f64>], step: f64) -> Vec<Vec<f64>
     pairs.map(|(x, d)| x.iter().zip(d).map(add).collect()).collect()
 }
 
-/// For each row the entry with the largest error, and how many entries there are. `size` is that of
-/// what differences were taken of, for each row: they resolve no more than a part of it.
+/// What was found for each argument, and for each result.
 struct Found {
-    rows: Vec<(Worst, usize)>,
-    results: Vec<(Worst, usize)>,
+    rows: Vec<Judged>,
+    results: Vec<Judged>,
 }
 
 impl Found {
-    /// Whether an error exceeds a tolerance.
-    fn exceeds(&self, tolerance: f64) -> bool {
-        let mut worst = self.rows.iter().chain(&self.results);
-        worst.any(|(worst, _)| worst.relative_error > tolerance)
+    fn doubtful(&self, tolerance: f64) -> bool {
+        self.rows.iter().chain(&self.results).any(|judged| judged.doubtful(tolerance))
     }
 }
 
-/// For each row the entry with the largest error, and how many entries there are. `size` is that of
-/// what differences were taken of, for each row: they resolve no more than a part of it.
-fn worst(
-    rows: &[Row],
-    (case, extent): (usize, Extent),
-    analytic: &[Vec<f64>],
-    numeric: &[Vec<f64>],
-    size: impl Fn(usize) -> f64,
-) -> Vec<(Worst, usize)> {
-    let of_row = |(i, row): (usize, &Row)| {
-        let (analytic, numeric) = (&analytic[i], &numeric[i]);
-        let scale = SCALE * rms(numeric).max(size(i));
-        let error = |entry: usize| relative_error(analytic[entry], numeric[entry], scale);
+/// The derivatives of one row.
+struct Judged {
+    /// The one with the largest error.
+    worst: Worst,
+    compared: usize,
+    /// How many of these differences tell less closely than the tolerance.
+    unresolved: usize,
+}
+
+impl Judged {
+    /// What a difference may be wrong by itself is within the tolerance: it is a part of the scale.
+    fn new(
+        row: &Row,
+        (case, extent): (usize, Extent),
+        options: &Options,
+        analytic: &[f64],
+        numeric: &[Slope],
+    ) -> Self {
+        let values: Vec<f64> = numeric.iter().map(|slope| slope.value).collect();
+        let scale = SCALE * rms(&values);
+        let error = |entry: usize| {
+            let Slope { value, error } = numeric[entry];
+            relative_error(analytic[entry], value, scale.max(error / options.tolerance))
+        };
         // A value has at least one element.
         let entry = (0..analytic.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
         let entry = entry.unwrap_or_default();
@@ -206,12 +235,19 @@ fn worst(
             extent,
             place: entry_at(entry, row.subject, &row.ty, extent),
             analytic: analytic[entry],
-            numeric: numeric[entry],
+            numeric: values[entry],
             relative_error: error(entry),
         };
-        (worst, analytic.len())
-    };
-    rows.iter().enumerate().map(of_row).collect()
+        let resolved =
+            |slope: &&Slope| slope.error <= options.tolerance * slope.value.abs().max(scale);
+        let unresolved = numeric.len() - numeric.iter().filter(resolved).count();
+        Self { worst, compared: analytic.len(), unresolved }
+    }
+
+    /// Whether an error exceeds a tolerance, or may.
+    fn doubtful(&self, tolerance: f64) -> bool {
+        self.worst.relative_error > tolerance || self.unresolved > 0
+    }
 }
 
 impl Identity {

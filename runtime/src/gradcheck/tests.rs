@@ -6,7 +6,7 @@ use cellc_compiler::ir::op::Role;
 use cellc_compiler::ir::text::parse;
 
 use super::{
-    GradcheckError, Kinks, Options, Place, Report, Subject, check, check_second_order,
+    Companions, GradcheckError, Options, Place, Report, Subject, check, check_second_order,
     check_with_progress,
 };
 use crate::interpreter::InterpretedSequence;
@@ -261,6 +261,88 @@ fn every_operation_with_tangents_matters() {
     assert!(faults >= 20, "only {faults} changes were noticed");
 }
 
+/// Two parts that do not touch: the gradient of `a` is a hundred million times that of `b`.
+const UNEQUAL: &str = "
+graph unequal
+%0 = param a : [2]
+%1 = param b : [2]
+%2 = input x : [2]
+%3 = state h : [2]
+%4 = mul %0, %2 : [2]
+%5 = tanh %4 : [2]
+%6 = constant 1e8 : []
+%7 = broadcast %6 : [2]
+%8 = mul %7, %5 : [2]
+%9 = mul %1, %3 : [2]
+%10 = tanh %9 : [2]
+next h = %10
+output y = %8
+";
+
+#[test]
+fn a_small_fault_of_any_argument_is_found() {
+    for (text, arguments) in [(CELL, &["W", "b", "x", "h"][..]), (UNEQUAL, &["a", "b", "x", "h"])] {
+        for name in arguments {
+            // The argument's part of the product with the Hessian is wrong by a hundred-thousandth.
+            let fault = |backward: &Graph| {
+                let result = format!(" {name}.tangent = %");
+                let text = backward.to_string();
+                let (before, after) = text.split_once(&result).expect("it has a product");
+                let (value, after) = after.split_once('\n').expect("a result is a line");
+                let start = before.rfind('\n').expect("results come after values");
+                let (values, role) = before.split_at(start);
+                let ty = values.lines().find(|line| line.starts_with(&format!("%{value} = ")));
+                let (_, ty) = ty.and_then(|line| line.rsplit_once(" : ")).expect("it has a type");
+                let first =
+                    values.find("\nsum ").or(values.find("\noutput ")).or(values.find("\nnext "));
+                let (values, results) = values.split_at(first.unwrap_or(values.len()));
+                let n = backward.len();
+                format!(
+                    "{values}\n%{n} = constant 1.00001 : []\n%{} = broadcast %{n} : {ty}\n\
+                     %{} = mul %{}, %{value} : {ty}{results}{role}{result}{}\n{after}",
+                    n + 1,
+                    n + 2,
+                    n + 1,
+                    n + 2
+                )
+            };
+            let report = run_second(text, |[forward, taped, backward]| {
+                [forward.to_string(), taped.to_string(), fault(backward)]
+            });
+            for row in &report.rows {
+                let found = row.worst.relative_error > report.tolerance;
+                // A wrong cotangent of a state goes on to all that is before it.
+                assert!(
+                    found == (row.name == *name) || found && *name == "h",
+                    "{name}: {report:#?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cancels_is_not_taken_for_a_fault() {
+    // What is added and taken away again leaves its rounding in the results, and in all differences.
+    let text = "
+        graph cancels
+        %0 = param w : [3]
+        %1 = input x : [3]
+        %2 = tanh %1 : [3]
+        %3 = constant 1e5 : []
+        %4 = broadcast %3 : [3]
+        %5 = mul %4, %2 : [3]
+        %6 = mul %5, %0 : [3]
+        %7 = mul %1, %0 : [3]
+        %8 = tanh %7 : [3]
+        %9 = add %6, %8 : [3]
+        %10 = sub %9, %6 : [3]
+        output y = %10
+    ";
+    let report = run_second(text, |graphs| graphs.map(ToString::to_string));
+    assert!(report.passed(), "{report:#?}");
+}
+
 /// The tent map, whose kinks after `T` steps are 2^-T apart.
 const TENT: &str = "
 graph tent
@@ -282,12 +364,13 @@ output h = %9
 fn kinks_that_no_step_avoids_are_reported_and_no_failure() {
     let graph = parse(TENT).expect("the test's graph is well-formed");
     let gradient = Arc::new(differentiate(&graph).expect("a graph has a gradient"));
-    let mut kinks = Kinks::new(&graph, Engine::Interpreter).expect("it is valid");
+    let mut companions = Companions::new(&graph, Engine::Interpreter).expect("it is valid");
     let options = Options { cases: 10, ..Options::default() };
     let mut sequence = InterpretedSequence::new(Arc::new(graph.clone()), gradient);
-    let first = check_with_progress(&mut sequence, Some(&mut kinks), &options, |_| {});
+    let first = check_with_progress(&mut sequence, Some(&mut companions), &options, |_| {});
     let mut second = SecondOrder::new(&graph, Engine::Interpreter).expect("it is valid");
-    let second = check_second_order(&mut sequence, &mut second, Some(&mut kinks), &options, |_| {});
+    let second =
+        check_second_order(&mut sequence, &mut second, Some(&mut companions), &options, |_| {});
     for report in [first, second] {
         let report = report.expect("the cell runs");
         assert!(report.passed(), "{report:#?}");
@@ -314,9 +397,100 @@ fn a_wrong_derivative_is_no_kink() {
     let (value, doubled) = (output.trim(), gradient.backward.len());
     let wrong = format!("{values}%{doubled} = add {value}, {value} : [4]\noutput x = %{doubled}");
     gradient.backward = parse(&wrong).expect("it is well-formed");
-    let mut kinks = Kinks::new(&graph, Engine::Interpreter).expect("it is valid");
+    let mut companions = Companions::new(&graph, Engine::Interpreter).expect("it is valid");
     let mut sequence = InterpretedSequence::new(Arc::new(graph), Arc::new(gradient));
-    let report = check_with_progress(&mut sequence, Some(&mut kinks), &Options::default(), |_| {});
+    let report =
+        check_with_progress(&mut sequence, Some(&mut companions), &Options::default(), |_| {});
     let report = report.expect("the cell runs");
     assert!(!report.passed() && report.kinks() == 0, "{report:#?}");
+}
+
+/// Stops of a parameter's factor, of a state (nothing goes back in time through it), of another stop,
+/// and of a jump, past which the gradient goes straight (Bengio et al. 2013).
+const STOPPED: &str = "
+graph stopped
+%0 = param w : [3]
+%1 = input x : [3]
+%2 = state h : [3]
+%3 = state k : [3]
+%4 = mul %0, %1 : [3]
+%5 = sigmoid %4 : [3]
+%6 = stop %5 : [3]
+%7 = mul %6, %4 : [3]
+%8 = stop %2 : [3]
+%9 = add %7, %8 : [3]
+%10 = tanh %9 : [3]
+%11 = floor %10 : [3]
+%12 = sub %11, %10 : [3]
+%13 = mul %12, %6 : [3]
+%14 = stop %13 : [3]
+%15 = add %10, %14 : [3]
+%16 = mul %15, %3 : [3]
+%17 = mul %3, %10 : [3]
+%18 = sin %17 : [3]
+next h = %10
+next k = %18
+output y = %16
+";
+
+/// The reports of first and of second order of a graph whose gradient is that of another.
+fn reports(graph: &Graph, differentiated: &Graph, aided: bool) -> [Report; 2] {
+    let gradient = Arc::new(differentiate(differentiated).expect("a graph has a gradient"));
+    let mut companions = Companions::new(graph, Engine::Jit).expect("it is valid");
+    let mut companions = aided.then_some(&mut companions);
+    let options = Options { cases: 10, ..Options::default() };
+    let mut sequence = InterpretedSequence::new(Arc::new(graph.clone()), gradient);
+    let first = check_with_progress(&mut sequence, companions.as_deref_mut(), &options, |_| {});
+    let mut second = SecondOrder::new(differentiated, Engine::Jit).expect("it is valid");
+    let second = check_second_order(&mut sequence, &mut second, companions, &options, |_| {});
+    [first, second].map(|report| report.expect("the cell runs"))
+}
+
+#[test]
+fn differences_hold_what_is_stopped() {
+    let graph = parse(STOPPED).expect("the test's graph is well-formed");
+    for report in reports(&graph, &graph, true) {
+        assert!(report.passed(), "{report:#?}");
+        assert_eq!(report.kinks(), 0, "what jumps is behind a stop: {report:#?}");
+    }
+    // Without what holds them, the stops are seen through.
+    assert!(reports(&graph, &graph, false).iter().all(|report| !report.passed()));
+    // A gradient that ignores a stop is wrong.
+    for stop in ["stop %5", "stop %2", "stop %13"] {
+        let ignored = stop.replace("stop ", "reshape ");
+        let ignoring = parse(&STOPPED.replace(stop, &ignored)).expect("it is well-formed");
+        let reports = reports(&graph, &ignoring, true);
+        assert!(reports.iter().all(|report| !report.passed()), "{stop} was ignored");
+    }
+}
+
+#[test]
+fn what_makes_a_gradient_no_number_is_told() {
+    // The root of what is below 0 is not selected, and has a part in the gradient all the same.
+    let text = "
+        graph guarded
+        %0 = input x : [4]
+        %1 = param w : [4]
+        %2 = constant 0.0 : []
+        %3 = broadcast %2 : [4]
+        %4 = less %3, %0 : [4]
+        %5 = sqrt %0 : [4]
+        %6 = select %4, %5, %3 : [4]
+        %7 = mul %6, %1 : [4]
+        output y = %7
+    ";
+    let graph = parse(text).expect("the test's graph is well-formed");
+    for report in reports(&graph, &graph, true) {
+        assert!(!report.passed(), "{report:#?}");
+        let row = |name: &str| report.rows.iter().find(|row| row.name == name).expect("a row");
+        let [singularity] = row("x").singular.as_slice() else { panic!("{report:#?}") };
+        assert_eq!((singularity.value, singularity.derivative), (5, false), "{report:#?}");
+        assert!(singularity.number.is_nan());
+        assert!(row("w").singular.is_empty(), "its gradient is finite");
+    }
+    // NaN that the interpreter has not is no doing of the cell.
+    let finite = text.replace("sqrt %0", "sigmoid %0");
+    let finite = parse(&finite).expect("the test's graph is well-formed");
+    let [first, _] = reports(&finite, &graph, true);
+    assert!(!first.passed() && first.rows.iter().all(|row| row.singular.is_empty()), "{first:#?}");
 }

@@ -1,8 +1,9 @@
 //! Reports of gradient checks for machines: what `cellc gradcheck --help` describes.
 
-use cellc_runtime::gradcheck::{Identity, Kink, Place, Report, Row, Worst};
+use cellc_runtime::gradcheck::{Identity, Kink, Place, Report, Row, Singularity, Worst};
 use serde_json::{Value, json};
 
+use super::singular::span;
 use super::{Args, declared, engine};
 use crate::describe::dims_json;
 use crate::load::Loaded;
@@ -30,6 +31,7 @@ pub(super) fn cell(loaded: &Loaded, args: &Args, report: &Report) -> Value {
         "max_relative_error": report.max_relative_error,
         "compared": report.compared(),
         "kinks": report.kinks(),
+        "unresolved": report.unresolved(),
         "arguments": rows(&report.rows),
     });
     if args.order == 2 {
@@ -51,9 +53,11 @@ fn row(loaded: &Loaded, row: &Row) -> Value {
         "declared": declared,
         "compared": row.compared,
         "kinks": row.kinks,
+        "unresolved": row.unresolved,
         "max_relative_error": compared.then_some(row.worst.relative_error),
         "worst": compared.then(|| worst(&row.worst)),
         "kink": row.kink.as_ref().map(kink),
+        "singular": row.singular.iter().map(|s| singular(loaded, s)).collect::<Value>(),
     })
 }
 
@@ -75,6 +79,22 @@ fn kink(kink: &Kink) -> Value {
         "case": kink.at.case,
         "steps": kink.at.extent.steps,
         "batch": kink.at.extent.batch,
+    })
+}
+
+fn singular(loaded: &Loaded, singularity: &Singularity) -> Value {
+    let span = span(loaded, singularity);
+    let source = &loaded.unit.sources[span.file];
+    let (line, column) = source.position(span.start);
+    json!({
+        "file": source.name,
+        "line": line,
+        "column": column,
+        "expression": &source.text[span.start..span.end],
+        "derivative": singularity.derivative,
+        "number": if singularity.number.is_nan() { "NaN" } else { "infinite" },
+        "step": singularity.step,
+        "example": singularity.example,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `cellc gradcheck`
 
 mod json;
+mod singular;
 mod text;
 
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use cellc_compiler::diagnostic::Source;
 use cellc_compiler::syntax::ast::{Item, Kind, Name};
 use cellc_compiler::syntax::parse;
 use cellc_runtime::gradcheck::{
-    Kinks, Options, Report, Row, Subject, check_second_order, check_with_progress,
+    Companions, Options, Report, Row, Subject, check_second_order, check_with_progress,
 };
 use cellc_runtime::program::{Engine, Program};
 use cellc_runtime::second::SecondOrder;
@@ -39,16 +40,22 @@ The JSON object of a cell:
   max_relative_error   of all arguments and results; null if not finite
   compared, kinks      how many derivatives were compared, and how many were not, being at
                        kinks
+  unresolved           of order 2, how many differences are less exact than the tolerance: what
+                       they may be wrong by, which is estimated, is no error
   arguments            for each param, input and initial state:
     role, name, shape  the role is `param`, `input` or `initial`
     declared           file, line and column (from 1) of its declaration
-    compared, kinks    as above
+    compared, kinks, unresolved
+                       as above
     max_relative_error, worst
                        the worst of what was compared (null if nothing was): its entry
                        ([t, b, ..] of an input, [b, ..] of an initial state; null for a
                        direction), analytic, numeric, case, steps, batch
     kink               the first of the kinks (null if there was none): operation, entry,
                        case, steps, batch
+    singular           if a derivative is infinite or NaN in the cell itself: file, line, column
+                       and expression of what it comes from, derivative (whether that of the
+                       expression is), number (`NaN` or `infinite`), step, example
   results              of order 2, the same for each output and final state, by forward mode
   identities           of order 2: name, compared, max_relative_error, tolerance, passed
 With --all: passed, and cells, a list of such objects.
@@ -67,6 +74,8 @@ Exit status: 0 the derivatives agree, 1 they do not, 2 bad input.";
 /// held against differences of the results, and the product of the Hessian of the loss with the
 /// direction (forward over reverse) against differences of the gradient; and that forward and
 /// reverse mode are transposed, and the Hessian symmetric, is checked to near rounding.
+///
+/// What is behind `stop_gradient` keeps its value in all differences, as it does for the gradient.
 ///
 /// Where relu, abs, max, min, select or a comparison is so near to where it changes that the smallest
 /// differences reach across (1e-6), there is no derivative to compare with: that is reported as a
@@ -177,7 +186,7 @@ fn check(loaded: &Loaded, args: &Args, bar: &ProgressBar) -> Result<Report, Fail
     let (cell, engine) = (&loaded.cell, Engine::from(args.engine));
     let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
     let program = Program::<f64>::of(cell, engine).map_err(|error| failed(&error))?;
-    let mut kinks = Kinks::of(cell, engine).map_err(|error| failed(&error))?;
+    let mut companions = Companions::of(cell, engine).map_err(|error| failed(&error))?;
     let options = Options {
         cases: args.cases as usize,
         entries: args.entries as usize,
@@ -189,10 +198,10 @@ fn check(loaded: &Loaded, args: &Args, bar: &ProgressBar) -> Result<Report, Fail
     let done = |cases: usize| bar.set_position(start + cases as u64);
     let sequence = &mut *program.sequence(1);
     let report = if args.order == 1 {
-        check_with_progress(sequence, Some(&mut kinks), &options, done)
+        check_with_progress(sequence, Some(&mut companions), &options, done)
     } else {
         let mut second = SecondOrder::of_cell(cell, engine).map_err(|error| failed(&error))?;
-        check_second_order(sequence, &mut second, Some(&mut kinks), &options, done)
+        check_second_order(sequence, &mut second, Some(&mut companions), &options, done)
     };
     report.map_err(|error| {
         let name = &loaded.tree.name.text;

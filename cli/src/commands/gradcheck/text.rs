@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use cellc_compiler::ir::op::Op;
+use cellc_compiler::diagnostic::render;
 use cellc_runtime::gradcheck::{Identity, Options, Place, Report, Row, Worst};
 
-use super::{Args, declared, engine};
+use super::{Args, declared, engine, singular};
 use crate::dims::written;
 use crate::load::Loaded;
 use crate::table::{Align, columns};
@@ -43,6 +43,14 @@ pub(super) fn cell(loaded: &Loaded, args: &Args, report: &Report) -> String {
         }
     }
     text.push_str(&kinks(report));
+    if report.unresolved() > 0 {
+        let _ = writeln!(
+            text,
+            "\n{} of {} differences are less exact than the tolerance, and were taken for what they are",
+            report.unresolved(),
+            report.compared()
+        );
+    }
     let derivatives = if args.order == 1 { "gradients" } else { "derivatives" };
     let (verdict, comparison) = match report.max_relative_error <= report.tolerance {
         true => ("agree", "within"),
@@ -176,15 +184,16 @@ fn advice(loaded: &Loaded, args: &Args, report: &Report) -> String {
             "\nDifferences do not resolve errors so small: up to {resolved:e} they prove no fault.\n"
         );
     }
-    let graph = &loaded.cell.graph;
-    if identities && graph.ids().any(|id| matches!(graph.op(id), Op::Stop)) {
-        return "\nThe cell has `stop_gradient`: its gradient leaves out what differences take in, so the \
-                two cannot\nagree in what depends on that. Check the cell without it.\n"
-            .to_owned();
-    }
-    let wrong = |row: &&Row| row.worst.relative_error > report.tolerance;
+    let wrong = |row: &&Row| row.worst.relative_error > report.tolerance && row.singular.is_empty();
     let rows = report.rows.iter().chain(&report.results).filter(wrong);
     let names: Vec<_> = rows.map(|row| format!("{} {}", row.subject.name(), row.name)).collect();
+    let own = singular::diagnostics(loaded, report);
+    if !own.is_empty() && names.is_empty() {
+        return format!(
+            "\nThe cell itself has no finite gradient there, by the interpreter too:\n\n{}",
+            render(&own, &loaded.unit.sources, false)
+        );
+    }
     let names = if names.is_empty() { "the identities".to_owned() } else { names.join(", ") };
     let dims: Vec<_> = loaded.cell.dims.iter().map(|(dim, size)| format!("{dim}={size}")).collect();
     let dims = if dims.is_empty() { String::new() } else { format!(" --dims {}", dims.join(",")) };
@@ -256,8 +265,10 @@ mod tests {
             ty: Type::real([3].as_slice()),
             compared: 60,
             worst,
+            unresolved: 0,
             kinks: 0,
             kink: None,
+            singular: Vec::new(),
         };
         let report = Report {
             cases: 20,
