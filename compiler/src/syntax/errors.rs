@@ -417,10 +417,10 @@ pub(super) fn decorator(span: Span) -> Diagnostic {
         .help("`@` stands between a matrix and a vector: `W @ x`")
 }
 
-pub(super) fn named_argument(argument: &Expr, span: Span) -> Diagnostic {
+pub(super) fn named_argument(argument: &Expr, span: Span, value: Span) -> Diagnostic {
     let fault = Diagnostic::error("arguments have no names", span);
     let fault = match &argument.kind {
-        ExprKind::Name(_) => fault.edit(argument.span.to(span), ""),
+        ExprKind::Name(_) => fault.edit(argument.span.to(value.before()), ""),
         _ => fault,
     };
     match &argument.kind {

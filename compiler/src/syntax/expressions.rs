@@ -135,7 +135,9 @@ impl Parser<'_> {
             let span = span.to(state.span);
             return Ok(Expr::new(ExprKind::Next(state), span));
         }
-        if matches!(word, "input" | "state" | "param") && !self.peek().starts_line {
+        let second = self.peek_at(1).kind;
+        let is_declared = second == TokenKind::Word || second == TokenKind::Sign("(");
+        if matches!(word, "input" | "state" | "param") && is_declared && !self.peek().starts_line {
             return Err(self.fault(errors::declaration_in_expression(word, span)));
         }
         if KEYWORDS.contains(&word) {
@@ -163,8 +165,8 @@ impl Parser<'_> {
         while !self.is(")") {
             let argument = if self.is("[") { self.shape_argument()? } else { self.expression()? };
             if self.is("=") {
-                let span = self.peek().span;
-                return Err(self.fault(errors::named_argument(&argument, span)));
+                let (span, value) = (self.peek().span, self.peek_at(1).span);
+                return Err(self.fault(errors::named_argument(&argument, span, value)));
             }
             arguments.push(argument);
             if self.eat(",").is_none() {

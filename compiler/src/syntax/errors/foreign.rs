@@ -344,7 +344,7 @@ pub(in crate::syntax) fn renamed_import(name: &str, span: Span) -> Diagnostic {
 
 pub(in crate::syntax) fn no_cell_at_all(found: &str, span: Span) -> Diagnostic {
     Diagnostic::error("the file is no cell", span)
-        .label(format!("found {found}"))
+        .label(format!("found `{found}`"))
         .help("a cell is written `cell NAME(I, H) { .. }`; comments start with `//`")
 }
 
