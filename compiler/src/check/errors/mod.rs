@@ -87,7 +87,7 @@ impl Axis<'_> {
     }
 
     /// A number that was counted from the end, as it is written here.
-    fn from_end(&self, at: i64) -> Option<String> {
+    fn counted_back(&self, at: i64) -> Option<String> {
         let back =
             usize::try_from(-at).ok().filter(|back| (1..=self.extent.size).contains(back))?;
         Some(format!("{} - {back}", self.extent.name()))
@@ -101,7 +101,7 @@ pub(super) fn element_out_of_range(axis: &Axis<'_>, index: &Expr, at: i64) -> Di
         _ => "entry",
     };
     let fault = axis.shown(Diagnostic::error(format!("there is no {entry} {at}"), index.span));
-    match axis.from_end(at) {
+    match axis.counted_back(at) {
         Some(here) => fault
             .help("entries are counted from the start: the dimension says where the end is")
             .edit(index.span, here),
@@ -145,7 +145,7 @@ pub(super) fn slice_out_of_range(
     let what = if from >= to && from.min(to) >= 0 { "empty" } else { "out of range" };
     let fault = Diagnostic::error(format!("the slice {from}..{to}{of_axis} is {what}"), span);
     let fault = axis.shown(fault);
-    let mends = [start, end].map(|(end, at)| Some((end?.span, axis.from_end(at)?)));
+    let mends = [start, end].map(|(end, at)| Some((end?.span, axis.counted_back(at)?)));
     let mends: Vec<_> = mends.into_iter().flatten().collect();
     if mends.is_empty() {
         return fault.help("`v[a..b]` takes the entries from a up to, and without, b");
