@@ -42,7 +42,7 @@ const RENAMED: [(&str, &str); 29] = [
 ];
 
 /// Functions of other systems that are written otherwise here.
-const WRITTEN: [(&str, &str); 42] = [
+const WRITTEN: [(&str, &str); 43] = [
     ("matmul", "write `A @ B`"),
     ("mm", "write `A @ B`"),
     ("mv", "write `W @ x`"),
@@ -68,6 +68,7 @@ const WRITTEN: [(&str, &str); 42] = [
     ("split", PARTS),
     ("logical_and", "write a product of comparisons: `(a < b) * (b < c)`"),
     ("logical_or", "write the larger of two comparisons: `max(a < b, b < c)`"),
+    ("not", "write `1 - condition`"),
     ("logical_not", "write `1 - condition`"),
     ("rand", RANDOM),
     ("randn", RANDOM),
@@ -111,14 +112,11 @@ pub(crate) fn function(name: &str) -> Option<Advice> {
 }
 
 /// Values of other systems, and what they are here.
-const VALUES: [(&str, &str); 9] = [
+const VALUES: [(&str, &str); 6] = [
     ("True", "1"),
     ("true", "1"),
     ("False", "0"),
     ("false", "0"),
-    ("None", "0"),
-    ("nil", "0"),
-    ("null", "0"),
     ("pi", "3.141592653589793"),
     ("inf", "1e30"),
 ];

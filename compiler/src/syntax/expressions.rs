@@ -13,7 +13,10 @@ const MAX_HEIGHT: u16 = 200;
 impl Parser<'_> {
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
         let start = self.mark();
-        if self.is_word("not") && self.peek_at(1).kind != TokenKind::Sign("=") {
+        // A value or a function may have one of these names.
+        let second = self.peek_at(1);
+        let is_operand = matches!(second.kind, TokenKind::Word | TokenKind::Number);
+        if self.is_word("not") && is_operand && !second.starts_line {
             return Err(self.foreign_logic(start));
         }
         let expr = self.binary(1)?;
@@ -143,7 +146,8 @@ impl Parser<'_> {
         if KEYWORDS.contains(&word) {
             return Err(self.expected("an expression"));
         }
-        if word == "lambda" && self.peek_at(1).kind == TokenKind::Word {
+        let second = self.peek_at(1);
+        if word == "lambda" && second.kind == TokenKind::Word && !second.starts_line {
             return Err(self.fault(errors::lambda(span)));
         }
         let name = self.name("an expression")?;

@@ -163,6 +163,7 @@ impl Parser<'_> {
     pub(super) fn foreign_index(&mut self, base: &Expr) -> Parsed<()> {
         let mut open = 0;
         let mut colons: Vec<Span> = Vec::new();
+        let mut new_axis = None;
         for ahead in 0.. {
             let token = self.peek_at(ahead);
             match token.kind {
@@ -173,11 +174,13 @@ impl Parser<'_> {
                 TokenKind::Sign(":") if open == 0 => colons.push(token.span),
                 TokenKind::Sign("{" | "}" | "=") => return Ok(()),
                 TokenKind::Word if matches!(self.slice(token.span), "None" | "newaxis") => {
-                    let fault = errors::new_axis(token.span, self.slice(base.span));
-                    return Err(self.fault(fault));
+                    new_axis = Some(token.span);
                 }
                 _ => {}
             }
+        }
+        if let (Some(span), false) = (new_axis, colons.is_empty()) {
+            return Err(self.fault(errors::new_axis(span, self.slice(base.span))));
         }
         let axis_has_two = |pair: &[Span]| !self.text[pair[0].end..pair[1].start].contains(',');
         match colons.windows(2).find(|pair| axis_has_two(pair)) {

@@ -199,6 +199,7 @@ impl<'t> Lexer<'t> {
             && !self.text[self.tokens[self.tokens.len() - 1].span.end..start].contains('\n');
         if !line_is_reported {
             self.faults.push(fault(Span::new(self.file, start, self.at)));
+            self.dotted = None;
         }
         TokenKind::Reported
     }
@@ -227,6 +228,7 @@ impl<'t> Lexer<'t> {
         let span = Span::new(self.file, start, self.at);
         if self.is_in_import() {
             self.faults.push(errors::unquoted_path(path, span));
+            self.dotted = None;
             return TokenKind::Reported;
         }
         // A line of another language as a whole, which the parser reports.
@@ -235,7 +237,8 @@ impl<'t> Lexer<'t> {
         if matches!(word, Some("import" | "from")) {
             return TokenKind::Reported;
         }
-        let fault = errors::dotted(path, self.rest(), span);
+        let after = self.rest().lines().next().unwrap_or_default();
+        let fault = errors::dotted(path, after, span);
         let on_the_line = |end: usize| !self.text[end..start].contains('\n');
         let earlier =
             self.dotted.is_some_and(on_the_line).then(|| self.faults.last_mut()).flatten();
