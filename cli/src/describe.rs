@@ -1,7 +1,7 @@
 //! What a checked cell is: its interface, for people and for machines.
 
 use cellc_compiler::cell::{Initial, Initializer};
-use cellc_compiler::syntax::ast::{Item, Kind, TypeExpr, TypeKind};
+use cellc_compiler::syntax::ast::{File, Item, Kind, Place, TypeExpr, TypeKind};
 use cellc_runtime::sequence::{Interface, Mask, Port};
 use serde_json::{Value, json};
 
@@ -104,6 +104,26 @@ fn initial(initializer: &Initializer) -> String {
         Initializer::Identity { scale } => format!("{scale} times the identity"),
         Initializer::Orthogonal { scale } => format!("{scale} times an orthogonal matrix"),
     }
+}
+
+/// What a library has, and how it is imported.
+pub(crate) fn library(file: &File, name: &str, place: &Place) -> String {
+    let functions = file.functions.iter().map(|f| vec!["fn".to_owned(), f.to_string()]);
+    let constants = file.constants.iter().map(|c| vec!["const".to_owned(), c.name.text.clone()]);
+    let rows: Vec<_> = functions.chain(constants).collect();
+    let table = columns(2, &[Align::Left; 2], &rows);
+    let first = file.functions.first().map(|function| &function.name);
+    let first = first.or_else(|| file.constants.first().map(|constant| &constant.name));
+    let import = first.map_or(String::new(), |name| format!("  use {} from {place}\n", name.text));
+    format!("{name} is a library: it has no cell, and cells import from it\n\n{table}\n{import}")
+}
+
+/// What a library has as JSON.
+pub(crate) fn library_json(file: &File) -> Value {
+    json!({
+        "functions": file.functions.iter().map(ToString::to_string).collect::<Value>(),
+        "constants": file.constants.iter().map(|c| c.name.text.as_str()).collect::<Value>(),
+    })
 }
 
 /// A cell's interface as JSON.

@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use cellc_compiler::diagnostic::Diagnostic;
+use cellc_compiler::syntax::ast::{Cell, Dim};
+
 /// Sizes of a cell's dimensions, as given by the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dims(pub(crate) Vec<(String, usize)>);
@@ -27,6 +30,24 @@ impl FromStr for Dims {
         }
         Ok(Self(dims))
     }
+}
+
+/// The fault of dimensions that have no size: neither one of their own nor one that was given.
+pub(crate) fn missing_dims(cell: &Cell, given: &[(String, usize)]) -> Option<Diagnostic> {
+    let is_given = |dim: &Dim| given.iter().any(|(name, _)| *name == dim.name.text);
+    let missing: Vec<_> =
+        cell.dims.iter().filter(|dim| dim.default.is_none() && !is_given(dim)).collect();
+    let (first, others) = missing.split_first()?;
+    let names: Vec<_> = missing.iter().map(|dim| format!("`{}`", dim.name.text)).collect();
+    let what = match names.as_slice() {
+        [name] => format!("the size of dimension {name} is not given"),
+        names => format!("the sizes of dimensions {} are not given", names.join(", ")),
+    };
+    let given = given.iter().map(|(name, size)| format!("{name}={size}"));
+    let all = given.chain(missing.iter().map(|dim| format!("{}=16", dim.name.text)));
+    let fault = Diagnostic::error(what, first.name.span)
+        .help(format!("give each a size: `--dims {}`", all.collect::<Vec<_>>().join(",")));
+    Some(others.iter().fold(fault, |fault, dim| fault.also(dim.name.span, "")))
 }
 
 /// Sizes as they are written: `I = 3, H = 4`.

@@ -1,7 +1,7 @@
 //! From a catalogue name or a file, with what it imports, to a checked cell.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 
 use cellc_compiler::cell::Cell;
@@ -11,7 +11,7 @@ use cellc_compiler::suggest::closest;
 use cellc_compiler::syntax::ast::{self, Place};
 use cellc_compiler::unit::{Faults, Unit};
 
-use crate::dims::{Dims, written};
+use crate::dims::{Dims, missing_dims, written};
 use crate::failure::Failure;
 use crate::hypers::Hypers;
 use crate::output::{colors, note};
@@ -75,7 +75,16 @@ pub(crate) fn compile(
     hypers: Option<&Hypers>,
     missing: Missing,
 ) -> Result<Loaded, Faults> {
-    let unit = Unit::load(source, &mut resolve)?;
+    compile_unit(Unit::load(source, &mut resolve)?, dims, hypers, missing)
+}
+
+/// Checks a cell that is parsed, with what it imports.
+pub(crate) fn compile_unit(
+    unit: Unit,
+    dims: Option<&Dims>,
+    hypers: Option<&Hypers>,
+    missing: Missing,
+) -> Result<Loaded, Faults> {
     let file = unit.root();
     let Dims(mut dims) = dims.cloned().unwrap_or_default();
     if matches!(missing, Missing::Choose | Missing::Any) {
@@ -93,6 +102,9 @@ pub(crate) fn compile(
             is_of_cell && !dims.iter().any(|(given, _)| given == name)
         });
         dims.extend(taken.map(|&(name, size)| (name.to_owned(), size)).collect::<Vec<_>>());
+    }
+    if let Some(fault) = file.cell.as_ref().and_then(|cell| missing_dims(cell, &dims)) {
+        return Err(Faults { diagnostics: vec![fault], sources: unit.sources });
     }
     let Hypers(hypers) = hypers.cloned().unwrap_or_default();
     match (check_unit(&unit, &Bindings { dims, hypers }), file.cell.clone()) {
@@ -132,7 +144,11 @@ pub(crate) fn resolve_by(
         }
         Place::File(path) => {
             let folder = Path::new(&by.name).parent().unwrap_or(Path::new(""));
+            let written = path;
             let path = plain(&folder.join(path));
+            if !path.exists() {
+                return Err(format!("there is no file `{written}` beside `{}`", by.name));
+            }
             read(&path).map(|text| Source::new(path.display().to_string(), text))
         }
     }
@@ -152,12 +168,20 @@ pub(crate) fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The text of a cell.
+/// The text of a cell or a library.
 pub(crate) fn source(name: &str) -> Result<Source, Failure> {
-    if let Some(entry) = cellc_cells::find(name) {
-        return Ok(Source::new(format!("{}.cell", entry.name), entry.source));
-    }
     let path = Path::new(name);
+    let cell = cellc_cells::find(name).map(|entry| entry.source);
+    let found = cell.or_else(|| cellc_cells::find_library(name).map(|library| library.source));
+    if let Some(text) = found {
+        let beside = [format!("{name}.cell"), name.to_owned()];
+        if let Some(file) = beside.iter().find(|file| Path::new(file).is_file()) {
+            note(format_args!(
+                "note: this is `{name}` of the catalogue; for the file of this folder say `./{file}`"
+            ));
+        }
+        return Ok(Source::new(format!("{name}.cell"), text));
+    }
     let is_path = name.contains(std::path::is_separator)
         || path.extension().is_some_and(|extension| extension == "cell");
     if !is_path && !path.exists() {
@@ -176,6 +200,12 @@ pub(crate) fn source(name: &str) -> Result<Source, Failure> {
 }
 
 fn unknown(name: &str) -> Failure {
+    let file = format!("{name}.cell");
+    if Path::new(&file).is_file() {
+        return Failure::new(format!(
+            "`{name}` is no cell of the catalogue; a file is given by its whole name: say `{file}`"
+        ));
+    }
     let names = || cellc_cells::all().iter().map(|entry| entry.name);
     let hint = match closest(name, names()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -192,7 +222,18 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     if path.is_dir() {
         return Err("it is a directory".to_owned());
     }
-    read_from(File::open(path).map_err(|error| error.to_string())?)
+    read_from(File::open(path).map_err(|error| in_words(&error))?)
+}
+
+/// Why a file cannot be read or written, without the words and numbers of the system where there are plainer
+/// ones.
+pub(crate) fn in_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// All text of a reader, or why there is none.
@@ -209,15 +250,25 @@ pub(crate) fn read_from(reader: impl Read) -> Result<String, String> {
     })
 }
 
+/// How many diagnostics are drawn: who has more mends these first.
+const MOST_DRAWN: usize = 20;
+
 /// Diagnostics with the lines of text they point at, and how many there are.
 pub(crate) fn drawn(diagnostics: &[Diagnostic], sources: &[Source]) -> String {
-    let drawn = render(diagnostics, sources, colors());
+    let shown = &diagnostics[..diagnostics.len().min(MOST_DRAWN)];
+    let mut drawn = render(shown, sources, colors());
     let name = &sources[0].name;
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    match errors {
-        0 | 1 => drawn,
-        errors => format!("{drawn}\n{errors} errors in {name}"),
+    let more = diagnostics.len() - shown.len();
+    match (errors, more) {
+        (0 | 1, 0) => return drawn,
+        (errors, 0) => drawn.push_str(&format!("\n{errors} errors in {name}")),
+        (0, more) => drawn.push_str(&format!("\nand {more} more warnings in {name}")),
+        (errors, more) => {
+            drawn.push_str(&format!("\nand {more} more: {errors} errors in {name}"));
+        }
     }
+    drawn
 }
 
 /// Shows warnings on standard error.

@@ -1,12 +1,13 @@
 //! The `cellc` command: parses arguments, calls the libraries, prints.
 //!
 //! Each subcommand is a file in `commands/`, with its arguments and a function `run`. What several
-//! share stands beside: `load` finds and checks a cell, `models` opens models that are kept, `output`
-//! and `progress` are all that writes to the terminal; `lsp` speaks to an editor there. Whatever ends a
+//! share stands beside: `arguments` reads the command line, `load` finds and checks a cell, `models`
+//! opens models that are kept, `output` and `progress` are all that writes to the terminal; `lsp` speaks to an editor there. Whatever ends a
 //! command early is a `Failure`.
 //!
 //! Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input.
 
+mod arguments;
 mod commands;
 mod describe;
 mod dims;
@@ -65,7 +66,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match arguments::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(status) => return status,
+    };
+    let result = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Fmt(args) => fmt::run(&args),
         Command::Lsp(args) => lsp::run(&args),

@@ -43,6 +43,7 @@ pub mod check;
 pub mod codegen;
 pub mod diagnostic;
 pub mod draw;
+mod foreign;
 pub mod freeze;
 pub mod fuse;
 pub mod ir;

@@ -36,11 +36,14 @@ const COMPILATIONS: usize = 5;
 /// example (6 in training: backward multiplies twice), and nothing else of a cell. The peak is what
 /// as many cores as there are threads do of multiply-and-add alone, measured in the same run.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Examples:
   cellc bench --cell lstm
   cellc bench --cell my.cell --batch 20 --seq 35 --input 650 --hidden 650 --threads 2
-  cellc bench --cell gru --hidden 128 --step --json | jq .step_us")]
+  cellc bench --cell gru --hidden 128 --step --json | jq .step_us"
+)]
 pub(crate) struct Args {
     /// A name of the catalogue, or the path of a `.cell` file
     #[arg(long, value_name = "CELL", default_value = "lstm")]

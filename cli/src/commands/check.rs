@@ -2,20 +2,23 @@
 
 use std::process::ExitCode;
 
+use cellc_compiler::check::check_library;
 use cellc_compiler::diagnostic::{Diagnostic, Source, Span};
-use cellc_compiler::unit::Faults;
+use cellc_compiler::syntax::ast::Place;
+use cellc_compiler::unit::{Faults, Unit};
 use serde_json::{Value, json};
 
 use crate::describe;
 use crate::dims::Dims;
 use crate::failure::Failure;
 use crate::hypers::Hypers;
-use crate::load::{Loaded, Missing, compile, load, source, warn};
+use crate::load::{Loaded, Missing, compile_unit, drawn, resolve, source, warn};
 use crate::output::{print, print_json};
 
 /// Check a cell, and say what it takes and gives
 ///
-/// What has a meaning, but perhaps not the intended one, is a warning on standard error.
+/// Of a library, a file of functions without a cell, the functions are checked as far as that goes
+/// without a call. What has a meaning, but perhaps not the intended one, is a warning on standard error.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -43,27 +46,64 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (dims, set) = (args.dims.as_ref(), args.set.as_ref());
-    if !args.json {
-        let loaded = load(&args.cell, dims, set, Missing::Choose)?;
-        print(describe::text(&loaded))?;
-        warn(&loaded.warnings, &loaded.unit.sources);
-        return Ok(status(args, &loaded));
+    let unit = Unit::load(source(&args.cell)?, &mut resolve);
+    if let Ok(unit) = &unit
+        && unit.root().cell.is_none()
+    {
+        return library(args, unit);
     }
-    match compile(source(&args.cell)?, dims, set, Missing::Choose) {
+    match unit.and_then(|unit| compile_unit(unit, dims, set, Missing::Choose)) {
         Ok(loaded) => {
-            let cell = describe::json(&loaded);
-            let warnings = loaded.warnings.iter();
-            let warnings: Value = warnings.map(|w| diagnostic(w, &loaded.unit.sources)).collect();
-            let ok = !is_denied(args, &loaded);
-            print_json(&json!({ "ok": ok, "cell": cell, "diagnostics": warnings }))?;
-            Ok(status(args, &loaded))
+            let status = status(args, &loaded);
+            let sources = &loaded.unit.sources;
+            if args.json {
+                let warnings = loaded.warnings.iter().map(|w| diagnostic(w, sources));
+                let warnings: Value = warnings.collect();
+                let (ok, cell) = (!is_denied(args, &loaded), describe::json(&loaded));
+                print_json(&json!({ "ok": ok, "cell": cell, "diagnostics": warnings }))?;
+            } else {
+                print(describe::text(&loaded))?;
+                warn(&loaded.warnings, sources);
+            }
+            Ok(status)
         }
-        Err(Faults { diagnostics, sources }) => {
-            let faults: Value = diagnostics.iter().map(|d| diagnostic(d, &sources)).collect();
-            print_json(&json!({ "ok": false, "cell": null, "diagnostics": faults }))?;
-            Ok(ExitCode::from(2))
-        }
+        Err(faults) => refused(args, &faults),
     }
+}
+
+/// Says what is wrong with a file.
+fn refused(args: &Args, Faults { diagnostics, sources }: &Faults) -> Result<ExitCode, Failure> {
+    if !args.json {
+        return Err(Failure::Diagnostics(drawn(diagnostics, sources)));
+    }
+    let faults: Value = diagnostics.iter().map(|d| diagnostic(d, sources)).collect();
+    print_json(&json!({ "ok": false, "cell": null, "diagnostics": faults }))?;
+    Ok(ExitCode::from(2))
+}
+
+/// Checks a file without a cell.
+fn library(args: &Args, unit: &Unit) -> Result<ExitCode, Failure> {
+    if args.dims.is_some() || args.set.is_some() {
+        return Err(Failure::new(format!(
+            "`{}` is a library, without a cell: it has no dimensions and no hyper-parameters",
+            args.cell
+        )));
+    }
+    if let Err(diagnostics) = check_library(unit) {
+        return refused(args, &Faults { diagnostics, sources: unit.sources.clone() });
+    }
+    if args.json {
+        let library = describe::library_json(unit.root());
+        print_json(&json!({ "ok": true, "cell": null, "library": library, "diagnostics": [] }))?;
+    } else {
+        let is_of_catalogue = cellc_cells::find_library(&args.cell).is_some();
+        let place = match is_of_catalogue {
+            true => Place::Catalogue(args.cell.clone()),
+            false => Place::File(args.cell.clone()),
+        };
+        print(describe::library(unit.root(), &args.cell, &place))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn status(args: &Args, loaded: &Loaded) -> ExitCode {

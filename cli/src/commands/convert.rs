@@ -12,6 +12,7 @@ use safetensors::tensor::{TensorView, serialize};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::failure::Failure;
+use crate::load::in_words;
 use crate::output::print;
 use crate::table::{Align, columns};
 
@@ -29,10 +30,13 @@ use crate::table::{Align, columns};
 /// ever added are added. PyTorch's `input` is that of layer 0, and taken for no other. What is taken
 /// must be all F32 or all F64.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Example:
   cellc convert lstm.safetensors --from pytorch --cell lstm --out in.safetensors
-  cellc run lstm --dims I=3,H=4 --arrays in.safetensors --out out.safetensors")]
+  cellc run lstm --dims I=3,H=4 --arrays in.safetensors --out out.safetensors"
+)]
 pub(crate) struct Args {
     /// A safetensors file of weights
     #[arg(value_name = "FILE.safetensors")]
@@ -96,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let path = args.file.display();
     let bytes = std::fs::read(&args.file)
-        .map_err(|error| Failure::new(format!("cannot read `{path}`: {error}")))?;
+        .map_err(|error| Failure::new(format!("cannot read `{path}`: {}", in_words(&error))))?;
     let fault = |error: &dyn std::fmt::Display| Failure::new(format!("`{path}`: {error}"));
     ArrayFile::new(&bytes).map_err(|error| fault(&error))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| fault(&error))?;

@@ -23,10 +23,13 @@ use crate::output::{print, print_json};
 ///
 /// A run of `--task chars` takes a text, the others a table of labelled texts (.csv, .tsv, .jsonl).
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Examples:
   cellc eval runs/chars-1
-  cellc eval runs/reviews-1 --data mine.csv --json")]
+  cellc eval runs/reviews-1 --data mine.csv --json"
+)]
 pub(crate) struct Args {
     /// The run folder
     run: PathBuf,

@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use crate::dims::{Dims, written};
 use crate::failure::Failure;
 use crate::hypers::Hypers;
-use crate::load::{Loaded, Missing, load};
+use crate::load::{Loaded, Missing, in_words, load};
 use crate::memory::memory;
 use crate::output::print;
 use crate::table::{Align, columns};
@@ -37,11 +37,14 @@ use crate::table::{Align, columns};
 /// OUT gets `out.NAME` of each output, `final.NAME` of each state after the last step and, if there
 /// were cotangents, `grad.NAME` of every param, real input and initial state.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Example:
   cellc run lstm --dims I=3,H=4 --arrays in.safetensors --out out.safetensors
 
-Weights of PyTorch, Keras and ONNX become such arrays by `cellc convert`.")]
+Weights of PyTorch, Keras and ONNX become such arrays by `cellc convert`."
+)]
 pub(crate) struct Args {
     /// A name of the catalogue, or the path of a `.cell` file
     cell: String,
@@ -117,7 +120,7 @@ impl From<EngineArg> for Engine {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let loaded = load(&args.cell, args.dims.as_ref(), args.set.as_ref(), Missing::Report)?;
     let bytes = std::fs::read(&args.arrays).map_err(|error| {
-        Failure::new(format!("cannot read `{}`: {error}", args.arrays.display()))
+        Failure::new(format!("cannot read `{}`: {}", args.arrays.display(), in_words(&error)))
     })?;
     // Files that cannot be resolved are different, or reported when they are opened.
     let resolved = [&args.arrays, &args.out].map(|path| path.canonicalize().ok());

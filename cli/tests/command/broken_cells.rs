@@ -111,6 +111,21 @@ fn several_errors_are_said_at_once() {
 }
 
 #[test]
+fn many_errors_are_counted_and_prose_is_one() {
+    let folder = Folder::new();
+    let lines: String = (0..300).map(|i| format!(" a{i} = x y\n")).collect();
+    folder.file("a.cell", format!("cell a(N) {{\n input x: [N]\n{lines}}}\n"));
+    let many = folder.cellc("check a.cell").exits(2);
+    assert_eq!(many.stderr.matches("error:").count(), 20, "{many}");
+    many.says(&["and 280 more: 300 errors in a.cell"]);
+    for text in ["# A cell\n", "Dear compiler\n", "import a.b\n", "- it's\n"] {
+        folder.file("prose.txt", text.repeat(100));
+        let prose = folder.cellc("check ./prose.txt").exits(2);
+        assert_eq!(prose.stderr.matches("error:").count(), 1, "{prose}");
+    }
+}
+
+#[test]
 fn no_text_makes_it_panic() {
     let folder = Folder::new();
     let deep = |open: &str, close: &str| {

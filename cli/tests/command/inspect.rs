@@ -152,7 +152,12 @@ fn cells_shows_one_cell() {
     assert_eq!(cell["params"][1]["initializer"], "~ identity");
 
     cellc("cells lsmt").exits(2).says(&["`lsmt`", "did you mean `lstm`?", "cellc check FILE"]);
-    cellc("cells norms").exits(2).says(&["`norms` is a library"]);
+    let library = cellc_cells::find_library("norms").expect("a library of the catalogue").source;
+    cellc("cells norms").exits(0).prints(&["library", "rms_norm(v, gain)", library]);
+    cellc("show norms").exits(0).prints(&[library]);
+    cellc("check norms").exits(0).prints(&["norms is a library", "const  epsilon", "from norms"]);
+    assert_eq!(cellc("cells norms --json").exits(0).json()["kind"], "library");
+    cellc("cells norms --markdown").exits(2).says(&["`norms` is a library"]);
     cellc("cells --json --markdown").exits(2).says(&["--markdown"]);
 }
 

@@ -49,12 +49,20 @@ fn a_cell_is_found_with_what_it_imports() {
     ]);
     std::fs::remove_file(folder.path().join("cells/lib/twice.cell")).expect("it is there");
     let missing = folder.cellc("check cells/mine.cell").exits(2);
-    missing.says(&["cannot import from \"lib/twice.cell\": No such file", "mine.cell:1:16"]);
+    missing.says(&["there is no file `lib/twice.cell` beside `cells/mine.cell`", "mine.cell:1:16"]);
     folder.file("other.cell", "use f from lstm\ncell a() {\n output y = 1\n}\n");
     let unknown = folder.cellc("check other.cell").exits(2);
     unknown.says(&["the catalogue has no such library; it has norms", "from \"norms.cell\""]);
     folder.file("library.cell", "fn f(x) = x\n");
-    folder.cellc("check library.cell").exits(2).says(&["is a library", "`use f from ..`"]);
+    let parts = ["is a library", "fn  f(x)", "use f from \"library.cell\""];
+    folder.cellc("check library.cell").exits(0).prints(&parts);
+    let report = folder.cellc("check library.cell --json").exits(0).json();
+    assert_eq!((&report["ok"], &report["cell"]), (&true.into(), &serde_json::Value::Null));
+    assert_eq!(report["library"]["functions"], serde_json::json!(["f(x)"]));
+    folder.cellc("check library.cell --dims I=3").exits(2).says(&["it has no dimensions"]);
+    folder.file("faulty.cell", "fn f(x) = y\n");
+    folder.cellc("check faulty.cell").exits(2).says(&["unknown name `y`", "faulty.cell:1:11"]);
+    folder.cellc("gradcheck library.cell").exits(2).says(&["is a library", "`use f from ..`"]);
     folder.cellc("train --cell library.cell").exits(2).says(&["is a library"]);
 }
 
@@ -77,6 +85,12 @@ fn hyper_parameters_are_set_by_every_command() {
     ] {
         folder.cellc(&format!("check cells/mine.cell --set {set}")).exits(2).says(&parts);
     }
+    let again = "check cells/mine.cell --dims I=3 --set leak=0.25 --json --dims H=4 --set=top=2";
+    let report = folder.cellc(again).exits(0).json();
+    assert_eq!(report["cell"]["hypers"], serde_json::json!({ "leak": 0.25, "top": 2.0 }));
+    assert_eq!(report["cell"]["dims"], serde_json::json!({ "I": 3, "H": 4, "P": 2 }));
+    let twice = folder.cellc("check cells/mine.cell --set leak=1 --set leak=2");
+    twice.exits(2).says(&["`leak` is given twice"]);
     cellc("check lstm --set leak=1").exits(2).says(&["it has none", "`hyper NAME = 0.1`"]);
 }
 
@@ -121,6 +135,46 @@ fn layers_may_have_further_dimensions() {
     let given = folder.cellc(&format!("train --cell a.cell --dims H=2 {small}")).exits(2);
     given.says(&["`H` of a layer", "follows from its place"]);
     folder.cellc("bench --cell a.cell --seq 2 --batch 2 --seconds 0").exits(0);
+}
+
+#[test]
+fn what_is_given_wrongly_is_said_in_plain_words() {
+    let folder = cells();
+    folder.cellc("run cells/mine.cell --arrays in --out out").exits(2).says(&[
+        "the sizes of dimensions `I`, `H` are not given",
+        "`--dims I=16,H=16`",
+        "mine.cell:4:11",
+    ]);
+    let one = folder.cellc("run cells/mine.cell --dims I=3 --arrays in --out out").exits(2);
+    one.says(&["the size of dimension `H` is not given", "`--dims I=3,H=16`"]);
+    for (words, part) in [
+        ("bench cells/mine.cell", "`--cell cells/mine.cell`"),
+        ("train gru", "`--cell gru`"),
+        ("check --cell cells/mine.cell", "`cellc check CELL`"),
+        ("bench --hidden 0", "'--hidden <H>': expected a whole number from 1 up"),
+        ("bench --batch -3", "expected a whole number"),
+        ("train --steps 0", "expected a whole number from 1 up"),
+        ("train --seed 99999999999999999999999", "the number is too large"),
+        ("gradcheck lstm --cases 0", "expected a whole number from 1 up"),
+        ("gradcheck lstm --order 3", "expected 1 or 2"),
+        ("check nowhere.cell", "there is no such file"),
+        ("run lstm --dims I=1,H=1 --arrays in --out out", "`in`: there is no such file"),
+    ] {
+        folder.cellc(words).exits(2).says(&[part]);
+    }
+    cellc("check --help").exits(0).prints(&["Usage: cellc check"]);
+    cellc("--version").exits(0).prints(&["cellc "]);
+}
+
+#[test]
+fn a_cell_of_the_catalogue_is_told_from_a_file_beside_it() {
+    let folder = Folder::new();
+    folder.file("gru.cell", "cell gru() {\n output y = 1\n}\n");
+    folder.cellc("check gru").exits(0).prints(&["param"]).says(&["`./gru.cell`"]);
+    let own = folder.cellc("check ./gru.cell").exits(0);
+    assert_eq!(own.stdout.matches("param ").count(), 0, "{own}");
+    folder.file("mine.cell", "cell mine() {\n output y = 1\n}\n");
+    folder.cellc("check mine").exits(2).says(&["say `mine.cell`"]);
 }
 
 /// `twice` is never used, and `h` has no effect.

@@ -12,7 +12,7 @@ use crate::syntax::ast::{self, Expr, ExprKind, Name, Operator};
 /// The initialisers, each with how it is written.
 pub(super) const INITIALIZERS: [(&str, &str); 4] = [
     ("uniform", "`uniform(a)` for -a..a, or `uniform(low, high)`"),
-    ("normal", "`normal(deviation)`"),
+    ("normal", "`normal(deviation)`, whose mean is 0"),
     ("identity", "`identity`, or `identity(scale)`"),
     ("orthogonal", "`orthogonal`, or `orthogonal(gain)`"),
 ];

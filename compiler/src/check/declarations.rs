@@ -4,8 +4,9 @@ use super::names::{Entry, Origin};
 use super::value::{Extents, Value};
 use super::{Begin, Checker, errors};
 use crate::cell::{Initial, Initializer};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::op::{Role, Type};
-use crate::syntax::ast::{self, Declaration, Item, Kind, Name, TypeKind};
+use crate::syntax::ast::{self, Declaration, ExprKind, Item, Kind, Name, TypeKind};
 
 impl Checker<'_> {
     /// Reports settings of what is no hyper-parameter.
@@ -89,6 +90,23 @@ impl Checker<'_> {
         Initial::ZERO
     }
 
+    /// The fault of `= normal(0.1)` or `= zeros`, which is how other systems write it.
+    fn foreign_initializer(&self, declaration: &Declaration) -> Option<Diagnostic> {
+        let Some(ast::Initializer::Constant(value)) = &declaration.initializer else { return None };
+        let name = match &value.kind {
+            ExprKind::Call { function, .. } => &function.text,
+            ExprKind::Name(name) => name,
+            _ => return None,
+        };
+        // What has a meaning here is that.
+        let is_own = self.lookup(name).is_some() || self.later_value(name).is_some();
+        if is_own || self.later_number(name).is_some() {
+            return None;
+        }
+        let equals = Span { start: declaration.ty.span.end, ..value.span.before() };
+        errors::initializer_after_equals(name, declaration.kind, equals, value.span)
+    }
+
     pub(super) fn declaration(&mut self, declaration: &Declaration) {
         let (kind, ty) = (declaration.kind, &declaration.ty);
         let checked = match &ty.kind {
@@ -99,12 +117,15 @@ impl Checker<'_> {
             TypeKind::Index(_) => self.fault(errors::index_not_input(kind, ty.span)),
         };
         let shape = checked.as_ref().map(|(extents, _)| extents.clone());
+        let foreign = self.foreign_initializer(declaration);
+        let initializer = declaration.initializer.as_ref().filter(|_| foreign.is_none());
+        self.faults.extend(foreign);
         let begin = match (kind, &shape) {
-            (Kind::State, Some(extents)) => self.begin(declaration.initializer.as_ref(), extents),
+            (Kind::State, Some(extents)) => self.begin(initializer, extents),
             _ => Begin::Number(0.0),
         };
         if let (Kind::Param, Some(extents)) = (kind, shape) {
-            let initializer = self.initializer(declaration.initializer.as_ref(), &extents);
+            let initializer = self.initializer(initializer, &extents);
             let initializer = initializer.unwrap_or(Initializer::Constant(0.0));
             self.initializers.extend(declaration.names.iter().map(|_| initializer));
         }

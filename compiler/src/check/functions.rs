@@ -156,6 +156,11 @@ pub(super) struct Call<'e> {
     pub(super) span: Span,
 }
 
+/// Whether a name stands in an expression.
+fn mentions(expr: &Expr, name: &str) -> bool {
+    expr.as_name() == Some(name) || expr.parts().into_iter().any(|part| mentions(part, name))
+}
+
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Name, list: &[Expr], span: Span) -> Option<Value> {
         let Some(function) = FUNCTIONS.iter().find(|function| function.name == name.text) else {
@@ -164,11 +169,24 @@ impl Checker<'_> {
                 return self.inline(id, list, span);
             }
             let is_value = self.lookup(&name.text).is_some();
+            if is_value
+                && self.lookup("t").is_none()
+                && list.iter().any(|value| mentions(value, "t"))
+            {
+                return self.fault(errors::value_at_time(name));
+            }
             let own = known.keys().map(String::as_str);
             self.faults.push(errors::unknown_function(name, is_value, own));
-            // The arguments may hold faults of their own.
-            return self.reals(list).and(None);
+            // The arguments may hold faults of their own; a shape is none where a function may take it.
+            let values = list.iter().filter(|value| !matches!(value.kind, ExprKind::Shape(_)));
+            values.for_each(|value| drop(self.real(value)));
+            return None;
         };
+        if let ([Expr { kind: ExprKind::Shape(_), span: list, .. }, ..], "concat" | "stack") =
+            (list, function.name)
+        {
+            return self.fault(errors::joined_list(function.name, *list));
+        }
         if !function.takes(list.len()) {
             self.faults.push(errors::argument_count(function, list.len(), span));
             return self.reals(list).and(None);

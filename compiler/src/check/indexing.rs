@@ -56,17 +56,18 @@ impl Checker<'_> {
         let Some((extent, rest)) = array.extents.0.split_first() else {
             return self.fault(errors::index_of_scalar(base));
         };
-        let start = self.entry(base, extent, index, at)?;
+        let name = axis_name(&array, 0);
+        let start = self.entry(&errors::Axis { base, extent, name }, index, at)?;
         let id = self.emit(Op::Slice { axis: 0, start, len: 1 }, &[array.id], span)?;
         let entry = Value::real(id, Extents::default());
         self.reshape(&entry, Extents(rest.iter().cloned().collect()), span)
     }
 
     /// The number of an entry of an axis, if there is one.
-    fn entry(&mut self, base: &Expr, extent: &Extent, index: &Expr, at: i64) -> Option<usize> {
+    fn entry(&mut self, axis: &errors::Axis<'_>, index: &Expr, at: i64) -> Option<usize> {
         match usize::try_from(at) {
-            Ok(start) if start < extent.size => Some(start),
-            _ => self.fault(errors::element_out_of_range(index, at, base, extent)),
+            Ok(start) if start < axis.extent.size => Some(start),
+            _ => self.fault(errors::element_out_of_range(axis, index, at)),
         }
     }
 
@@ -127,7 +128,11 @@ impl Checker<'_> {
                 extents.0[axis] = extent;
                 Some(Value::real(id, extents))
             }
-            _ => self.fault(errors::slice_out_of_range(span, from, to, base, extent)),
+            _ => {
+                let axis = errors::Axis { base, extent, name: axis_name(array, axis) };
+                let ends = [(start, from), (end, to)];
+                self.fault(errors::slice_out_of_range(&axis, ends, span))
+            }
         }
     }
 
@@ -143,7 +148,8 @@ impl Checker<'_> {
             match subscript {
                 Subscript::At(index) if self.is_dimension(index) => {
                     let at = self.dimension(index)?;
-                    let start = self.entry(base, &part.extents.0[axis].clone(), index, at)?;
+                    let (extent, name) = (&part.extents.0[axis], axis_name(&part, axis));
+                    let start = self.entry(&errors::Axis { base, extent, name }, index, at)?;
                     let id = self.emit(Op::Slice { axis, start, len: 1 }, &[part.id], span)?;
                     part.id = id;
                     part.extents.0[axis] = Extent::number(1);
@@ -153,6 +159,11 @@ impl Checker<'_> {
                 Subscript::Range { start, end } => {
                     let (start, end) = (start.as_ref(), end.as_ref());
                     let ends = self.ends(start, end)?;
+                    // The fault of one axis is shown there.
+                    let span = match (start.or(end), end.or(start)) {
+                        (Some(start), Some(end)) => start.span.to(end.span),
+                        _ => span,
+                    };
                     part = self.range(base, &part, axis, [start, end], ends, span)?;
                     kept.push(axis);
                 }
@@ -163,6 +174,15 @@ impl Checker<'_> {
         }
         let extents = kept.into_iter().map(|axis| part.extents.0[axis].clone()).collect();
         self.reshape(&part, Extents(extents), span)
+    }
+}
+
+/// What the entries of an axis are called.
+fn axis_name(array: &Value, axis: usize) -> &'static str {
+    match (array.rank(), axis) {
+        (2, 0) => "rows",
+        (2, _) => "columns",
+        _ => "entries",
     }
 }
 

@@ -6,12 +6,13 @@
 //!
 //! `globals` brings together what the files of a unit define and import, and `bodies` checks their
 //! functions without shapes. Then comes the cell, statement by statement: `inline` puts the body of a
-//! function in place of each call. `warnings`, `unused` and `divisors` look at what is not wrong and
+//! function in place of each call. `warnings`, `unused`, `divisors` and `comments` look at what is not wrong and
 //! yet likely not meant.
 
 mod activations;
 mod arrays;
 mod bodies;
+mod comments;
 mod constants;
 mod declarations;
 mod dims;
@@ -96,6 +97,21 @@ pub fn check_unit(unit: &Unit, bindings: &Bindings) -> Result<Checked, Vec<Diagn
         return Err(faults);
     };
     Checker::of_cell(cell, &globals, bindings, faults).finish()
+}
+
+/// Checks the functions and constants of a unit, as far as that goes without a call: what there is to check of
+/// a library.
+///
+/// # Errors
+/// Everything that is wrong with them, in the order of the texts.
+pub fn check_library(unit: &Unit) -> Result<(), Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    Globals::new(unit, &mut faults);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    faults.sort_by_key(|fault| fault.primary.span);
+    Err(faults)
 }
 
 struct Checker<'a> {

@@ -14,13 +14,13 @@ use crate::syntax::ast::{
 pub(super) struct Mentions<'a> {
     names: BTreeSet<&'a str>,
     /// States whose next value is read or shown.
-    pub(super) nexts: BTreeSet<String>,
+    nexts: BTreeSet<String>,
     /// The functions called, each with its first call.
     calls: BTreeMap<&'a str, Span>,
 }
 
 impl<'a> Mentions<'a> {
-    pub(super) fn of_cell(cell: &'a Cell) -> Self {
+    fn of_cell(cell: &'a Cell) -> Self {
         let mut mentions = Self::default();
         cell.dims.iter().filter_map(|dim| dim.default.as_ref()).for_each(|e| mentions.note(e));
         let mut states = BTreeSet::new();
@@ -92,6 +92,50 @@ impl<'a> Mentions<'a> {
             doubts.push(errors::unused(what, name));
         } else if let Some(call) = self.calls.get(name.text.as_str()) {
             doubts.push(errors::shadowed(name, *call));
+        }
+    }
+}
+
+/// The states whose next value an output is made of, at the same step or a later one.
+///
+/// The text says it, not the graph: there a next value that is no more than a name for another has no
+/// place of its own.
+pub(super) fn live_nexts(cell: &Cell) -> BTreeSet<String> {
+    let mut live = Mentions::default();
+    let mut states = BTreeSet::new();
+    for item in &cell.items {
+        match item {
+            Item::Declaration(declaration) if declaration.kind == Kind::State => {
+                states.extend(declaration.names.iter().map(|name| name.text.as_str()));
+            }
+            Item::Output { value: Some(value), .. } => live.note(value),
+            Item::Output { name, value: None } if states.contains(name.text.as_str()) => {
+                live.nexts.insert(name.text.clone());
+            }
+            Item::Output { name, value: None } => drop(live.names.insert(&name.text)),
+            Item::Declaration(_) | Item::Hyper(_) | Item::Definition { .. } | Item::Next { .. } => {
+            }
+        }
+    }
+    loop {
+        let known = (live.names.len(), live.nexts.len());
+        for item in &cell.items {
+            match item {
+                Item::Definition { name, value } if live.names.contains(name.text.as_str()) => {
+                    live.note(value);
+                }
+                // The state itself, at a later step.
+                Item::Next { state, value, .. }
+                    if live.nexts.contains(&state.text)
+                        || live.names.contains(state.text.as_str()) =>
+                {
+                    live.note(value);
+                }
+                _ => {}
+            }
+        }
+        if known == (live.names.len(), live.nexts.len()) {
+            return live.nexts;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is not wrong, and yet likely not what was meant.
 
-use super::{Checker, divisors, errors, unused};
+use super::{Checker, comments, divisors, errors, unused};
 use crate::diagnostic::Diagnostic;
 use crate::ir::graph::{Graph, OutputRole, ValueId};
 use crate::ir::op::{Op, Role};
@@ -11,13 +11,14 @@ impl Checker<'_> {
     pub(super) fn doubts(&self) -> Vec<Diagnostic> {
         let mut doubts = unused::warnings(self.globals);
         doubts.extend(divisors::warnings(self.globals));
+        doubts.extend(comments::warnings(self.globals));
         doubts.extend(self.states_without_use());
         doubts.extend(self.constant_outputs());
         doubts
     }
 
     fn states_without_use(&self) -> Vec<Diagnostic> {
-        let read_as_next = unused::Mentions::of_cell(self.cell).nexts;
+        let read_as_next = unused::live_nexts(self.cell);
         let live = live(&self.graph);
         let mut doubts = Vec::new();
         for state in self.states.iter().filter(|state| !state.text.starts_with('_')) {

@@ -17,7 +17,9 @@ impl Parser<'_> {
             let last = &names[names.len() - 1];
             if self.eat(":").is_none() {
                 let token = self.peek();
-                let fault = errors::declaration_without_type(kind, &names[0], last.span);
+                let has_type = self.is("=") && self.peek_at(1).kind == TokenKind::Sign("[");
+                let equals = has_type.then_some(token.span);
+                let fault = errors::declaration_without_type(kind, &names[0], last.span, equals);
                 return Err(match token.kind {
                     TokenKind::Reported => Reported,
                     _ => self.fault(fault),
@@ -71,9 +73,42 @@ impl Parser<'_> {
             TokenKind::Reported => Err(Reported),
             TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") if !token.starts_line => {
                 let found = self.slice(token.span);
-                Err(self.fault(errors::type_without_brackets(found, token.span)))
+                let edits = self.brackets_of_type();
+                Err(self.fault(errors::type_without_brackets(found, token.span, &edits)))
             }
             _ => Err(self.expected("a type: `[H]`, `[H, I]`, `[]` or `index(V)`")),
+        }
+    }
+
+    /// What makes a shape of a type that is written as elsewhere: `(H, I)`, `H` or `float[H]`.
+    fn brackets_of_type(&self) -> Vec<(Span, &'static str)> {
+        let (token, second) = (self.peek(), self.peek_at(1));
+        let text = self.slice(token.span);
+        match (token.kind, second.kind) {
+            (TokenKind::Sign("("), _) => match self.closing_bracket() {
+                Some(close) => vec![(token.span, "["), (close, "]")],
+                None => Vec::new(),
+            },
+            (TokenKind::Word, TokenKind::Sign("[")) if !second.starts_line => {
+                vec![(token.span, "")]
+            }
+            (TokenKind::Word, TokenKind::Sign("(")) => Vec::new(),
+            (TokenKind::Word, _) if text.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                // As dimensions are named.
+                let is_dimension = text.len() <= 2;
+                if is_dimension {
+                    vec![(token.span.before(), "["), (token.span.after(), "]")]
+                } else {
+                    Vec::new()
+                }
+            }
+            (TokenKind::Word, _)
+                if ["float", "float32", "f32", "real", "number"].contains(&text) =>
+            {
+                vec![(token.span, "[]")]
+            }
+            (TokenKind::Number, _) => vec![(token.span.before(), "["), (token.span.after(), "]")],
+            _ => Vec::new(),
         }
     }
 

@@ -1,8 +1,11 @@
 //! The faults of form, one constructor each.
 
+mod foreign;
+
+pub(super) use self::foreign::*;
 use super::KEYWORDS;
 use super::ast::{Expr, ExprKind, Kind, Name, Operator};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Edit, Span};
 use crate::suggest::closest;
 
 /// What those who come from other languages begin a statement with, and what to write here.
@@ -21,12 +24,31 @@ const FOREIGN_KEYWORDS: [(&str, &str); 20] = [
     ("while", "a cell is one time step; the loop over the sequence is made by the compiler"),
     ("self", "a state or parameter is used by its plain name"),
     ("print", "to look at a value, make it an output: `output name`"),
-    ("weight", "write `param NAME: [H, I]`"),
-    ("parameter", "write `param NAME: [H, I]`"),
-    ("hidden", "write `state NAME: [H]`"),
-    ("memory", "write `state NAME: [H]`"),
+    ("pass", "remove it: there is no empty statement"),
+    ("assert", "shapes are checked where the cell is compiled; values are not checked"),
+    ("elif", "write `select(condition, a, b)`"),
+    ("with", "a cell consists of declarations, definitions and outputs alone"),
     ("new", "write `next state = expression`"),
     ("out", "write `output name`"),
+];
+
+/// What declarations begin with in other languages, and the keyword here.
+const FOREIGN_DECLARATIONS: [(&str, &str); 15] = [
+    ("weight", "param"),
+    ("weights", "param"),
+    ("bias", "param"),
+    ("biases", "param"),
+    ("parameter", "param"),
+    ("parameters", "param"),
+    ("learnable", "param"),
+    ("trainable", "param"),
+    ("variable", "param"),
+    ("hidden", "state"),
+    ("memory", "state"),
+    ("carry", "state"),
+    ("recurrent", "state"),
+    ("in", "input"),
+    ("feature", "input"),
 ];
 
 // Characters and words.
@@ -96,9 +118,15 @@ pub(super) fn expected_at_line_end(what: &str, found: &str, span: Span) -> Diagn
         .label("the line ends too early")
 }
 
-pub(super) fn juxtaposition(found: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(format!("expected an operator or the end of the line, found {found}"), span)
-        .help("a product is written with `*`, or with `@` between a matrix and a vector")
+/// Two operands without an operator, where an operator or `end` was expected.
+pub(super) fn juxtaposition(end: &str, found: &str, span: Span) -> Diagnostic {
+    let fault = Diagnostic::error(format!("expected an operator or {end}, found {found}"), span);
+    match found.trim_matches('`') {
+        "for" => fault.help("functions and operators take whole vectors: `sum(2 * x)`"),
+        "float" | "float16" | "float32" | "float64" | "f32" | "f64" | "double" | "int" => fault
+            .help("a type is a shape alone: all numbers of a run are of one precision, `--dtype`"),
+        _ => fault.help("a product is written with `*`, or with `@` between a matrix and a vector"),
+    }
 }
 
 pub(super) fn unclosed(sign: &str, found: &str, at: Span, open: Span) -> Diagnostic {
@@ -130,8 +158,20 @@ pub(super) fn empty_file(span: Span) -> Diagnostic {
 /// What may stand in a file, beside comments.
 const ITEMS: [&str; 4] = ["cell", "fn", "const", "use"];
 
-pub(super) fn no_item(found: &str, span: Span) -> Diagnostic {
+/// Whether a text that begins with a word is one of the language, if perhaps with a mistake in that word.
+pub(super) fn begins_item(word: &str, has_cell: bool) -> bool {
+    let is_foreign = FOREIGN_KEYWORDS.iter().any(|(foreign, _)| *foreign == word);
+    closest(word, ITEMS).is_some() || has_cell && is_foreign
+}
+
+pub(super) fn no_item(found: &str, span: Span, is_definition: bool) -> Diagnostic {
     let fault = Diagnostic::error(format!("expected `cell`, found `{found}`"), span);
+    if is_definition {
+        return fault.help(format!(
+            "beside the cell stand constants, `const {found} = 0.1`, and functions, \
+             `fn {found}(x) = expression`"
+        ));
+    }
     if let Some(word) = closest(found, ITEMS) {
         return fault.help(format!("did you mean `{word}`?")).edit(span, word);
     }
@@ -247,6 +287,9 @@ pub(super) fn unknown_keyword(word: &str, span: Span) -> Diagnostic {
     if let Some(keyword) = closest(word, KEYWORDS) {
         return fault.help(format!("did you mean `{keyword}`?")).edit(span, keyword);
     }
+    if let Some((_, here)) = FOREIGN_DECLARATIONS.iter().find(|(foreign, _)| *foreign == word) {
+        return fault.help(format!("the keyword is `{here}`")).edit(span, *here);
+    }
     match FOREIGN_KEYWORDS.iter().find(|(foreign, _)| *foreign == word) {
         Some((_, help)) => fault.help(*help),
         None => fault.help(
@@ -267,10 +310,19 @@ pub(super) fn declaration_without_keyword(name: &str, span: Span) -> Diagnostic 
         .help(format!("write `input {name}: ..`, `state {name}: ..` or `param {name}: ..`"))
 }
 
-pub(super) fn declaration_without_type(kind: Kind, first: &Name, last: Span) -> Diagnostic {
+/// A declaration without a type; one that has it after `equals` is mended there.
+pub(super) fn declaration_without_type(
+    kind: Kind,
+    first: &Name,
+    last: Span,
+    equals: Option<Span>,
+) -> Diagnostic {
     let (keyword, name) = (kind.keyword(), &first.text);
     let fault = Diagnostic::error(format!("{keyword} `{name}` has no type"), last.after())
         .label("expected `:` and a type");
+    if let Some(equals) = equals {
+        return fault.help("a type stands after `:`").edit(Span { start: last.end, ..equals }, ":");
+    }
     match kind {
         Kind::Param => fault.help(format!(
             "write `param {name}: [H, I]` for a matrix, `[H]` for a vector, `[]` for one number"
@@ -281,11 +333,13 @@ pub(super) fn declaration_without_type(kind: Kind, first: &Name, last: Span) -> 
     }
 }
 
-pub(super) fn type_without_brackets(found: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(format!("expected a type, found `{found}`"), span).help(
+/// A type that is no shape in brackets, with the changes that make it one, if they are known.
+pub(super) fn type_without_brackets(found: &str, span: Span, edits: &[(Span, &str)]) -> Diagnostic {
+    let fault = Diagnostic::error(format!("expected a type, found `{found}`"), span).help(
         "a shape is written in brackets: `[H, I]` for a matrix, `[H]` for a vector, `[]` for one \
          number; `index(V)` is a whole number below V",
-    )
+    );
+    edits.iter().fold(fault, |fault, (span, text)| fault.edit(*span, *text))
 }
 
 pub(super) fn initial_input(span: Span) -> Diagnostic {
@@ -314,8 +368,10 @@ pub(super) fn comparison_as_definition(name: &str, span: Span) -> Diagnostic {
 }
 
 pub(super) fn several_definitions(span: Span) -> Diagnostic {
-    Diagnostic::error("a definition defines one name", span)
-        .help("write one definition for each name; parts of a vector are `v[..H]` and `v[H..]`")
+    Diagnostic::error("a definition defines one name", span).help(
+        "write one definition for each name; what gives several values is called for each, and \
+             parts of a vector are `v[..H]` and `v[H..]`",
+    )
 }
 
 pub(super) fn output_with_type(name: &Name, span: Span) -> Diagnostic {
@@ -346,9 +402,13 @@ pub(super) fn tuple(span: Span) -> Diagnostic {
     Diagnostic::error("expected `)`, found `,`", span).help("vectors are joined by `concat(a, b)`")
 }
 
-pub(super) fn list(span: Span) -> Diagnostic {
-    Diagnostic::error("expected an expression, found `[`", span)
-        .help("vectors are joined by `concat(a, b)`, and rows by `stack(u, v)`; a shape is an argument of its \
+pub(super) fn list(span: Span, close: Option<Span>) -> Diagnostic {
+    let fault = Diagnostic::error("expected an expression, found `[`", span);
+    let fault = match close {
+        Some(close) => fault.edit(span, "concat(").edit(close, ")"),
+        None => fault,
+    };
+    fault.help("vectors are joined by `concat(a, b)`, and rows by `stack(u, v)`; a shape is an argument of its \
          own: `zeros([M, N])`")
 }
 
@@ -357,8 +417,12 @@ pub(super) fn decorator(span: Span) -> Diagnostic {
         .help("`@` stands between a matrix and a vector: `W @ x`")
 }
 
-pub(super) fn named_argument(argument: &Expr, span: Span) -> Diagnostic {
+pub(super) fn named_argument(argument: &Expr, span: Span, value: Span) -> Diagnostic {
     let fault = Diagnostic::error("arguments have no names", span);
+    let fault = match &argument.kind {
+        ExprKind::Name(_) => fault.edit(argument.span.to(value.before()), ""),
+        _ => fault,
+    };
     match &argument.kind {
         ExprKind::Name(name) if name == "dim" || name == "axis" => {
             fault.help("write the axis as a number: `sum(m, 0)`")
@@ -366,12 +430,6 @@ pub(super) fn named_argument(argument: &Expr, span: Span) -> Diagnostic {
         _ => fault
             .help(format!("write the value alone, or `{}` to compare", Operator::Equal.symbol())),
     }
-}
-
-pub(super) fn colon_slice(span: Span) -> Diagnostic {
-    Diagnostic::error("expected `..`, found `:`", span)
-        .help("a slice is written `v[a..b]`")
-        .edit(span, "..")
 }
 
 pub(super) fn three_indices(span: Span) -> Diagnostic {

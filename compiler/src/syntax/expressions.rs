@@ -12,11 +12,23 @@ const MAX_HEIGHT: u16 = 200;
 
 impl Parser<'_> {
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
-        self.binary(1)
+        let start = self.mark();
+        // A value or a function may have one of these names.
+        let second = self.peek_at(1);
+        let is_operand = matches!(second.kind, TokenKind::Word | TokenKind::Number);
+        if self.is_word("not") && is_operand && !second.starts_line {
+            return Err(self.foreign_logic(start));
+        }
+        let expr = self.binary(1)?;
+        let goes_on = !self.peek().starts_line;
+        if goes_on && ["if", "and", "or"].iter().any(|word| self.is_word(word)) {
+            return Err(self.foreign_logic(start));
+        }
+        Ok(expr)
     }
 
     /// An expression whose operators bind at least as tightly as `least`.
-    fn binary(&mut self, least: u8) -> Parsed<Expr> {
+    pub(super) fn binary(&mut self, least: u8) -> Parsed<Expr> {
         let mut left = self.operand()?;
         let mut comparison: Option<Span> = None;
         while let TokenKind::Sign(sign) = self.peek().kind
@@ -76,6 +88,7 @@ impl Parser<'_> {
         match token.kind {
             TokenKind::Number => {
                 self.bump();
+                self.lone_number(token.span)?;
                 self.number(token.span)
             }
             TokenKind::Word => self.word(token.span),
@@ -89,7 +102,11 @@ impl Parser<'_> {
                 let end = self.close(")", token.span)?;
                 Ok(Expr { span: token.span.to(end), ..inner })
             }
-            TokenKind::Sign("[") => Err(self.fault(errors::list(token.span))),
+            TokenKind::Sign("[") => {
+                let close = self.closing_bracket();
+                Err(self.fault(errors::list(token.span, close)))
+            }
+            TokenKind::Sign("{") => Err(self.dictionary(token.span)),
             TokenKind::Sign("@") => Err(self.fault(errors::decorator(token.span))),
             _ => Err(self.expected("an expression")),
         }
@@ -116,18 +133,32 @@ impl Parser<'_> {
         let word = self.slice(span);
         if word == "next" {
             self.bump();
+            self.next_called()?;
             let state = self.name("the name of a state after `next`")?;
             let span = span.to(state.span);
             return Ok(Expr::new(ExprKind::Next(state), span));
         }
+        let second = self.peek_at(1).kind;
+        let is_declared = second == TokenKind::Word || second == TokenKind::Sign("(");
+        if matches!(word, "input" | "state" | "param") && is_declared && !self.peek().starts_line {
+            return Err(self.fault(errors::declaration_in_expression(word, span)));
+        }
         if KEYWORDS.contains(&word) {
             return Err(self.expected("an expression"));
+        }
+        let second = self.peek_at(1);
+        if word == "lambda" && second.kind == TokenKind::Word && !second.starts_line {
+            return Err(self.fault(errors::lambda(span)));
         }
         let name = self.name("an expression")?;
         if !self.is("(") {
             return Ok(Expr::new(ExprKind::Name(name.text), span));
         }
         let (arguments, end) = self.arguments()?;
+        if self.is("(") && !self.peek().starts_line {
+            let again = self.peek().span;
+            return Err(self.fault(errors::called_again(&name, again)));
+        }
         Ok(Expr::new(ExprKind::Call { function: name, arguments }, span.to(end)))
     }
 
@@ -138,8 +169,8 @@ impl Parser<'_> {
         while !self.is(")") {
             let argument = if self.is("[") { self.shape_argument()? } else { self.expression()? };
             if self.is("=") {
-                let span = self.peek().span;
-                return Err(self.fault(errors::named_argument(&argument, span)));
+                let (span, value) = (self.peek().span, self.peek_at(1).span);
+                return Err(self.fault(errors::named_argument(&argument, span, value)));
             }
             arguments.push(argument);
             if self.eat(",").is_none() {
@@ -166,6 +197,7 @@ impl Parser<'_> {
 
     fn index(&mut self, base: Expr) -> Parsed<Expr> {
         let open = self.bump().span;
+        self.foreign_index(&base)?;
         let first = self.subscript()?;
         let second = if self.eat(",").is_some() { Some(self.subscript()?) } else { None };
         if self.is(",") {
@@ -188,11 +220,7 @@ impl Parser<'_> {
 
     /// `i` or `a..b`, up to a comma or the end of the brackets.
     fn subscript(&mut self) -> Parsed<Subscript> {
-        let start = if self.is("..") || self.is(":") { None } else { Some(self.expression()?) };
-        if self.is(":") {
-            let span = self.peek().span;
-            return Err(self.fault(errors::colon_slice(span)));
-        }
+        let start = if self.is("..") { None } else { Some(self.expression()?) };
         if self.eat("..").is_none() {
             return start.map(Subscript::At).ok_or_else(|| self.expected("an index or a slice"));
         }

@@ -21,8 +21,11 @@ impl Parser<'_> {
             return Err(self.fault(errors::whole_import(span)));
         }
         let mut names = vec![self.name("the name of what is imported")?];
+        self.keeps_its_name(&names[0].text)?;
         while self.eat(",").is_some() {
-            names.push(self.name("the name of what is imported")?);
+            let name = self.name("the name of what is imported")?;
+            self.keeps_its_name(&name.text)?;
+            names.push(name);
         }
         if !self.is_word("from") {
             return Err(self.expected("`from` and a file: `use NAME from \"FILE.cell\"`"));
@@ -41,6 +44,7 @@ impl Parser<'_> {
             }
         };
         self.bump();
+        self.keeps_its_name(&names[0].text)?;
         Ok(Use { names, place, span: token.span })
     }
 
@@ -97,7 +101,14 @@ impl Parser<'_> {
         self.close(")", open)?;
         if self.eat("=").is_some() {
             let result = self.expression()?;
+            self.one_result()?;
             return Ok(Function { name, parameters, definitions: Vec::new(), result });
+        }
+        let is_empty = self.at_end() || self.starts_item();
+        if !self.is("{") && !is_empty && (self.is(":") || self.peek().starts_line) {
+            let begin = self.mark();
+            self.skip_item();
+            return Err(self.without_braces("function", begin));
         }
         let open = self.expect("{", "`=` and what the function gives, or `{` to begin its body")?;
         let (definitions, result) = self.body(&name, open)?;
@@ -128,6 +139,7 @@ impl Parser<'_> {
                 self.starts.push(start);
                 self.bump();
                 let (value, parsed) = self.value();
+                let parsed = parsed.and_then(|()| self.one_result());
                 result = Some((token.span.to(value.span), value));
                 complete &= self.end_statement(start, parsed).is_ok();
                 continue;
@@ -154,7 +166,7 @@ impl Parser<'_> {
     }
 
     /// Passes over an item that is at fault.
-    fn skip_item(&mut self) {
+    pub(super) fn skip_item(&mut self) {
         while !self.starts_item() && !self.at_end() {
             self.bump();
         }

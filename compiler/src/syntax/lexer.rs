@@ -40,31 +40,28 @@ const SIGNS: [&str; 23] = [
 ];
 
 /// Signs of other languages, longer first, with what to write instead.
-const FOREIGN_SIGNS: [(&str, &str); 23] = [
-    ("...", "write a slice `v[a..b]`"),
-    ("**", "write `pow(x, y)`, or `x * x`"),
-    ("+=", "write `name = name + ..` under a new name, or `next state = state + ..`"),
-    ("-=", "write `name = name - ..` under a new name, or `next state = state - ..`"),
-    ("*=", "write `name = name * ..` under a new name, or `next state = state * ..`"),
-    ("/=", "write `name = name / ..` under a new name, or `next state = state / ..`"),
+const FOREIGN_SIGNS: [(&str, &str); 17] = [
+    ("...", "write `..` for a whole axis, `m[.., 0]`, or a slice `v[a..b]`"),
     (":=", "write `name = expression`"),
     ("<-", "write `name = expression`; put a space into `a < -b`"),
     ("->", "a cell's results are its `output` statements"),
     ("=>", "write `>=` for \"greater or equal\""),
     ("&&", "write a product of comparisons: `(a < b) * (b < c)`"),
     ("||", "write the larger of two comparisons: `max(a < b, b < c)`"),
-    ("^", "write `pow(x, y)`, or `x * x`"),
     ("%", "there is no remainder; write a comment after `//`"),
     ("?", "write `select(condition, a, b)`"),
     ("!", "write `1 - condition`"),
     ("&", "write a product of comparisons: `(a < b) * (b < c)`"),
     ("|", "write `abs(x)` for |x|, or `max(a, b)` for \"or\""),
     ("#", "a comment starts with `//`"),
-    ("'", "write `transpose(W)` for a transpose; there is no text in the language"),
-    (".", "write `transpose(W)` for `W.T`, and functions by their plain names: `tanh(x)`"),
+    ("'", "write `next h` for the new value of a state, `transpose(W)` for a transpose"),
+    (".", "write a slice `v[a..b]`, and functions by their plain names: `tanh(x)`"),
     ("`", "names are written without quotes"),
     ("$", "names consist of ASCII letters, digits and `_`"),
 ];
+
+/// Signs of other languages that change a value in place.
+const UPDATES: [&str; 4] = ["+=", "-=", "*=", "/="];
 
 /// Characters that look like what was meant, and what was meant.
 const LOOKALIKES: [(char, &str); 18] = [
@@ -90,7 +87,8 @@ const LOOKALIKES: [(char, &str); 18] = [
 
 /// Splits a text into tokens, the last of which is [`TokenKind::End`].
 pub(super) fn lex(text: &str, file: usize) -> (Vec<Token>, Vec<Diagnostic>) {
-    let mut lexer = Lexer { text, file, at: 0, tokens: Vec::new(), faults: Vec::new() };
+    let mut lexer =
+        Lexer { text, file, at: 0, tokens: Vec::new(), faults: Vec::new(), dotted: None };
     let mut starts_line = true;
     // Editors on some systems begin a file with a byte order mark.
     lexer.take_while(|c| c == '\u{feff}');
@@ -119,6 +117,8 @@ struct Lexer<'t> {
     at: usize,
     tokens: Vec<Token>,
     faults: Vec<Diagnostic>,
+    /// Where the last name with points ends, if its fault is the last and shows a mend.
+    dotted: Option<usize>,
 }
 
 impl<'t> Lexer<'t> {
@@ -160,6 +160,17 @@ impl<'t> Lexer<'t> {
         if rest.starts_with("/*") {
             return self.block_comment();
         }
+        if let Some(sign) = UPDATES.into_iter().find(|sign| rest.starts_with(sign)) {
+            return self.update(sign);
+        }
+        if let Some(sign) = ["**", "^"].into_iter().find(|sign| rest.starts_with(sign)) {
+            return self.power(sign);
+        }
+        if let Some(name) = rest.strip_prefix('.')
+            && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        {
+            return self.method();
+        }
         let foreign = FOREIGN_SIGNS.iter().find(|(sign, _)| rest.starts_with(sign));
         let native = SIGNS.into_iter().find(|sign| rest.starts_with(sign));
         match (native, foreign) {
@@ -188,17 +199,89 @@ impl<'t> Lexer<'t> {
             && !self.text[self.tokens[self.tokens.len() - 1].span.end..start].contains('\n');
         if !line_is_reported {
             self.faults.push(fault(Span::new(self.file, start, self.at)));
+            self.dotted = None;
         }
         TokenKind::Reported
     }
 
     fn word(&mut self) -> TokenKind {
         let start = self.at;
-        let word = self.take_while(|c| c.is_alphanumeric() || c == '_');
+        let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+        let word = self.take_while(is_letter);
+        if self.rest().strip_prefix('.').is_some_and(|rest| rest.starts_with(is_letter)) {
+            return self.dotted(start);
+        }
         if word.is_ascii() {
             return TokenKind::Word;
         }
         self.report(start, |span| errors::non_ascii_name(word, span))
+    }
+
+    /// The rest of `torch.tanh`, of which `torch` is behind.
+    fn dotted(&mut self, start: usize) -> TokenKind {
+        let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+        while self.rest().strip_prefix('.').is_some_and(|rest| rest.starts_with(is_letter)) {
+            self.take(1);
+            self.take_while(is_letter);
+        }
+        let path = &self.text[start..self.at];
+        let span = Span::new(self.file, start, self.at);
+        if self.is_in_import() {
+            self.faults.push(errors::unquoted_path(path, span));
+            self.dotted = None;
+            return TokenKind::Reported;
+        }
+        // A line of another language as a whole, which the parser reports.
+        let first = self.tokens.iter().rev().find(|token| token.starts_line);
+        let word = first.map(|first| &self.text[first.span.start..first.span.end]);
+        if matches!(word, Some("import" | "from")) {
+            return TokenKind::Reported;
+        }
+        let after = self.rest().lines().next().unwrap_or_default();
+        let fault = errors::dotted(path, after, span);
+        let on_the_line = |end: usize| !self.text[end..start].contains('\n');
+        let earlier =
+            self.dotted.is_some_and(on_the_line).then(|| self.faults.last_mut()).flatten();
+        match earlier {
+            // One mend shows them all.
+            Some(earlier) if !fault.edits.is_empty() => errors::together(earlier, fault),
+            _ => {
+                self.dotted = (!fault.edits.is_empty()).then_some(self.at);
+                self.faults.push(fault);
+            }
+        }
+        TokenKind::Reported
+    }
+
+    /// `.sum` of what is no name.
+    fn method(&mut self) -> TokenKind {
+        let start = self.at;
+        self.take(1);
+        let name = self.take_while(|c| c.is_alphanumeric() || c == '_');
+        self.report(start, |span| errors::method_of_expression(name, span))
+    }
+
+    fn power(&mut self, sign: &'static str) -> TokenKind {
+        let start = self.at;
+        self.take(sign.len());
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let rest = self.rest();
+        let exponent = rest.trim_start_matches(' ');
+        let length = exponent.find(|c| !is_letter(c) && c != '.').unwrap_or(exponent.len());
+        let is_called = exponent[length..].starts_with(['(', '[']);
+        let end = start + sign.len() + (rest.len() - exponent.len()) + length;
+        let base = self.tokens.last().filter(|base| base.kind == TokenKind::Word);
+        let exponent = Span::new(self.file, end - length, end);
+        let operands = base.filter(|_| length > 0 && !is_called).map(|base| (base.span, exponent));
+        self.report(start, |span| errors::power(sign, span, operands))
+    }
+
+    fn update(&mut self, sign: &'static str) -> TokenKind {
+        let start = self.at;
+        self.take(sign.len());
+        let last = self.tokens.last().filter(|last| last.kind == TokenKind::Word);
+        let name = last.map(|last| &self.text[last.span.start..last.span.end]);
+        self.report(start, |span| errors::updated_in_place(name, sign, span))
     }
 
     fn number(&mut self) -> TokenKind {

@@ -2,14 +2,15 @@
 //!
 //! `lexer` makes tokens of text; `parser` (files and cells), `items` (functions, constants and
 //! imports), `statements`, `declarations` and `expressions` make a tree of tokens, by recursive
-//! descent with two tokens of lookahead. The grammar is in `docs/language.md`. `format` writes a text
-//! in the one style.
+//! descent with two tokens of lookahead; `foreign` knows what is written otherwise in other languages.
+//! The grammar is in `docs/language.md`. `format` writes a text in the one style.
 
 pub mod ast;
 mod declarations;
 mod errors;
 mod expr;
 mod expressions;
+mod foreign;
 mod format;
 mod items;
 mod lexer;

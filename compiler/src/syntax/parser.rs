@@ -39,12 +39,12 @@ pub(super) fn recover(text: &str, number: usize) -> (Form, Vec<Diagnostic>) {
 }
 
 pub(super) struct Parser<'t> {
-    text: &'t str,
-    tokens: Vec<Token>,
-    at: usize,
+    pub(super) text: &'t str,
+    pub(super) tokens: Vec<Token>,
+    pub(super) at: usize,
     /// The numbers of the tokens that begin an item of the file or a statement.
     pub(super) starts: Vec<usize>,
-    faults: Vec<Diagnostic>,
+    pub(super) faults: Vec<Diagnostic>,
     /// How deep in nested expressions the parser is.
     pub(super) depth: u16,
 }
@@ -151,7 +151,27 @@ impl<'t> Parser<'t> {
             token.span
         };
         let found = self.describe(token);
-        Err(self.fault(errors::unclosed(sign, &found, at, open)))
+        let is_operand = matches!(token.kind, TokenKind::Word | TokenKind::Number);
+        let is_keyword = KEYWORDS.contains(&self.slice(token.span));
+        if is_operand && !is_keyword && !token.starts_line && !self.is_after_sign() {
+            let fault = errors::juxtaposition(&format!("`{sign}`"), &found, token.span);
+            return Err(self.fault(fault));
+        }
+        let fault = errors::unclosed(sign, &found, at, open);
+        // What was to close it may have gone into a comment.
+        let fault = match self.comment_with(sign, token) {
+            Some(slashes) => errors::comment_for_quotient(fault, slashes),
+            None => fault,
+        };
+        Err(self.fault(fault))
+    }
+
+    /// Whether what is behind ends with a sign that closes nothing.
+    fn is_after_sign(&self) -> bool {
+        match self.previous().kind {
+            TokenKind::Sign(sign) => !matches!(sign, ")" | "]"),
+            _ => false,
+        }
     }
 
     /// A name that is no keyword.
@@ -179,6 +199,7 @@ impl Parser<'_> {
         if first.kind == TokenKind::End {
             return Err(self.fault(errors::empty_file(first.span)));
         }
+        self.is_no_cell()?;
         // What has just ended, for what follows it.
         let mut last: Option<(&str, Span)> = None;
         while !self.at_end() {
@@ -222,7 +243,7 @@ impl Parser<'_> {
                 return Err(self.fault(errors::after_item(&found, token.span, what, name)));
             }
             (_, None) => {
-                self.fault(errors::no_item(found, token.span));
+                self.fault(errors::no_item(found, token.span, false));
                 // The cell is parsed all the same, for the faults in it.
                 let misspelt = crate::suggest::closest(found, ["cell"]).is_some();
                 let second = self.peek_at(1);
@@ -266,13 +287,18 @@ impl Parser<'_> {
                 (Name { text: String::new(), span: Span::default() }, Vec::new())
             }
         };
+        let begin = self.mark();
         let open = self.peek().span;
-        if self.eat("{").is_none() && !name.text.is_empty() {
-            self.expected("`{` to begin the body of the cell");
+        let has_braces = self.eat("{").is_some() || name.text.is_empty();
+        if !has_braces {
+            self.eat(":");
         }
         let span = name.span;
         let Cell { items, .. } = file.cell.insert(Cell { name, dims, items: Vec::new() });
         while !self.is("}") {
+            if !has_braces && (self.at_end() || self.starts_item()) {
+                return Err(self.without_braces("cell", begin));
+            }
             if self.at_end() || self.starts_cell() {
                 let end = self.previous().span.after();
                 return Err(self.fault(errors::unclosed_cell(end, open)));
@@ -281,6 +307,9 @@ impl Parser<'_> {
                 // What is wrong with it is reported, and the next is parsed all the same.
                 let _ = self.statement(items);
             }
+        }
+        if !has_braces {
+            return Err(self.without_braces("cell", begin));
         }
         self.bump();
         Ok(span)

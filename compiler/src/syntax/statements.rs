@@ -24,7 +24,7 @@ impl Parser<'_> {
             match token.kind {
                 TokenKind::Word | TokenKind::Number | TokenKind::Sign("(") => {
                     let found = self.describe(token);
-                    self.fault(errors::juxtaposition(&found, token.span))
+                    self.fault(errors::juxtaposition("the end of the line", &found, token.span))
                 }
                 _ => self.expected("an operator or the end of the line"),
             };
@@ -91,6 +91,7 @@ impl Parser<'_> {
         if token.kind != TokenKind::Word {
             return Err(match token.kind {
                 TokenKind::Reported => Reported,
+                TokenKind::Sign("(" | "[") => self.fault(errors::several_definitions(token.span)),
                 _ => {
                     let found = self.describe(token);
                     let what = "a declaration or a definition";
@@ -104,7 +105,12 @@ impl Parser<'_> {
             "param" => self.declaration(Kind::Param, items),
             "next" => {
                 let keyword = self.bump().span;
+                self.next_called()?;
                 let state = self.name("the name of a state")?;
+                if self.is(",") {
+                    let comma = self.peek().span;
+                    return Err(self.fault(errors::several_nexts(comma, &state)));
+                }
                 self.expect("=", "`=` and the new value of the state")?;
                 let (value, parsed) = self.value();
                 items.push(Item::Next { keyword, state, value });
@@ -141,6 +147,7 @@ impl Parser<'_> {
                 let misspelt = errors::unknown_keyword(word, first.span);
                 Err(self.fault(misspelt))
             }
+            TokenKind::Reported if !second.starts_line => Err(Reported),
             _ => {
                 let foreign = errors::foreign_keyword(word, first.span);
                 if let Some(fault) = foreign {
@@ -182,6 +189,7 @@ impl Parser<'_> {
     fn outputs(&mut self, items: &mut Vec<Item>) -> Parsed<()> {
         self.bump();
         loop {
+            self.output_has_name()?;
             let name = self.name("the name of an output")?;
             if self.is(":") {
                 let span = self.peek().span;

@@ -1,8 +1,11 @@
 //! Cells of the catalogue for machines.
 
+use cellc_compiler::diagnostic::Source;
 use cellc_compiler::syntax::ast::{Declaration, Kind, TypeKind};
+use cellc_compiler::syntax::parse;
 use serde_json::{Map, Value, json};
 
+use crate::describe::library_json;
 use crate::facts::{Facts, written_initializer};
 
 /// What a list says of a cell.
@@ -30,6 +33,17 @@ pub(super) fn one(cell: &Facts) -> Value {
     value["inputs"] = declared(cell, Kind::Input);
     value["params"] = declared(cell, Kind::Param);
     value["source"] = json!(cell.entry.source);
+    value
+}
+
+/// Everything about a library.
+pub(super) fn library(library: &cellc_cells::Library) -> Value {
+    let file = parse(&Source::new(library.name, library.source)).unwrap_or_default();
+    let mut value = library_json(&file);
+    value["name"] = json!(library.name);
+    value["kind"] = json!("library");
+    value["summary"] = json!(library.summary);
+    value["source"] = json!(library.source);
     value
 }
 

@@ -23,7 +23,7 @@ Examples:
   cellc cells --json | jq '.[].name'
   cellc cells lstm --markdown > lstm.md")]
 pub(crate) struct Args {
-    /// A cell of the catalogue, to be shown in full; all are listed if left out
+    /// A cell or a library of the catalogue, to be shown in full; all are listed if left out
     name: Option<String>,
     /// Count the parameters for these sizes, where a cell's dimensions are among them
     #[arg(long, value_name = "I=64,H=128")]
@@ -38,6 +38,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let dims = args.dims.clone().unwrap_or_default();
+    if let Some(library) = args.name.as_deref().and_then(cellc_cells::find_library) {
+        return show_library(args, library);
+    }
     if let Some(name) = &args.name {
         let entry = cellc_cells::find(name).ok_or_else(|| unknown(name))?;
         let cell = Facts::of(entry, &dims)?;
@@ -61,12 +64,22 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn unknown(name: &str) -> Failure {
-    if cellc_cells::find_library(name).is_some() {
-        return Failure::new(format!(
-            "`{name}` is a library of functions, and no cell: `cellc cells` lists what it has"
-        ));
+fn show_library(args: &Args, library: &cellc_cells::Library) -> Result<ExitCode, Failure> {
+    if args.markdown || args.dims.is_some() {
+        return Err(Failure::new(format!(
+            "`{}` is a library of functions, and no cell: it has no dimensions and no page",
+            library.name
+        )));
     }
+    if args.json {
+        print_json(&json::library(library))?;
+    } else {
+        print(text::library(library))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn unknown(name: &str) -> Failure {
     let hint = match closest(name, cellc_cells::all().iter().map(|entry| entry.name)) {
         Some(near) => format!("; did you mean `{near}`?"),
         None => String::new(),

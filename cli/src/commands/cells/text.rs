@@ -57,6 +57,13 @@ pub(super) fn functions(library: &cellc_cells::Library) -> String {
     functions.join(", ")
 }
 
+/// One library: how it is imported, and its text.
+pub(super) fn library(library: &cellc_cells::Library) -> String {
+    let facts = [["library", library.name], ["functions", &functions(library)]];
+    let facts = columns(2, &[Align::Left; 2], &facts.map(|row| row.map(str::to_owned).to_vec()));
+    format!("{}\n\n{facts}\n{}\n", library.summary, library.source.trim_end())
+}
+
 /// One cell: its facts and its text.
 pub(super) fn one(cell: &Facts) -> String {
     let mut facts = vec![[cell.kind().to_owned(), cell.signature()].to_vec()];

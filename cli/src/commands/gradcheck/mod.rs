@@ -94,8 +94,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["cell", "dims", "set"])]
     all: bool,
     /// Which derivatives: 1 gradients, 2 forward mode and products with the Hessian
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=2))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = order)]
     order: u8,
     /// The sizes of the cell's dimensions; chosen for you if left out
     #[arg(long, value_name = "I=3,H=4")]
@@ -104,13 +103,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME=0.1")]
     set: Option<Hypers>,
     /// How many random cases
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count)]
     cases: u32,
     /// Of order 1, how many entries of each argument are checked in a case; if it has more, these are
     /// drawn, and a random direction through all of them is checked too
-    #[arg(long, value_name = "N", default_value_t = 12)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = count)]
     entries: u32,
     /// What the cases are drawn from
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -124,6 +121,19 @@ pub(crate) struct Args {
     /// Print one JSON object, which `--help` describes
     #[arg(long)]
     json: bool,
+}
+
+fn order(text: &str) -> Result<u8, String> {
+    match text {
+        "1" => Ok(1),
+        "2" => Ok(2),
+        _ => Err("expected 1 or 2".to_owned()),
+    }
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    let count = text.parse().ok().filter(|&count: &u32| count > 0);
+    count.ok_or_else(|| "expected a whole number from 1 up".to_owned())
 }
 
 fn tolerance(text: &str) -> Result<f64, String> {

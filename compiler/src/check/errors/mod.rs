@@ -16,6 +16,7 @@ use super::constants::INITIALIZERS;
 use super::names::Entry;
 use super::value::{Extent, Extents, Value};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::foreign;
 use crate::ir::op::TypeError;
 use crate::suggest::closest;
 use crate::syntax::ast::{Expr, ExprKind, Kind, Name, Operator};
@@ -70,14 +71,42 @@ pub(super) fn index_bound(
         .help(format!("declare the index as `index({})`", leading.name()))
 }
 
-pub(super) fn element_out_of_range(
-    index: &Expr,
-    at: i64,
-    base: &Expr,
-    extent: &Extent,
-) -> Diagnostic {
-    Diagnostic::error(format!("there is no entry {at}"), index.span)
-        .also(base.span, format!("has {extent} entries, counted from 0"))
+/// An axis that is indexed.
+pub(super) struct Axis<'a> {
+    /// What has it.
+    pub(super) base: &'a Expr,
+    /// How long it is.
+    pub(super) extent: &'a Extent,
+    /// What its entries are called.
+    pub(super) name: &'static str,
+}
+
+impl Axis<'_> {
+    fn shown(&self, fault: Diagnostic) -> Diagnostic {
+        fault.also(self.base.span, format!("has {} {}, counted from 0", self.extent, self.name))
+    }
+
+    /// A number that was counted from the end, as it is written here.
+    fn counted_back(&self, at: i64) -> Option<String> {
+        let back =
+            usize::try_from(-at).ok().filter(|back| (1..=self.extent.size).contains(back))?;
+        Some(format!("{} - {back}", self.extent.name()))
+    }
+}
+
+pub(super) fn element_out_of_range(axis: &Axis<'_>, index: &Expr, at: i64) -> Diagnostic {
+    let entry = match axis.name {
+        "rows" => "row",
+        "columns" => "column",
+        _ => "entry",
+    };
+    let fault = axis.shown(Diagnostic::error(format!("there is no {entry} {at}"), index.span));
+    match axis.counted_back(at) {
+        Some(here) => fault
+            .help("entries are counted from the start: the dimension says where the end is")
+            .edit(index.span, here),
+        None => fault,
+    }
 }
 
 pub(super) fn slice_of_scalar(base: &Expr) -> Diagnostic {
@@ -104,20 +133,26 @@ pub(super) fn shape_as_value(expr: &Expr) -> Diagnostic {
 }
 
 pub(super) fn slice_out_of_range(
+    axis: &Axis<'_>,
+    [start, end]: [(Option<&Expr>, i64); 2],
     span: Span,
-    from: i64,
-    to: i64,
-    base: &Expr,
-    extent: &Extent,
 ) -> Diagnostic {
-    let fault = if from >= to && from >= 0 {
-        Diagnostic::error(format!("the slice {from}..{to} is empty"), span)
-    } else {
-        Diagnostic::error(format!("the slice {from}..{to} is out of range"), span)
+    let (from, to) = (start.1, end.1);
+    let of_axis = match axis.name {
+        "entries" => String::new(),
+        name => format!(" of the {name}"),
     };
-    fault
-        .also(base.span, format!("has {extent} entries, counted from 0"))
-        .help("`v[a..b]` takes the entries from a up to, and without, b")
+    let what = if from >= to && from.min(to) >= 0 { "empty" } else { "out of range" };
+    let fault = Diagnostic::error(format!("the slice {from}..{to}{of_axis} is {what}"), span);
+    let fault = axis.shown(fault);
+    let mends = [start, end].map(|(end, at)| Some((end?.span, axis.counted_back(at)?)));
+    let mends: Vec<_> = mends.into_iter().flatten().collect();
+    if mends.is_empty() {
+        return fault.help("`v[a..b]` takes the entries from a up to, and without, b");
+    }
+    let fault =
+        fault.help("entries are counted from the start: the dimension says where the end is");
+    mends.into_iter().fold(fault, |fault, (span, here)| fault.edit(span, here))
 }
 
 // Initialisers.
@@ -128,22 +163,46 @@ pub(super) fn unknown_initializer(name: &Name) -> Diagnostic {
     if let Some(known) = closest(&name.text, known) {
         return fault.help(format!("did you mean `{known}`?")).edit(name.span, known);
     }
-    match name.text.as_str() {
-        "zeros" | "zero" => fault.help("write `= 0`"),
-        "ones" | "one" => fault.help("write `= 1`"),
-        "constant" | "fill" => fault.help("write `= number`"),
-        "eye" => fault.help("write `~ identity`"),
-        "gaussian" | "randn" => fault.help("write `~ normal(deviation)`"),
-        "xavier" | "glorot" | "xavier_uniform" | "glorot_uniform" => {
-            fault.help("for a matrix [H, I], write `~ uniform(sqrt(6 / (H + I)))`")
+    match (name.text.as_str(), foreign::initializer(&name.text)) {
+        (_, Some(here)) if here.contains('I') => {
+            fault.help(format!("for a matrix [H, I], write `{here}`"))
         }
-        "kaiming" | "he" | "kaiming_uniform" | "he_uniform" => {
-            fault.help("for a matrix [H, I], write `~ uniform(sqrt(6 / I))`")
-        }
+        (_, Some(here)) => fault.help(format!("write `{here}`")),
+        ("constant" | "fill", None) => fault.help("write `= number`"),
         _ => {
             let usages: Vec<_> = INITIALIZERS.iter().map(|(_, usage)| *usage).collect();
             fault.help(format!("there are {}", usages.join("; ")))
         }
+    }
+}
+
+/// `= normal(0.1)` and `= zeros`, for the text from the end of the type.
+pub(super) fn initializer_after_equals(
+    name: &str,
+    kind: Kind,
+    equals: Span,
+    value: Span,
+) -> Option<Diagnostic> {
+    let is_known = INITIALIZERS.iter().any(|(known, _)| *known == name);
+    let foreign = foreign::initializer(name).filter(|_| !is_known);
+    let fault = Diagnostic::error(format!("expected a number, found `{name}`"), value);
+    match (kind, foreign) {
+        (Kind::Param, _) if is_known => {
+            Some(fault.help("what is drawn is written with `~`").edit(equals, " ~ "))
+        }
+        (Kind::State, _) if is_known || foreign.is_some_and(|here| here.starts_with('~')) => {
+            Some(fault.help(
+                "the initial state is not drawn; it is where a parameter is, which may be: \
+                 `state h: [H] = h_0` with `param h_0: [H] ~ normal(0.1)`",
+            ))
+        }
+        (_, Some(here)) if here.contains('I') => {
+            Some(fault.help(format!("for a matrix [H, I], write `{here}`")))
+        }
+        (_, Some(here)) => {
+            Some(fault.help(format!("write `{here}`")).edit(equals.to(value), format!(" {here}")))
+        }
+        (_, None) => None,
     }
 }
 

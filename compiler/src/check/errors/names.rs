@@ -4,42 +4,17 @@ use super::super::functions::{FUNCTIONS, Function};
 use super::super::names::{Entry, Origin};
 use super::shapes::plural;
 use crate::diagnostic::{Diagnostic, Span};
+use crate::foreign;
 use crate::suggest::closest;
 use crate::syntax::ast::{Expr, Kind, Name};
 
-/// What functions and values are called elsewhere, and what to write here.
-const FOREIGN_FUNCTIONS: [(&str, &str); 30] = [
-    ("sigma", "sigmoid"),
-    ("logistic", "sigmoid"),
-    ("cat", "concat"),
-    ("concatenate", "concat"),
-    ("hstack", "concat"),
-    ("where", "select"),
-    ("if_else", "select"),
-    ("ln", "log"),
-    ("maximum", "max"),
-    ("minimum", "min"),
-    ("average", "mean"),
-    ("inner", "dot"),
-    ("vdot", "dot"),
-    ("T", "transpose"),
-    ("lse", "logsumexp"),
-    ("sq", "square"),
-    ("clip", "clamp"),
-    ("power", "pow"),
-    ("matmul", "A @ B"),
-    ("mm", "A @ B"),
-    ("mv", "W @ x"),
-    ("linear", "W @ x + b"),
-    ("zeros_like", "0 * x"),
-    ("swish", "silu"),
-    ("sgn", "sign"),
-    ("detach", "stop_gradient"),
-    ("vstack", "concat_rows"),
-    ("identity", "eye"),
-    ("view", "reshape"),
-    ("range", "arange"),
-];
+const TIME: &str = "names are of this step: `x` is its input, `h` the state before it, and `next h` the \
+                    state after it";
+
+/// `h(t - 1)`
+pub(crate) fn value_at_time(name: &Name) -> Diagnostic {
+    Diagnostic::error(format!("`{}` is not a function", name.text), name.span).help(TIME)
+}
 
 pub(crate) fn unknown_name<'c>(
     name: &str,
@@ -49,6 +24,19 @@ pub(crate) fn unknown_name<'c>(
     let fault = Diagnostic::error(format!("unknown name `{name}`"), span);
     if let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) {
         return fault.help(format!("`{name}` is a function, called as `{}`", function.usage));
+    }
+    if let Some(here) = foreign::value(name) {
+        return fault.help(format!("write `{here}`")).edit(span, here);
+    }
+    if matches!(name, "t" | "time") {
+        return fault.help(TIME);
+    }
+    let known: Vec<_> = known.collect();
+    if let Some((base, is_after)) = foreign::of_step(name)
+        && known.contains(&base)
+    {
+        let here = if is_after { format!("next {base}") } else { base.to_owned() };
+        return fault.help(TIME).edit(span, here);
     }
     match closest(name, known) {
         Some(known) => fault.help(format!("did you mean `{known}`?")).edit(span, known),
@@ -120,10 +108,14 @@ pub(crate) fn unknown_function<'f>(
     if let Some(own) = closest(text, own) {
         return fault.help(format!("did you mean `{own}`?")).edit(name.span, own);
     }
-    if let Some((_, here)) = FOREIGN_FUNCTIONS.iter().find(|(foreign, _)| foreign == text) {
-        let fault = fault.help(format!("write `{here}`"));
-        let renamed = FUNCTIONS.iter().any(|function| function.name == *here);
-        return if renamed { fault.edit(name.span, *here) } else { fault };
+    if let Some(advice) =
+        foreign::function(text).or_else(|| foreign::function(&text.to_lowercase()))
+    {
+        let fault = fault.help(advice.help);
+        return match advice.name {
+            Some(here) => fault.edit(name.span, here),
+            None => fault,
+        };
     }
     match closest(text, FUNCTIONS.iter().map(|function| function.name)) {
         Some(known) => fault.help(format!("did you mean `{known}`?")).edit(name.span, known),

@@ -218,9 +218,21 @@ pub(crate) fn joined_lengths(
     Diagnostic::error(message, expr.span).label(format!("{found} here"))
 }
 
+/// `concat([a, b])`
+pub(crate) fn joined_list(function: &str, list: Span) -> Diagnostic {
+    let first = Span { end: list.start + 1, ..list };
+    let last = Span { start: list.end - 1, ..list };
+    Diagnostic::error(format!("`{function}` takes values, found a list"), list)
+        .help("write them without brackets")
+        .edit(first, "")
+        .edit(last, "")
+}
+
 pub(crate) fn not_a_shape(function: &str, expr: &Expr) -> Diagnostic {
     Diagnostic::error(format!("`{function}` takes a shape in brackets"), expr.span)
         .help("write `[N]` for a vector, `[M, N]` for a matrix, with numbers and dimensions")
+        .edit(expr.span.before(), "[")
+        .edit(expr.span.after(), "]")
 }
 
 pub(crate) fn not_a_length(function: &str, expr: &Expr) -> Diagnostic {
@@ -238,7 +250,10 @@ pub(crate) fn reshape_of_other_size(x: &Value, to: &Extents, span: Span) -> Diag
 pub(crate) fn transpose_of_other(found: &Value, span: Span) -> Diagnostic {
     let message = format!("`transpose` takes a matrix, found {}", found.describe());
     Diagnostic::error(message, span)
-        .help("a vector stands on either side of `@` as it is: `v @ W` is `transpose(W) @ v`")
+        .help(
+            "a vector stands on either side of `@` as it is: `v @ W` is `transpose(W) @ v`; the matrix of \
+             all products of two vectors is `outer(u, v)`",
+        )
 }
 
 pub(crate) fn dot_lengths(u: &Value, v: &Value, span: Span) -> Diagnostic {

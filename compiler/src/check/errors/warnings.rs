@@ -86,6 +86,14 @@ pub(crate) fn divisor(operator: Span, divisor: &Expr, is_signed: bool) -> Diagno
     }
 }
 
+/// `x // 2`
+pub(crate) fn comment_of_number(number: &str, slashes: Span) -> Diagnostic {
+    Diagnostic::warning(format!("`// {number}` is a comment"), slashes)
+        .label("nothing is divided")
+        .help("a quotient is written `/`, and rounded down by `floor(a / b)`; or say more in the comment")
+        .edit(slashes, "/")
+}
+
 pub(crate) fn scaled_matrix(star: Span, left: &Expr, matrix: &Expr, vector: &Expr) -> Diagnostic {
     Diagnostic::warning(format!("`{left}` is one matrix, and `@` takes all of it"), star)
         .label("`*` and `@` bind alike: from the left, the vector scales the columns of the matrix")
