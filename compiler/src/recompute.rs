@@ -253,10 +253,13 @@ impl<'g> Tape<'g> {
             if stays && self.free[id.index()] {
                 cost += LOAD * size(id);
                 loaded.push(id);
-            } else if elsewhere(id) {
-                return None;
             } else {
-                cost += operations(self.forward.op(id))? * size(id);
+                let operations = operations(self.forward.op(id))?;
+                // What costs nothing is read in place: no phase stores it for another.
+                if operations > 0 && elsewhere(id) {
+                    return None;
+                }
+                cost += operations * size(id);
                 todo.extend(self.forward.operands(id));
             }
             if cost >= KEEP * size(root) {

@@ -188,6 +188,47 @@ fn what_costs_more_than_memory_is_kept() {
 }
 
 #[test]
+fn what_is_repeated_in_place_is_no_reason_to_keep_a_value() {
+    // The body repeats `s` too, for the cotangent of `h`, and keeps nothing of it: `h * s` can be
+    // computed again after the loop, for the gradient of `g`.
+    let scaled = "graph scaled
+        %0 = param g : [3]
+        %1 = state h : [3]
+        %2 = input s : []
+        %3 = broadcast %2 : [3]
+        %4 = mul %1, %3 : [3]
+        %5 = mul %0, %4 : [3]
+        next h = %5
+        output y = %5";
+    check_recompute(
+        scaled,
+        &expect![[r#"
+        residual v1 = %1
+        residual v2 = %2
+
+        graph scaled.backward
+        %0 = param g : [3]
+        %1 = input y : [3]
+        %2 = state h : [3]
+        %3 = add %1, %2 : [3]
+        %4 = residual v1 : [3]
+        %5 = residual v2 : []
+        %6 = broadcast %5 : [3]
+        %7 = mul %4, %6 : [3]
+        %8 = mul %3, %7 : [3]
+        %9 = mul %3, %0 : [3]
+        %10 = broadcast %5 : [3]
+        %11 = mul %9, %10 : [3]
+        %12 = mul %9, %4 : [3]
+        %13 = reduce_sum %12 : []
+        sum g = %8
+        next h = %11
+        output s = %13
+    "#]],
+    );
+}
+
+#[test]
 fn residuals_that_nothing_reads_are_dropped_on_both_sides() {
     // The cotangent of the constant is all that reads `x`.
     let graph = parse(

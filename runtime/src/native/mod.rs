@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "this module calls compiled code on raw addresses")]
 
+mod call;
 mod crew;
 mod gate;
 mod memory;

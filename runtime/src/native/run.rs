@@ -103,8 +103,13 @@ impl<T: Wide> Worker<T> {
         }
     }
 
+    /// The addresses of the bindings.
+    pub(super) fn table(&self) -> &[*mut u8] {
+        &self.table
+    }
+
     /// Where a value's rows are, from row `first` of the tile or of all.
-    fn rows(&self, spot: Spot, first: usize) -> Rows<T> {
+    pub(super) fn rows(&self, spot: Spot, first: usize) -> Rows<T> {
         let skipped = spot.offset + if spot.tiled { 0 } else { first * spot.stride };
         let data = self.table[spot.binding].cast::<T>().wrapping_add(skipped);
         Rows { data, stride: spot.stride, len: spot.len }
