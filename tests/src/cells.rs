@@ -93,8 +93,9 @@ pub fn dims_of(name: &str) -> &'static [(&'static str, usize)] {
     match name {
         "embedding" => &[("V", 6), ("E", 3)],
         "linear" => &[("I", 5), ("O", 4)],
-        "cross_entropy" => &[("C", 5)],
-        "squared_error" => &[("N", 4)],
+        "cross_entropy" | "smoothed_cross_entropy" => &[("C", 5)],
+        "squared_error" | "absolute_error" | "huber" => &[("N", 4)],
+        "dropout" | "residual" | "mean_pool" | "max_pool" | "attention_pool" => &[("I", 5)],
         _ => RECURRENT.iter().find(|(other, _)| *other == name).expect("a cell that is listed").1,
     }
 }

@@ -174,6 +174,9 @@ fn share(text: &str) -> Result<f64, String> {
 fn setting(text: &str) -> Result<Table, String> {
     let expected =
         || format!("expected KEY=VALUE, such as `training.accumulate=4`, found `{text}`");
+    if text.ends_with(".cell") || cellc_cells::find(text).is_some() {
+        return Err(format!("a cell is given as `--cell {text}`"));
+    }
     let (key, value) = text.split_once('=').ok_or_else(expected)?;
     if key.is_empty() || !key.contains('.') {
         return Err(expected());
