@@ -133,6 +133,28 @@ pub trait Observer {
     fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError>;
 }
 
+/// An observer that keeps nothing and says nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn step(&mut self, _: &Step) -> Result<ControlFlow<()>, CheckpointError> {
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn evaluated(&mut self, _: &Evaluation) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
+    fn best(&mut self, _: &Model<f32>, _: u64) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
+    fn save(&mut self, _: &Snapshot<'_>) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+}
+
 /// Why a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {

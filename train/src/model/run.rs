@@ -102,7 +102,12 @@ impl<T: Wide> ModelRun<T> {
                     let rows = Rows::between(model, source, i, batch);
                     let own = output_width(&before[source]);
                     let into = before[source].output_cotangent_mut(0);
-                    if !std::mem::replace(&mut reached[source], true) {
+                    let first = !std::mem::replace(&mut reached[source], true);
+                    if first && rows.are_all(own, width) {
+                        into.copy_from_slice(cotangent);
+                        continue;
+                    }
+                    if first {
                         into.fill(T::default());
                     }
                     rows.each(|to, from| {
@@ -158,7 +163,12 @@ impl<T: Wide> ModelRun<T> {
                         for &source in sources {
                             let own = output_width(&before[source]);
                             let output = before[source].output(0);
-                            Rows::between(model, source, i, batch).each(|to, from| {
+                            let rows = Rows::between(model, source, i, batch);
+                            if rows.are_all(own, width) {
+                                into.copy_from_slice(output);
+                                continue;
+                            }
+                            rows.each(|to, from| {
                                 into[to * width + offset..][..own]
                                     .copy_from_slice(&output[from * own..][..own]);
                             });
@@ -334,6 +344,11 @@ impl<'a> Rows<'a> {
             batch.extent
         };
         Self::Same(extent.steps * extent.batch)
+    }
+
+    /// Whether the whole of an input of a width is the whole of one output.
+    fn are_all(&self, output: usize, input: usize) -> bool {
+        matches!(self, Self::Same(_)) && output == input
     }
 
     /// Calls with each row of the input and the row of the output that it is.
