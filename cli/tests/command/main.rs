@@ -11,6 +11,7 @@ mod inspect;
 mod language;
 mod lsp;
 mod pages;
+mod resume;
 mod run;
 mod support;
 mod train;

@@ -1,0 +1,80 @@
+//! Trainings that are killed and gone on with.
+
+use std::fmt::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::Folder;
+
+fn text() -> String {
+    let mut text = String::new();
+    for i in 0..300 {
+        let _ = writeln!(text, "line {i} says: to be or not to be, {}", i * 7 % 13);
+    }
+    text
+}
+
+const WORDS: &str = "train --data a.txt --seq 10 --batch 4 --hidden 24 --embedding 8 --layers 2 \
+                     --dropout 0.2 --threads 2 --quiet task.validation=0.1 training.average=ema \
+                     training.save_seconds=0 --steps 400";
+
+/// Starts a training and kills it a while after it was kept.
+fn kill(folder: &Folder, words: &str, after: Duration) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cellc"))
+        .args(words.split_whitespace())
+        .current_dir(folder.path())
+        .spawn()
+        .expect("it starts");
+    let begun = Instant::now();
+    while !folder.path().join("killed/last.safetensors").exists()
+        && begun.elapsed() < Duration::from_secs(60)
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(after);
+    // It may have ended by itself.
+    let _ = child.kill();
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
+    let folder = Folder::new();
+    folder.file("a.txt", text());
+    folder.cellc(&format!("{WORDS} --out whole")).exits(0);
+    kill(&folder, &format!("{WORDS} --out killed"), Duration::from_millis(3));
+    for i in 0..6 {
+        kill(&folder, "train --resume killed --quiet", Duration::from_millis(40 + 37 * i));
+    }
+    folder.cellc("train --resume killed --quiet").exits(0);
+    for file in ["model.safetensors", "experiment.toml", "model.json"] {
+        let read = |run: &str| std::fs::read(folder.path().join(run).join(file)).expect(file);
+        assert!(read("whole") == read("killed"), "{file} differs");
+    }
+    let losses = |run: &str| -> Vec<String> {
+        let path = folder.path().join(run).join("metrics.jsonl");
+        let text = std::fs::read_to_string(path).expect("the metrics");
+        let lines = text.lines().map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            line.as_object_mut().expect("an object").retain(|key, _| !key.contains("second"));
+            line.to_string()
+        });
+        lines.collect()
+    };
+    assert_eq!(losses("whole"), losses("killed"));
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_is_said() {
+    let folder = Folder::new();
+    folder.file("a.txt", text());
+    folder.cellc("train --resume nowhere").exits(2).says(&["nowhere", "no such run folder"]);
+    folder.cellc(&format!("{WORDS} --steps 2 --out run").replace("--steps 400", "")).exits(0);
+    let last = folder.path().join("run/last.safetensors");
+    let kept = std::fs::read(&last).expect("it is there");
+    folder.file("run/last.safetensors", &kept[..kept.len() - 7]);
+    folder.cellc("train --resume run").exits(2).says(&["last.safetensors", "damaged"]);
+    folder.file("run/last.safetensors", &kept);
+    folder.file("a.txt", text() + "another end, of öther characters: ööööö\n");
+    folder.cellc("train --resume run").exits(2).says(&["data have changed"]);
+}
