@@ -437,9 +437,15 @@ impl Blueprint {
             };
             let embedding = self.model.embedding;
             if answers != Answers::Classes(symbols) || width != embedding {
+                let mend = match answers {
+                    Answers::Classes(n) if n == symbols => {
+                        format!("; take `model.embedding = {width}`")
+                    }
+                    _ => String::new(),
+                };
                 return Err(BlueprintError::Settings(format!(
                     "the head cannot be tied to the embedding: it maps {width} numbers to {} \
-                     scores, and the embedding {symbols} symbols to {embedding} numbers",
+                     scores, and the embedding {symbols} symbols to {embedding} numbers{mend}",
                     answers.width()
                 )));
             }

@@ -202,12 +202,12 @@ fn merge(under: &mut toml::Table, over: &toml::Table) {
     }
 }
 
-/// The message of an error, with what was perhaps meant by a key that there is not.
+/// The message of an error, with what was perhaps meant by a key or a name that there is not.
 fn form(error: toml::de::Error) -> ExperimentError {
     let mut text = error.to_string().trim_end().to_owned();
     let quoted: Vec<&str> = error.message().split('`').skip(1).step_by(2).collect();
     if let (true, [found, known @ ..]) =
-        (error.message().starts_with("unknown field"), quoted.as_slice())
+        (error.message().starts_with("unknown "), quoted.as_slice())
         && let Some(near) = closest(found, known.iter().copied())
     {
         text += &format!("\ndid you mean `{near}`?");
@@ -251,6 +251,8 @@ mod tests {
         let fault = Experiment::layer("[training]\nlerning_rate = 1").unwrap_err().to_string();
         assert!(fault.contains("line 2"), "{fault}");
         assert!(fault.ends_with("did you mean `learning_rate`?"), "{fault}");
+        let fault = Experiment::layer("[training]\noptimizer = 'adm'").unwrap_err().to_string();
+        assert!(fault.ends_with("did you mean `adam`?"), "{fault}");
         let fault = layered(&["[task]\nname = 'char'"]).unwrap_err();
         assert!(fault.starts_with("there is no task `char` (did you mean `chars`?)"), "{fault}");
         let fault = layered(&["[training]\nclip = -1"]).unwrap_err();

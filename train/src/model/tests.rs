@@ -296,7 +296,7 @@ fn settings_that_make_no_model_are_refused() {
     assert_eq!(
         refused(ModelConfig { tied: true, ..ModelConfig::default() }, each),
         "the head cannot be tied to the embedding: it maps 8 numbers to 6 scores, and the \
-         embedding 6 symbols to 4 numbers"
+         embedding 6 symbols to 4 numbers; take `model.embedding = 8`"
     );
     let layer = LayerConfig { residual: Some(true), ..LayerConfig::default() };
     assert_eq!(
