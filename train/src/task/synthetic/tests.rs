@@ -313,8 +313,8 @@ fn the_series_is_that_of_the_equation() {
     let (fine, delay, past) = (1000, 17 * 1000, 1.2);
     let mut x = vec![past; delay + 1];
     for i in 0..60 * fine {
-        let (now, then) = (x[x.len() - 1], x[i]);
-        x.push(now + (0.2 * then / (1.0_f64 + then.powi(10)) - 0.1 * now) / f64::from(fine as u32));
+        let (now, then): (f64, f64) = (x[x.len() - 1], x[i]);
+        x.push(now + (0.2 * then / (1.0 + then.powi(10)) - 0.1 * now) / f64::from(fine as u32));
     }
     let found = mackey_glass::integrate(past, 60);
     for (unit, found) in found.iter().enumerate() {
