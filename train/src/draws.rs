@@ -4,7 +4,7 @@
 //! that is disturbed, has one of its own, made of the user's seed and of where it stands. So a
 //! training can be taken up again anywhere, and goes on as it would have.
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The generator of a purpose, at a place such as an epoch and a batch.
@@ -17,4 +17,10 @@ pub(crate) fn rng(seed: u64, purpose: &str, place: [u64; 2]) -> ChaCha8Rng {
     assert!(purpose.len() <= 8, "a purpose is a short word");
     key[24..24 + purpose.len()].copy_from_slice(purpose);
     ChaCha8Rng::from_seed(key)
+}
+
+/// A number of the standard normal distribution (Box & Muller 1958).
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f32 {
+    let (radius, angle): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+    ((-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()) as f32
 }

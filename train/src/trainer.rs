@@ -72,6 +72,9 @@ pub struct Progress {
     pub plateau: Option<Plateau>,
     /// Seconds of training, evaluations included.
     pub seconds: f64,
+    /// Whether the last evaluation found the task solved, if that is to end the training.
+    #[serde(default)]
+    pub solved: bool,
 }
 
 /// A training as it stands, to be kept.
@@ -162,6 +165,8 @@ pub enum End {
     Steps,
     /// It did not get better any more.
     Patience,
+    /// The task was solved.
+    Solved,
     /// Its time was over.
     Time,
     /// The observer said so.
@@ -391,6 +396,9 @@ impl<'a> Training<'a> {
             batches.next().unwrap_or_else(|| unreachable!("an epoch has {per_epoch} batches"))
         };
         loop {
+            if self.progress.solved {
+                return Ok(End::Solved);
+            }
             if self.progress.step >= self.settings.steps {
                 return Ok(End::Steps);
             }
@@ -535,6 +543,13 @@ impl<'a> Training<'a> {
                 self.best = copied(self.model);
             }
             observer.best(self.model, step)?;
+        }
+        if self.settings.until_solved {
+            let Self { task, model, evaluation, .. } = self;
+            self.progress.solved = task.solved(&mut |batch| {
+                evaluation.forward(model, batch)?;
+                Ok(evaluation.logits().to_vec())
+            })?;
         }
         Ok(())
     }

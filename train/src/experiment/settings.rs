@@ -39,6 +39,9 @@ pub struct Settings {
     /// How many evaluations without an improvement on the validation part end the training; 0 for
     /// never.
     pub patience: u32,
+    /// Whether the training ends with the first evaluation that finds the task solved, for tasks whose
+    /// papers say what that is.
+    pub until_solved: bool,
     /// After how many seconds the training is kept as it stands, beside each evaluation.
     pub save_seconds: f64,
     /// What everything random is drawn from.
@@ -75,6 +78,7 @@ impl Default for Settings {
             evaluations: 10,
             evaluate_every: 0,
             patience: 0,
+            until_solved: false,
             save_seconds: 30.0,
             seed: 1,
             threads: 1,

@@ -11,6 +11,7 @@ pub mod examples;
 pub mod options;
 pub mod reviews;
 pub mod stream;
+pub mod synthetic;
 pub mod table;
 
 use cellc_runtime::sequence::RunError;
@@ -25,7 +26,19 @@ use crate::batch::{Batch, Example};
 use crate::model::Interface;
 
 /// The kinds of tasks there are.
-pub static KINDS: &[Kind] = &[reviews::KIND, chars::KIND, classify::KIND];
+pub static KINDS: &[Kind] = &[
+    reviews::KIND,
+    chars::KIND,
+    classify::KIND,
+    synthetic::adding::KIND,
+    synthetic::copy::KIND,
+    synthetic::temporal_order::KIND,
+    synthetic::two_sequence::KIND,
+    synthetic::reber::KIND,
+    synthetic::counting::AB,
+    synthetic::counting::ABC,
+    synthetic::mackey_glass::KIND,
+];
 
 /// The kind of a name.
 pub fn find(name: &str) -> Option<&'static Kind> {
@@ -114,6 +127,14 @@ pub trait Task {
     fn figures(&self, answer: &mut Answer<'_>) -> Result<Vec<Figure>, RunError> {
         let _ = answer;
         Ok(Vec::new())
+    }
+    /// Whether the model solves the task as its paper defines it, so that nothing is left to learn.
+    ///
+    /// # Errors
+    /// Those of `answer`.
+    fn solved(&self, answer: &mut Answer<'_>) -> Result<bool, RunError> {
+        let _ = answer;
+        Ok(false)
     }
 }
 

@@ -34,6 +34,7 @@ use crate::verdicts::verdicts;
 Examples:
   cellc train
   cellc train --task chars --data shakespeare.txt
+  cellc train --task adding
   cellc train --task classify --data sentences.tsv --cell gru
   cellc train --cell my.cell
   cellc train --config experiment.toml training.seed=2

@@ -30,6 +30,7 @@ impl Report<'_> {
         let end = match end {
             End::Steps => "steps",
             End::Patience => "patience",
+            End::Solved => "solved",
             End::Time => "time",
             End::Interrupted => "interrupted",
         };
@@ -68,7 +69,11 @@ impl Report<'_> {
         };
         let verdict = verdict(score, self.codec, self.task.baseline());
         let figures: String = self.figures.iter().flat_map(|f| [", ", f.text.as_str()]).collect();
-        format!("held out: {verdict}{figures}\ntrained in {seconds:.1} s, kept in {path}\n")
+        let solved = match self.outcome.end {
+            End::Solved => format!("solved at step {}, ", self.outcome.steps),
+            _ => String::new(),
+        };
+        format!("held out: {verdict}{figures}\n{solved}trained in {seconds:.1} s, kept in {path}\n")
     }
 }
 
