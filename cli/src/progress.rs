@@ -191,10 +191,11 @@ impl Observer for Progress {
         Ok(())
     }
 
-    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
+    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, CheckpointError> {
         let saved = self.folder.save_model(model, step);
+        let kept = saved.is_ok();
         self.kept(saved);
-        Ok(())
+        Ok(kept)
     }
 
     fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {

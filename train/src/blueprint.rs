@@ -349,8 +349,18 @@ impl Blueprint {
             ));
         }
         let layers = model.layers();
-        let streams = interface.readout == Readout::Each && !interface.masked;
-        if streams && layers.iter().any(|layer| layer.bidirectional) {
+        if !model.layer.is_empty() && ![1, model.layer.len()].contains(&model.layers) {
+            let (layers, tables) = (model.layers, model.layer.len());
+            return fault(format!(
+                "model.layers is {layers}, but there are {tables} of [[model.layer]]"
+            ));
+        }
+        if interface.readout == Readout::Each && model.pooling != Pooling::Last {
+            return fault("there is nothing to pool: this task answers at each step".to_owned());
+        }
+        // Where states begin anew is not known from the other end either.
+        let is_stream = interface.readout == Readout::Each && !interface.masked;
+        if (is_stream || interface.resets) && layers.iter().any(|layer| layer.bidirectional) {
             return fault(
                 "a bidirectional layer would read the answers: this task predicts what comes next"
                     .to_owned(),
@@ -360,16 +370,12 @@ impl Blueprint {
         let mut top = match interface.reads {
             Reads::Symbols(count) => {
                 let cell = catalogue("embedding", &[("V", count), ("E", model.embedding)], &[])?;
-                let embedding = vec![builder.push("embedding", cell, vec![Feed::Data])];
-                builder.dropout("embedding.dropout", embedding)?
+                vec![builder.push("embedding", cell, vec![Feed::Data])]
             }
             Reads::Reals(_) => Vec::new(),
         };
         for (i, layer) in layers.iter().enumerate() {
             top = self.layer(&mut builder, i, layer, top)?;
-            if i + 1 < layers.len() {
-                top = builder.dropout(&format!("layer{i}.dropout"), top)?;
-            }
         }
         self.head(builder, top)
     }
@@ -383,7 +389,10 @@ impl Blueprint {
     ) -> Result<Vec<usize>, BlueprintError> {
         let (feed, width) = match (below.as_slice(), builder.interface.reads) {
             ([], Reads::Reals(width)) => (Feed::Data, width),
-            _ => (Feed::Stages(below.clone()), builder.width(&below)),
+            _ => {
+                let name = format!("layer{i}.dropout");
+                (Feed::Stages(builder.dropout(&name, below.clone())?), builder.width(&below))
+            }
         };
         let cell = self.cell(layer, width)?.cell;
         let mut top = vec![builder.push(format!("layer{i}"), cell.clone(), vec![feed.clone()])];
@@ -449,7 +458,9 @@ impl Blueprint {
                     answers.width()
                 )));
             }
-            // The first params of both: `W` of `linear`, `table` of `embedding`.
+            // The first params of both: `W` of `linear`, `table` of `embedding`. As a head it begins
+            // small, so that no symbol is taken for likely.
+            builder.stages[0].cell.initializers[0] = builder.stages[head].cell.initializers[0];
             builder.stages[head].shared = Some((0, 0, 0));
         }
         let loss = self.loss_cell(answers)?;
@@ -460,14 +471,21 @@ impl Blueprint {
 
     fn loss_cell(&self, answers: Answers) -> Result<Cell, BlueprintError> {
         let smoothing = self.loss.label_smoothing;
+        let fault = |text: String| Err(BlueprintError::Settings(text));
+        if !(0.0..1.0).contains(&smoothing) {
+            return fault(format!(
+                "label_smoothing is a share from 0 up and below 1, not {smoothing}"
+            ));
+        }
         let (known, dim): (&[&'static str], _) = match answers {
-            Answers::Classes(_) if smoothing > 0.0 => (&["smoothed_cross_entropy"], "C"),
             Answers::Classes(_) => (&["cross_entropy"], "C"),
+            Answers::Reals(_) if smoothing > 0.0 => {
+                return fault("there are no labels to smooth: numbers are answered".to_owned());
+            }
             Answers::Reals(_) => (&["squared_error", "absolute_error", "huber"], "N"),
         };
         let name = match &self.loss.name {
             None => known[0],
-            Some(_) if smoothing > 0.0 => known[0],
             Some(name) => known.iter().copied().find(|known| known == name).ok_or_else(|| {
                 let (known, n) = (known.join("`, `"), answers.width());
                 let what = if dim == "C" { "classes" } else { "numbers" };
@@ -476,6 +494,7 @@ impl Blueprint {
                 ))
             })?,
         };
+        let name = if smoothing > 0.0 { "smoothed_cross_entropy" } else { name };
         let sets: &[_] =
             if name == "smoothed_cross_entropy" { &[("smoothing", smoothing)] } else { &[] };
         catalogue(name, &[(dim, answers.width())], sets)

@@ -335,7 +335,16 @@ mod tests {
 
     fn progress() -> Progress {
         let best = Some((10, Score { loss: 0.1 + 0.2, count: 3, ..Score::default() }));
-        Progress { step: 17, epoch: 2, batch: 5, best, plateau: None, seconds: 1.5, solved: false }
+        Progress {
+            step: 17,
+            epoch: 2,
+            batch: 5,
+            evaluated: 15,
+            best,
+            plateau: None,
+            seconds: 1.5,
+            solved: false,
+        }
     }
 
     /// States of the two layers, one of which has two.

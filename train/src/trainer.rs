@@ -65,6 +65,8 @@ pub struct Progress {
     pub epoch: u64,
     /// How many batches of it were learnt from.
     pub batch: usize,
+    /// The last step after which the model was evaluated.
+    pub evaluated: u64,
     /// The step at which the best model was found, and how well it did.
     pub best: Option<(u64, Score)>,
     /// By what the learning rate is multiplied where the model no longer gets better.
@@ -122,11 +124,12 @@ pub trait Observer {
     /// If the training is to fail because something could not be kept.
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError>;
 
-    /// The model is the best so far, and to be kept.
+    /// The model is the best so far, and to be kept. Says whether it was: if not, the same model is
+    /// handed over again later.
     ///
     /// # Errors
     /// If the training is to fail because it could not.
-    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<(), CheckpointError>;
+    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, CheckpointError>;
 
     /// The training is to be kept as it stands: after each evaluation, every so often, and when it
     /// is interrupted.
@@ -149,8 +152,8 @@ impl Observer for Silent {
         Ok(())
     }
 
-    fn best(&mut self, _: &Model<f32>, _: u64) -> Result<(), CheckpointError> {
-        Ok(())
+    fn best(&mut self, _: &Model<f32>, _: u64) -> Result<bool, CheckpointError> {
+        Ok(true)
     }
 
     fn save(&mut self, _: &Snapshot<'_>) -> Result<(), CheckpointError> {
@@ -219,8 +222,11 @@ pub enum TrainError {
     #[error("what was kept cannot be gone on with: {0}")]
     State(#[from] StateError),
     /// The task holds nothing out.
-    #[error("internal error: the task has no held-out part")]
+    #[error("nothing is held out to judge the model by")]
     NothingHeldOut,
+    /// The learning rate is to fall where the validation loss does not, and there is none.
+    #[error("`training.plateau` needs a validation part, such as `task.validation=0.1`")]
+    NoValidation,
 }
 
 /// Scores a model on batches, with its masks as they are expected to be.
@@ -282,7 +288,9 @@ struct Training<'a> {
     /// What the best model is chosen by, and whether it is.
     watched: Part,
     progress: Progress,
+    /// The best model on the validation part, if there is one, and whether it is yet to be kept.
     best: Vec<Vec<f32>>,
+    unkept: bool,
     limited: bool,
     start: Instant,
     before: Duration,
@@ -303,6 +311,12 @@ impl<'a> Training<'a> {
             Some(_) => Part::Validation,
             None => Part::HeldOut,
         };
+        if task.part(Part::HeldOut).is_none() {
+            return Err(TrainError::NothingHeldOut);
+        }
+        if settings.plateau.is_some() && watched != Part::Validation {
+            return Err(TrainError::NoValidation);
+        }
         let limit = settings.memory.map(|bytes| {
             // The parameters, those of the best model, and the gradients of the run that is at rest.
             let chosen = usize::from(watched == Part::Validation);
@@ -322,9 +336,12 @@ impl<'a> Training<'a> {
                 average.restore(updates, params)?;
             }
             run.set_states(resumed.states);
-            (progress, best) = (resumed.progress, resumed.best);
+            progress = resumed.progress;
+            if watched == Part::Validation {
+                best = resumed.best;
+            }
         }
-        let before = Duration::from_secs_f64(progress.seconds);
+        let before = Duration::try_from_secs_f64(progress.seconds).unwrap_or_default();
         let (start, limited) = (Instant::now(), limit.is_some());
         Ok(Self {
             task,
@@ -337,6 +354,7 @@ impl<'a> Training<'a> {
             watched,
             progress,
             best,
+            unkept: false,
             limited,
             start,
             before,
@@ -355,6 +373,9 @@ impl<'a> Training<'a> {
         }
         if !self.best.is_empty() {
             set_params(self.model, &self.best);
+            if self.unkept {
+                observer.best(self.model, self.best_step())?;
+            }
         } else if let Some(averaged) = self.average.as_ref().and_then(Average::averaged) {
             set_params(self.model, averaged);
         }
@@ -396,44 +417,73 @@ impl<'a> Training<'a> {
             batches.next().unwrap_or_else(|| unreachable!("an epoch has {per_epoch} batches"))
         };
         loop {
-            if self.progress.solved {
-                return Ok(End::Solved);
+            // Here, and not after the update: a training that is interrupted is kept first, and
+            // evaluated when it is gone on with.
+            if self.is_due() {
+                self.evaluate(observer)?;
+                self.save(observer)?;
             }
-            if self.progress.step >= self.settings.steps {
-                return Ok(End::Steps);
-            }
-            if self.waited() >= u64::from(self.settings.patience) && self.settings.patience > 0 {
-                return Ok(End::Patience);
-            }
-            if self.settings.minutes > 0.0
-                && self.elapsed().as_secs_f64() > 60.0 * self.settings.minutes
-            {
-                return Ok(End::Time);
+            if let Some(end) = self.end() {
+                if end == End::Time && self.progress.evaluated != self.progress.step {
+                    self.evaluate(observer)?;
+                    self.save(observer)?;
+                }
+                return Ok(end);
             }
             let several: Result<Vec<Batch>, DataError> =
                 (0..self.settings.accumulate.max(1)).map(|_| next(&mut self.progress)).collect();
             let flow = self.update(&several?, observer)?;
-            let every = self.settings.evaluate_every.max(1);
-            let due = self.progress.step % every == 0 || self.progress.step == self.settings.steps;
-            if due {
-                self.evaluate(observer)?;
-            }
             let rested = self.saved.elapsed().as_secs_f64() >= self.settings.save_seconds;
-            if due || rested || flow.is_break() {
-                self.progress.seconds = self.elapsed().as_secs_f64();
-                observer.save(&Snapshot {
-                    model: self.model,
-                    optimizer: &self.optimizer,
-                    average: self.average.as_ref(),
-                    states: self.run.states(),
-                    progress: &self.progress,
-                })?;
-                self.saved = Instant::now();
+            if (rested && !self.is_due()) || flow.is_break() {
+                self.save(observer)?;
             }
             if flow.is_break() {
                 return Ok(End::Interrupted);
             }
         }
+    }
+
+    /// Why the training ends here, if it does.
+    fn end(&self) -> Option<End> {
+        let Settings { steps, patience, minutes, .. } = *self.settings;
+        if self.progress.solved {
+            return Some(End::Solved);
+        }
+        if self.progress.step >= steps {
+            return Some(End::Steps);
+        }
+        if patience > 0 && self.waited() >= patience.into() {
+            return Some(End::Patience);
+        }
+        let is_over = minutes > 0.0 && self.elapsed().as_secs_f64() > 60.0 * minutes;
+        is_over.then_some(End::Time)
+    }
+
+    /// Whether the model is to be evaluated after the present step, and was not.
+    fn is_due(&self) -> bool {
+        let Settings { steps, evaluate_every, .. } = *self.settings;
+        let Progress { step, evaluated, .. } = self.progress;
+        let is_place = step.is_multiple_of(evaluate_every.max(1)) || step == steps;
+        is_place && step > evaluated
+    }
+
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        self.progress.seconds = self.elapsed().as_secs_f64();
+        if self.unkept {
+            let own = copied(self.model);
+            set_params(self.model, &self.best);
+            self.unkept = !observer.best(self.model, self.best_step())?;
+            set_params(self.model, &own);
+        }
+        observer.save(&Snapshot {
+            model: self.model,
+            optimizer: &self.optimizer,
+            average: self.average.as_ref(),
+            states: self.run.states(),
+            progress: &self.progress,
+        })?;
+        self.saved = Instant::now();
+        Ok(())
     }
 
     /// How many evaluations there were without an improvement.
@@ -530,10 +580,13 @@ impl<'a> Training<'a> {
 
     fn evaluate_as_it_is(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let score = self.score(self.watched)?;
-        let chosen = self.watched == Part::HeldOut
-            || self.progress.best.is_none_or(|(_, best)| improves(self.task.goal(), score, best));
+        let best = self.progress.best;
+        let better = best.is_none_or(|(_, best)| improves(self.task.goal(), score, best));
+        // What is no number is no model to keep, even if there is no other.
+        let chosen = score.loss.is_finite() && (self.watched == Part::HeldOut || better);
         let (step, part, elapsed) = (self.progress.step, self.watched, self.elapsed());
-        if let Some(plateau) = &mut self.progress.plateau {
+        self.progress.evaluated = step;
+        if let (Some(plateau), Part::Validation) = (&mut self.progress.plateau, self.watched) {
             plateau.observe(score.mean_loss());
         }
         observer.evaluated(&Evaluation { step, part, score, best: chosen, elapsed })?;
@@ -542,7 +595,8 @@ impl<'a> Training<'a> {
             if self.watched == Part::Validation {
                 self.best = copied(self.model);
             }
-            observer.best(self.model, step)?;
+            let kept = observer.best(self.model, step)?;
+            self.unkept = !kept && self.watched == Part::Validation;
         }
         if self.settings.until_solved {
             let Self { task, model, evaluation, .. } = self;

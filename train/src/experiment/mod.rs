@@ -98,7 +98,10 @@ impl Experiment {
     /// If there is no such task, or a key that no experiment has, or a value of another type.
     pub fn layered(layers: &[toml::Table]) -> Result<Self, ExperimentError> {
         let mut given = toml::Table::new();
-        layers.iter().for_each(|layer| merge(&mut given, layer));
+        for layer in layers {
+            forget_what_followed(&mut given, layer);
+            merge(&mut given, layer);
+        }
         let name = given.get("task").and_then(|task| task.get("name"));
         let name = name.and_then(toml::Value::as_str).unwrap_or("reviews").to_owned();
         let kind = task::find(&name).ok_or(ExperimentError::Task { found: name.clone() })?;
@@ -190,11 +193,35 @@ fn usual_rate(method: Method) -> Option<f64> {
     }
 }
 
+/// Drops from a layer what followed from keys that a layer over it changes: an experiment that is
+/// written down as resolved says everything.
+fn forget_what_followed(under: &mut toml::Table, over: &toml::Table) {
+    let (Some(toml::Value::Table(under)), Some(toml::Value::Table(over))) =
+        (under.get_mut("training"), over.get("training"))
+    else {
+        return;
+    };
+    let changes = |keys: &[&str]| keys.iter().any(|key| over.contains_key(*key));
+    if changes(&["epochs", "least_steps", "batch", "accumulate"]) {
+        under.remove("steps");
+    }
+    if changes(&["steps", "epochs", "least_steps", "batch", "accumulate", "evaluations"]) {
+        under.remove("evaluate_every");
+    }
+}
+
 /// Puts a layer over another: tables are put together, all else is replaced.
 fn merge(under: &mut toml::Table, over: &toml::Table) {
     for (key, value) in over {
         match (under.get_mut(key), value) {
-            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            // Constants of one optimiser are none of another.
+            (Some(toml::Value::Table(under)), toml::Value::Table(over))
+                if key == "task"
+                    || !over.contains_key("name")
+                    || under.get("name") == over.get("name") =>
+            {
+                merge(under, over);
+            }
             _ => {
                 under.insert(key.clone(), value.clone());
             }
@@ -235,6 +262,19 @@ mod tests {
         let model = &experiment.model;
         assert_eq!((model.hidden, model.layers, experiment.training.batch), (3, 2, 2));
         assert_eq!(layered(&[]).unwrap().task["name"].as_str(), Some("reviews"));
+    }
+
+    #[test]
+    fn what_followed_from_a_key_that_is_changed_follows_anew() {
+        let resolved = "[training]\nepochs = 2\nsteps = 30\nevaluate_every = 3";
+        let training = |layer| layered(&[resolved, layer]).unwrap().training;
+        let longer = training("[training]\nepochs = 50");
+        assert_eq!((longer.epochs, longer.steps, longer.evaluate_every), (50.0, 0, 0));
+        let other = training("[training]\nlearning_rate = 1");
+        assert_eq!((other.steps, other.evaluate_every), (30, 3));
+        let methods = "[training]\noptimizer = { name = 'rmsprop', epsilon = 1e-3 }";
+        let one = layered(&[methods, "[training]\noptimizer = { name = 'adamw' }"]).unwrap();
+        assert_eq!(one.training.optimizer, Method::ADAMW);
     }
 
     #[test]

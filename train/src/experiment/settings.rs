@@ -101,7 +101,8 @@ impl Settings {
                 reason = "a number of epochs is positive; what is too large is the largest number"
             )]
             let steps = steps.round() as u64;
-            self.steps = steps.max(self.least_steps).max(1);
+            // So many can be written down.
+            self.steps = steps.max(self.least_steps).clamp(1, i64::MAX as u64);
         }
         if self.evaluate_every == 0 {
             self.evaluate_every = self.steps.div_ceil(self.evaluations.max(1)).max(1);
@@ -110,10 +111,16 @@ impl Settings {
 
     /// What is wrong with it, if anything is.
     pub(super) fn fault(&self) -> Option<String> {
-        let counts =
-            [("batch", self.batch), ("accumulate", self.accumulate), ("threads", self.threads)];
-        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Some(format!("training.{name} is a whole number from 1 up, not 0"));
+        let counts = [
+            ("batch", self.batch, 1_000_000),
+            ("accumulate", self.accumulate, 1_000_000),
+            ("threads", self.threads, 1024),
+        ];
+        let wrong = counts.iter().find(|(_, count, most)| !(1..=*most).contains(count));
+        if let Some((name, count, most)) = wrong {
+            return Some(format!(
+                "training.{name} is a whole number from 1 to {most}, not {count}"
+            ));
         }
         let numbers = [
             ("learning_rate", self.learning_rate, f64::MIN_POSITIVE, "a number above 0"),

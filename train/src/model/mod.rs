@@ -105,8 +105,7 @@ pub struct Stage {
     pub reverse: bool,
     /// Whether it reads only what there is after the last step of a model that answers once.
     pub answers: bool,
-    /// A parameter that is that of another stage, transposed or not at all: the number of its own,
-    /// the stage, and the number of that one's.
+    /// A parameter that is that of an earlier stage: its own number, the stage, and the number there.
     pub shared: Option<(usize, usize, usize)>,
 }
 
@@ -239,7 +238,8 @@ impl<T: Wide> Model<T> {
     fn share(&mut self) {
         for (i, stage) in self.stages.iter().enumerate() {
             if let Some((own, of, param)) = stage.shared {
-                self.params[i][own] = self.params[of][param].clone();
+                let (before, after) = self.params.split_at_mut(i);
+                after[0][own].clone_from(&before[of][param]);
             }
         }
     }

@@ -64,8 +64,8 @@ impl<T: Wide> ModelRun<T> {
         self.forward_stages(model, batch, false)
     }
 
-    /// Answers a batch, scores the answers, and finds the gradients of the sum of their losses times
-    /// `weight`; of their mean loss, if that is `None`.
+    /// Answers a batch, scores the answers but for how many are right, and finds the gradients of the
+    /// sum of their losses times `weight`; of their mean loss, if that is `None`.
     ///
     /// States carried over from the batch before are taken as given: gradients do not flow into
     /// that batch (truncated backpropagation through time).
@@ -129,8 +129,12 @@ impl<T: Wide> ModelRun<T> {
         self.shared.clear();
         for (i, stage) in model.stages.iter().enumerate() {
             let Some((own, of, param)) = stage.shared else { continue };
-            let theirs = self.sequences[of].param_gradient(param);
             let ours = self.sequences[i].param_gradient(own);
+            if let Some((_, sum)) = self.shared.iter_mut().find(|(at, _)| *at == (of, param)) {
+                sum.iter_mut().zip(ours).for_each(|(sum, &g)| *sum = *sum + g);
+                continue;
+            }
+            let theirs = self.sequences[of].param_gradient(param);
             let sum = theirs.iter().zip(ours).map(|(&a, &b)| a + b).collect();
             self.shared.push(((of, param), sum));
         }
@@ -196,7 +200,7 @@ impl<T: Wide> ModelRun<T> {
             Answers::Classes(_) => 1,
             Answers::Reals(width) => width,
         };
-        Ok(self.score(batch))
+        Ok(self.score(batch, !keep_tape))
     }
 
     /// Gives each stage its share of the memory.
@@ -243,7 +247,9 @@ impl<T: Wide> ModelRun<T> {
         }
     }
 
-    fn score(&self, batch: &Batch) -> Score {
+    /// The score of the last run; how many answers are right only if it is asked for, as the likeliest of
+    /// many classes takes time.
+    fn score(&self, batch: &Batch, count_correct: bool) -> Score {
         let loss = &self.sequences[self.sequences.len() - 1];
         // A loss may give a second one, to be judged by.
         let losses = loss.output(loss.interface().outputs.len() - 1);
@@ -256,6 +262,7 @@ impl<T: Wide> ModelRun<T> {
             score.loss += loss.to_f64();
             score.count += 1;
             match &batch.targets {
+                Targets::Classes(_) if !count_correct => {}
                 Targets::Classes(classes) => {
                     score.correct += usize::from(likeliest(answer) == classes[i] as usize);
                 }
@@ -434,6 +441,7 @@ fn fill_flags<T: Wide>(
     if flags.is_empty() {
         return array.fill(number(otherwise));
     }
+    assert_eq!(array.len(), flags.len(), "a flag for each step of each sequence");
     array.iter_mut().zip(flags).for_each(|(into, &flag)| *into = number(flag));
 }
 

@@ -81,7 +81,7 @@ impl Examples {
             return order.chunks(batch).map(<[_]>::to_vec).collect();
         }
         let mut batches = Vec::new();
-        for pool in order.chunks_mut(POOL * batch) {
+        for pool in order.chunks_mut(batch.saturating_mul(POOL)) {
             pool.sort_by_key(|&i| steps(&training[i], &self.interface));
             batches.extend(pool.chunks(batch).map(<[_]>::to_vec));
         }

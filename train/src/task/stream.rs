@@ -36,13 +36,19 @@ impl Stream {
         end: Option<u32>,
         what: &str,
     ) -> Result<Self, String> {
-        let [training, _, held_out] = parts.each_ref().map(Vec::len);
+        let [training, validation, held_out] = parts.each_ref().map(Vec::len);
         let Context { batch, .. } = context;
-        let least = batch * (steps + 1);
+        let least = batch.saturating_mul(steps.saturating_add(1));
         if training < least {
             return Err(format!(
                 "{training} {what}s to train on, but {batch} streams of {steps} steps need \
                  {least}; give more text, or take fewer or shorter streams (--batch, --seq)"
+            ));
+        }
+        if validation == 1 {
+            return Err(format!(
+                "one {what} is too little to choose the best model by; give a larger share \
+                 (task.validation), or none"
             ));
         }
         if held_out < 2 {

@@ -38,6 +38,8 @@ struct Record {
     best: Vec<Vec<f32>>,
     /// After which step it is enough.
     stop: Option<u64>,
+    /// How often there is no room for a model.
+    full: u32,
 }
 
 fn params(model: &Model<f32>) -> Vec<Vec<f32>> {
@@ -58,9 +60,13 @@ impl Observer for Record {
         Ok(())
     }
 
-    fn best(&mut self, model: &Model<f32>, _: u64) -> Result<(), CheckpointError> {
+    fn best(&mut self, model: &Model<f32>, _: u64) -> Result<bool, CheckpointError> {
+        if self.full > 0 {
+            self.full -= 1;
+            return Ok(false);
+        }
         self.best = params(model);
-        Ok(())
+        Ok(true)
     }
 
     fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
@@ -214,13 +220,14 @@ fn the_model_is_left_as_it_was_best_on_the_validation_part() {
 
 #[test]
 fn a_training_that_is_gone_on_with_is_the_one_that_was_not_stopped() {
-    for (validation, stop) in [(0, 3), (20, 7), (20, 10), (20, 19), (0, 1)] {
+    for (validation, stop) in [(0, 3), (20, 7), (20, 8), (20, 19), (0, 1), (0, 7), (0, 8)] {
         let plateau = PlateauSettings { patience: 0, ..PlateauSettings::default() };
+        let plateau = (validation > 0).then_some(plateau);
         let settings = Settings {
             evaluate_every: 4,
             accumulate: 2,
             optimizer: Method::MOMENTUM,
-            plateau: Some(plateau),
+            plateau,
             average: Some(Averaging::EMA),
             ..settings(20)
         };
@@ -233,7 +240,8 @@ fn a_training_that_is_gone_on_with_is_the_one_that_was_not_stopped() {
         // Another model: nothing but what was kept is gone on with.
         let (mut rest, mut second) = (drawing(), Record::default());
         let scratch = Settings { learning_rate: 1.0, ..settings.clone() };
-        train(&task(0), &mut rest, &Settings { steps: 2, ..scratch }, None, &mut second).unwrap();
+        train(&task(validation), &mut rest, &Settings { steps: 2, ..scratch }, None, &mut second)
+            .unwrap();
         let mut second = Record { best: first.best.clone(), ..Record::default() };
         train(&task(validation), &mut rest, &settings, first.kept, &mut second).unwrap();
         assert_eq!(params(&rest), params(&whole), "stopped at {stop}");
@@ -285,8 +293,10 @@ fn patience_ends_a_training_that_no_longer_improves() {
 
 #[test]
 fn a_training_ends_when_its_time_is_over() {
-    let (_, _, outcome) = trained(20, &Settings { minutes: 1e-9, ..settings(50) });
+    let (model, record, outcome) = trained(0, &Settings { minutes: 1e-4, ..settings(1_000_000) });
     assert_eq!(outcome.end, End::Time);
+    assert!(outcome.steps > 0 && record.saves.last() == Some(&outcome.steps));
+    assert_eq!(record.best, params(&model));
 }
 
 #[test]
@@ -302,4 +312,26 @@ fn what_is_no_number_ends_the_training_and_is_named() {
         "the loss is no finite number at step 1; nothing was learnt yet, so the cell itself gives \
          infinities or NaN for these data"
     );
+}
+
+#[test]
+fn a_model_that_could_not_be_kept_is_handed_over_again() {
+    let settings = Settings { learning_rate: 0.5, evaluate_every: 2, ..settings(30) };
+    let (expected, ..) = trained(20, &settings);
+    let mut model = new_model(1);
+    for full in [1, 4, 1000] {
+        model = new_model(1);
+        let mut record = Record { full, ..Record::default() };
+        train(&task(20), &mut model, &settings, None, &mut record).unwrap();
+        assert_eq!(record.best.is_empty(), full == 1000);
+        assert!(full == 1000 || record.best == params(&expected));
+    }
+    assert_eq!(params(&model), params(&expected));
+}
+
+#[test]
+fn a_plateau_is_seen_on_the_validation_part_alone() {
+    let settings = Settings { plateau: Some(PlateauSettings::default()), ..settings(5) };
+    let refused = train(&task(0), &mut new_model(1), &settings, None, &mut Record::default());
+    assert!(matches!(refused, Err(TrainError::NoValidation)));
 }

@@ -123,7 +123,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", help_heading = "Training")]
     patience: Option<u32>,
     /// What everything random is drawn from
-    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// How many threads; as many as there are cores if left out. Results do not depend on it
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = count::<1024>)]

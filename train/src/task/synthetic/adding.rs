@@ -26,8 +26,7 @@ pub const KIND: Kind = Kind {
         hidden = 8
         [training]
         batch = 32
-        learning_rate = 5e-3
-        schedule = { name = 'step', every = 1500, factor = 0.5 }
+        learning_rate = 1e-2
         clip = 1.0
     ",
     load: |options, context| load::<Adding>(options, context),

@@ -27,10 +27,9 @@ pub const AB: Kind = Kind {
         cell = 'lstm_peephole'
         hidden = 2
         [training]
-        batch = 1
+        batch = 10
         learning_rate = 1e-2
-        clip = 1.0
-        schedule = 'constant'
+        clip = 0.1
         evaluate_every = 1000
     ",
     load: |options, context| load::<Counting<Ab>>(options, context),
@@ -48,10 +47,9 @@ pub const ABC: Kind = Kind {
         cell = 'lstm_peephole'
         hidden = 3
         [training]
-        batch = 1
+        batch = 10
         learning_rate = 1e-2
-        clip = 1.0
-        schedule = 'constant'
+        clip = 0.1
         evaluate_every = 1000
     ",
     load: |options, context| load::<Counting<Abc>>(options, context),

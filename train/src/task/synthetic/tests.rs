@@ -374,8 +374,8 @@ impl Observer for Silent {
         Ok(())
     }
 
-    fn best(&mut self, _: &Model<f32>, _: u64) -> Result<(), CheckpointError> {
-        Ok(())
+    fn best(&mut self, _: &Model<f32>, _: u64) -> Result<bool, CheckpointError> {
+        Ok(true)
     }
 
     fn save(&mut self, _: &Snapshot<'_>) -> Result<(), CheckpointError> {
