@@ -12,5 +12,6 @@ mod language;
 mod lsp;
 mod pages;
 mod run;
+mod series;
 mod support;
 mod train;
