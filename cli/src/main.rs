@@ -27,7 +27,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::commands::{
-    bench, cells, check, compare, convert, eval, fmt, gradcheck, lsp, run, sample, show, sweep, train,
+    bench, cells, check, compare, convert, eval, fmt, gradcheck, lsp, run, sample, show, sweep,
+    train,
 };
 use self::failure::Failure;
 

@@ -70,11 +70,11 @@ impl Progress {
     pub(crate) fn new(run: &Run, among: Option<Among>, quiet: bool) -> Self {
         let shown = match quiet {
             true => Shown::Nothing,
-            false if stderr().is_terminal() => {
-                Shown::Bar(bar(run.ready.experiment.training.steps))
-            }
+            false if stderr().is_terminal() => Shown::Bar(bar(run.ready.experiment.training.steps)),
             false => Shown::Lines,
         };
+        let before = run.resumed.as_ref().map_or(0.0, |resumed| resumed.progress.seconds);
+        let before = seconds(before);
         Self {
             goal: run.ready.loaded.task.goal(),
             interface: *run.ready.model.interface(),
@@ -83,9 +83,9 @@ impl Progress {
             loss: None,
             done: 0,
             begun: None,
-            last_line: Duration::ZERO,
+            last_line: before,
             evaluating: Duration::ZERO,
-            last_step: Duration::ZERO,
+            last_step: before,
         }
     }
 
@@ -111,14 +111,21 @@ impl Progress {
     /// How long it will take to the end, and to that of all.
     fn eta(&self, step: &Step) -> String {
         let (begun, first) = self.begun.unwrap_or_default();
-        let each = (step.elapsed - begun).div_f64((step.step - first).max(1) as f64);
-        let rest = each.mul_f64((step.steps - step.step) as f64);
+        let each =
+            step.elapsed.saturating_sub(begun).as_secs_f64() / (step.step - first).max(1) as f64;
+        let rest = seconds(each * (step.steps - step.step) as f64);
         let Some(Among { known, unknown, .. }) = &self.among else {
             return format!("eta {}", clock(rest));
         };
-        let others = *known + (step.elapsed + rest) * *unknown;
-        format!("eta {}, of all {}", clock(rest), clock(rest + others))
+        let others = step.elapsed.saturating_add(rest).saturating_mul(*unknown);
+        let all = rest.saturating_add(*known).saturating_add(others);
+        format!("eta {}, of all {}", clock(rest), clock(all))
     }
+}
+
+/// A time, or the longest that there is.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 fn bar(steps: u64) -> ProgressBar {

@@ -84,9 +84,8 @@ pub fn curve(course: &[Value], part: Part, figure: &str) -> Vec<(f64, f64, f64)>
 
 fn seconds_per_step(course: &[Value]) -> Option<f64> {
     let pairs = course.windows(2).filter(|pair| pair[1].get("learning_rate").is_some());
-    let times = pairs.filter_map(|pair| {
-        Some(pair[1]["seconds"].as_f64()? - pair[0]["seconds"].as_f64()?)
-    });
+    let times =
+        pairs.filter_map(|pair| Some(pair[1]["seconds"].as_f64()? - pair[0]["seconds"].as_f64()?));
     summarize(&times.collect::<Vec<_>>()).map(|summary| summary.median)
 }
 

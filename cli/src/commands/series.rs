@@ -71,7 +71,7 @@ fn watch(turn: &Turn<'_>, quiet: bool) -> Box<dyn Watcher> {
     let mut among = Among { name, known: Duration::ZERO, unknown: 0 };
     for later in &plan.trials[number + 1..] {
         match seconds_of(turn, later.group) {
-            Some(time) => among.known += time,
+            Some(time) => among.known = among.known.saturating_add(time),
             None => among.unknown += 1,
         }
     }

@@ -24,7 +24,9 @@ impl FromStr for Budget {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
-            format!("expected steps, params, or a time for each run such as 5m or 90s, found `{text}`")
+            format!(
+                "expected steps, params, or a time for each run such as 5m or 90s, found `{text}`"
+            )
         };
         let units = [('s', 1.0), ('m', 60.0), ('h', 3600.0)];
         match text {
@@ -32,7 +34,8 @@ impl FromStr for Budget {
             "params" => return Ok(Self::Params),
             _ => {}
         }
-        let unit = units.into_iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)));
+        let unit =
+            units.into_iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)));
         let (number, unit) = unit.ok_or_else(expected)?;
         let number = number.trim().parse().ok().filter(|number: &f64| *number > 0.0);
         let time = number.and_then(|number| Duration::try_from_secs_f64(number * unit).ok());
@@ -111,7 +114,8 @@ mod tests {
     #[test]
     fn sizes_are_found_whose_count_is_nearest() {
         let square = |h: usize| Ok::<usize, ()>(h * h + 10);
-        for (target, expected) in [(0, 1), (11, 1), (110, 10), (120, 10), (121, 11), (10_010, 100)] {
+        for (target, expected) in [(0, 1), (11, 1), (110, 10), (120, 10), (121, 11), (10_010, 100)]
+        {
             assert_eq!(nearest(target, square), Ok(expected), "{target}");
         }
         // Every answer is that of looking at all.

@@ -77,7 +77,10 @@ fn a_comparison_that_is_gone_on_with_is_the_one_that_was_not_stopped() {
     let series = Series::create(&path, plan.clone()).unwrap();
     // In the middle of the second run.
     let (results, _) = train(&series, 8);
-    assert_eq!(results.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false, false]);
+    assert_eq!(
+        results.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [true, false, false, false]
+    );
     let series = Series::open(&path, Purpose::Compare).unwrap();
     assert_eq!(series.plan(), &plan);
     let (results, seen) = train(&series, 0);
@@ -97,9 +100,8 @@ fn folders_that_hold_no_such_series_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let plan = compared(&["rnn"], "", Budget::Steps).unwrap();
     Series::create(folder.path(), plan.clone()).unwrap();
-    let fault = |error: SeriesError| {
-        error.to_string().replace(folder.path().to_str().unwrap(), "FOLDER")
-    };
+    let fault =
+        |error: SeriesError| error.to_string().replace(folder.path().to_str().unwrap(), "FOLDER");
     let again = fault(Series::create(folder.path(), plan).unwrap_err());
     assert!(again.starts_with("FOLDER: the folder holds a series already"), "{again}");
     let other = fault(Series::open(folder.path(), Purpose::Sweep).unwrap_err());
