@@ -400,7 +400,8 @@ impl<'a> Training<'a> {
                 (0..self.settings.accumulate.max(1)).map(|_| next(&mut self.progress)).collect();
             let flow = self.update(&several?, observer)?;
             let every = self.settings.evaluate_every.max(1);
-            let due = self.progress.step % every == 0 || self.progress.step == self.settings.steps;
+            let due = self.progress.step.is_multiple_of(every)
+                || self.progress.step == self.settings.steps;
             if due {
                 self.evaluate(observer)?;
             }

@@ -70,9 +70,8 @@ pub fn compare(
             };
             if steps == 0 {
                 return Err(SeriesError::Settings(format!(
-                    "{:.1} s are too little for `{label}`: its evaluations alone take longer; give \
-                     more, or have fewer (training.evaluations=1)",
-                    time.as_secs_f64()
+                    "{time:?} is too little for `{label}`: its evaluations alone take longer; give \
+                     more, or have fewer (training.evaluations=1)"
                 )));
             }
             experiment.training.steps = steps;
