@@ -119,7 +119,9 @@ mod tests {
             assert_eq!(nearest(target, square), Ok(expected), "{target}");
         }
         // Every answer is that of looking at all.
-        let even = |h: usize| if h % 6 == 0 { Ok(h * h) } else { Err("H / 6 is no whole number") };
+        let even = |h: usize| {
+            if h.is_multiple_of(6) { Ok(h * h) } else { Err("H / 6 is no whole number") }
+        };
         for target in 0..3000 {
             let all = (1..100).filter_map(|h| Some((even(h).ok()?.abs_diff(target), h)));
             assert_eq!(nearest(target, even).ok(), all.min().map(|(_, h)| h), "{target}");
