@@ -28,7 +28,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::commands::{
-    bench, cells, check, convert, eval, fmt, gradcheck, lsp, run, sample, show, train,
+    bench, cells, check, compare, convert, eval, fmt, gradcheck, lsp, run, sample, show, sweep,
+    train,
 };
 use self::failure::Failure;
 
@@ -61,6 +62,8 @@ enum Command {
     Convert(convert::Args),
     Bench(bench::Args),
     Train(Box<train::Args>),
+    Compare(Box<compare::Args>),
+    Sweep(Box<sweep::Args>),
     Eval(eval::Args),
     Sample(sample::Args),
 }
@@ -81,6 +84,8 @@ fn main() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Sample(args) => sample::run(&args),
     };

@@ -8,6 +8,11 @@ pub(crate) fn memory(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| "expected an amount such as 200MB, 1.5GB or 512KiB".to_owned())
 }
 
+/// A number of bytes in a unit fit to be read.
+pub(crate) fn amount(bytes: usize) -> String {
+    ByteSize::b(bytes as u64).display().si().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::memory;

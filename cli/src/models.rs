@@ -8,7 +8,9 @@ use cellc_train::blueprint::BlueprintError;
 use cellc_train::checkpoint::CheckpointError;
 use cellc_train::experiment::ExperimentError;
 use cellc_train::model::{Model, ModelError};
+use cellc_train::run::ResumeError;
 use cellc_train::run_folder::KeptRun;
+use cellc_train::series::SeriesError;
 use cellc_train::task::{Codec, DataError, TaskError};
 use cellc_train::trainer::TrainError;
 
@@ -87,6 +89,28 @@ impl From<ExperimentError> for Failure {
             ExperimentError::Data(error) => error.into(),
             ExperimentError::Blueprint(error) => error.into(),
             error => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<ResumeError> for Failure {
+    fn from(error: ResumeError) -> Self {
+        match error {
+            ResumeError::Checkpoint(error) => error.into(),
+            ResumeError::Experiment(error) => error.into(),
+            error @ ResumeError::Data(_) => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<SeriesError> for Failure {
+    fn from(error: SeriesError) -> Self {
+        match error {
+            SeriesError::Checkpoint(error) => error.into(),
+            SeriesError::Experiment(error) => error.into(),
+            SeriesError::Resume(error) => error.into(),
+            SeriesError::Train(error) => error.into(),
+            error @ SeriesError::Settings(_) => Self::new(error.to_string()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a training goes: a bar on a terminal, plain lines elsewhere, and what is kept in its folder.
+//! How a training goes: a bar on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cellc_train::checkpoint::CheckpointError;
-use cellc_train::model::{Interface, Model, Readout, Reads, Score};
-use cellc_train::run_folder::RunFolder;
+use cellc_train::model::{Interface, Readout, Reads, Score};
+use cellc_train::run::{Run, RunResult, Watcher};
 use cellc_train::task::{Goal, Part};
-use cellc_train::trainer::{Evaluation, Observer, Snapshot, Step};
+use cellc_train::trainer::{Evaluation, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::note;
@@ -28,22 +28,31 @@ pub(crate) fn listen_for_interrupt() {
     });
 }
 
-/// Shows a training on standard error and keeps it in its run folder.
+/// Shows a training on standard error.
 pub(crate) struct Progress {
-    folder: RunFolder,
     goal: Goal,
     interface: Interface,
     shown: Shown,
+    /// Where it stands among others, if it is one of several.
+    among: Option<Among>,
     /// A mean of the last losses.
     loss: Option<f64>,
     done: usize,
-    /// When this program began, in the time of the training.
-    begun: Option<Duration>,
+    /// When this program began, in the time of the training, and after which step.
+    begun: Option<(Duration, u64)>,
     last_line: Duration,
     evaluating: Duration,
     last_step: Duration,
-    /// Why something could not be kept the last time.
-    lost: Option<CheckpointError>,
+}
+
+/// Where a training stands among others.
+pub(crate) struct Among {
+    /// Which it is: `gru, seed 2`.
+    pub(crate) name: String,
+    /// How long those after it will take that were seen before.
+    pub(crate) known: Duration,
+    /// How many after it were not: they are thought to take as long as this one.
+    pub(crate) unknown: u32,
 }
 
 enum Shown {
@@ -58,42 +67,26 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const SMOOTHING: f64 = 0.95;
 
 impl Progress {
-    pub(crate) fn new(
-        folder: RunFolder,
-        interface: Interface,
-        goal: Goal,
-        steps: u64,
-        quiet: bool,
-    ) -> Self {
+    pub(crate) fn new(run: &Run, among: Option<Among>, quiet: bool) -> Self {
         let shown = match quiet {
             true => Shown::Nothing,
-            false if stderr().is_terminal() => Shown::Bar(bar(steps)),
+            false if stderr().is_terminal() => Shown::Bar(bar(run.ready.experiment.training.steps)),
             false => Shown::Lines,
         };
+        let before = run.resumed.as_ref().map_or(0.0, |resumed| resumed.progress.seconds);
+        let before = seconds(before);
         Self {
-            folder,
-            goal,
-            interface,
+            goal: run.ready.loaded.task.goal(),
+            interface: *run.ready.model.interface(),
             shown,
+            among,
             loss: None,
             done: 0,
             begun: None,
-            last_line: Duration::ZERO,
+            last_line: before,
             evaluating: Duration::ZERO,
-            last_step: Duration::ZERO,
-            lost: None,
+            last_step: before,
         }
-    }
-
-    /// Takes the bar off the terminal.
-    ///
-    /// # Errors
-    /// If what there was to keep last could not be.
-    pub(crate) fn finish(&mut self) -> Result<(), CheckpointError> {
-        if let Shown::Bar(bar) = &self.shown {
-            bar.finish_and_clear();
-        }
-        self.lost.take().map_or(Ok(()), Err)
     }
 
     fn line(&self, text: &str) {
@@ -104,19 +97,8 @@ impl Progress {
         }
     }
 
-    /// A full disk is no reason to lose a training: it goes on, and is kept as soon as it can be.
-    fn kept(&mut self, result: Result<(), CheckpointError>) {
-        if let Err(error) = &result {
-            let first = self.lost.is_none();
-            if first {
-                note(format_args!("warning: {error}; the training goes on, and tries again later"));
-            }
-        }
-        self.lost = result.err();
-    }
-
     fn speed(&self, elapsed: Duration) -> String {
-        let begun = self.begun.unwrap_or_default();
+        let (begun, _) = self.begun.unwrap_or_default();
         let busy = elapsed.saturating_sub(self.evaluating).saturating_sub(begun);
         let unit = match (self.interface.readout, self.interface.reads) {
             (Readout::Last, _) => "examples",
@@ -125,6 +107,25 @@ impl Progress {
         };
         format!("{:.0} {unit}/s", self.done as f64 / busy.as_secs_f64().max(1e-9))
     }
+
+    /// How long it will take to the end, and to that of all.
+    fn eta(&self, step: &Step) -> String {
+        let (begun, first) = self.begun.unwrap_or_default();
+        let each =
+            step.elapsed.saturating_sub(begun).as_secs_f64() / (step.step - first).max(1) as f64;
+        let rest = seconds(each * (step.steps - step.step) as f64);
+        let Some(Among { known, unknown, .. }) = &self.among else {
+            return format!("eta {}", clock(rest));
+        };
+        let others = step.elapsed.saturating_add(rest).saturating_mul(*unknown);
+        let all = rest.saturating_add(*known).saturating_add(others);
+        format!("eta {}, of all {}", clock(rest), clock(all))
+    }
+}
+
+/// A time, or the longest that there is.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 fn bar(steps: u64) -> ProgressBar {
@@ -135,13 +136,10 @@ fn bar(steps: u64) -> ProgressBar {
     bar
 }
 
-impl Observer for Progress {
-    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError> {
-        let noted = self.folder.note_step(step);
-        if noted.is_err() {
-            self.kept(noted);
-        }
-        let begun = *self.begun.get_or_insert(self.last_step.min(step.elapsed));
+impl Watcher for Progress {
+    fn step(&mut self, step: &Step) -> ControlFlow<()> {
+        let begun = (self.last_step.min(step.elapsed), step.step - 1);
+        self.begun.get_or_insert(begun);
         self.done += match self.interface.readout {
             Readout::Each => step.read,
             Readout::Last => step.sequences,
@@ -150,37 +148,35 @@ impl Observer for Progress {
         let loss =
             self.loss.map_or(step.loss, |loss| SMOOTHING * loss + (1.0 - SMOOTHING) * step.loss);
         self.loss = Some(loss);
-        let rest = (step.elapsed - begun).mul_f64((step.steps - step.step) as f64)
-            / u32::try_from(step.step).unwrap_or(u32::MAX);
-        let (speed, eta) = (self.speed(step.elapsed), clock(rest));
+        let (speed, eta) = (self.speed(step.elapsed), self.eta(step));
         match &self.shown {
             Shown::Bar(bar) => {
                 bar.set_position(step.step);
-                bar.set_message(format!("loss {loss:.3}  {speed}  eta {eta}"));
+                bar.set_message(format!("loss {loss:.3}  {speed}  {eta}"));
             }
             Shown::Lines if step.elapsed.saturating_sub(self.last_line) >= LINE_EVERY => {
                 self.last_line = step.elapsed;
                 let Step { step, steps, epoch, .. } = step;
                 note(format_args!(
-                    "step {step}/{steps}  epoch {epoch:.1}  loss {loss:.3}  {speed}  eta {eta}"
+                    "step {step}/{steps}  epoch {epoch:.1}  loss {loss:.3}  {speed}  {eta}"
                 ));
             }
             Shown::Lines | Shown::Nothing => {}
         }
         match INTERRUPTED.load(Ordering::Relaxed) {
-            true => Ok(ControlFlow::Break(())),
-            false => Ok(ControlFlow::Continue(())),
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     }
 
-    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError> {
-        let noted = self.folder.note_evaluation(evaluation, self.goal);
-        if noted.is_err() {
-            self.kept(noted);
-        }
+    fn evaluated(&mut self, evaluation: &Evaluation) {
         let Evaluation { step, part, score, best, elapsed } = evaluation;
         self.evaluating += elapsed.saturating_sub(self.last_step);
         self.last_step = *elapsed;
+        if self.among.is_some() {
+            // Of many trainings, what each came to is enough.
+            return;
+        }
         let part = match part {
             Part::Validation => "validation",
             Part::HeldOut => "held out",
@@ -188,20 +184,25 @@ impl Observer for Progress {
         let mark = if *best && part == "validation" { "  (best so far)" } else { "" };
         let (at, score) = (clock(*elapsed), said(score, self.goal));
         self.line(&format!("{at}  step {step:<5}  {part}: {score}{mark}"));
-        Ok(())
     }
 
-    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, CheckpointError> {
-        let saved = self.folder.save_model(model, step);
-        let kept = saved.is_ok();
-        self.kept(saved);
-        Ok(kept)
+    fn not_kept(&mut self, error: &CheckpointError) {
+        note(format_args!("warning: {error}; the training goes on, and tries again later"));
     }
 
-    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
-        let saved = self.folder.save_training(snapshot);
-        self.kept(saved);
-        Ok(())
+    fn ended(&mut self, result: Option<&RunResult>) {
+        if let (Some(Among { name, .. }), Some(result)) = (&self.among, result) {
+            let score = result.validation.or(result.held_out);
+            let said = match (&result.failure, score) {
+                (Some(failure), _) => format!("failed: {failure}"),
+                (None, Some(score)) => said(&score, self.goal),
+                (None, None) => String::new(),
+            };
+            self.line(&format!("{name}: {said}  ({:.1} s)", result.seconds));
+        }
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! An [`Experiment`](experiment::Experiment) says everything that a training is started with. A
 //! [`task`] makes batches of [`data`]; a [`Model`](model::Model) is made of cells' texts by a
 //! [`Blueprint`](blueprint::Blueprint); the [`trainer`] trains it by an [`optimizer`], and a
-//! [`run_folder`] keeps what comes of it; [`generate`] lets a model continue a text, [`metrics`] say
+//! [`run_folder`] keeps what comes of it: both together are a [`run`]. A [`series`] of runs compares
+//! cells, or searches through settings; [`generate`] lets a model continue a text, [`metrics`] say
 //! how good its answers are, and [`chart`] draws them.
 //!
 //! # Example
@@ -64,6 +65,8 @@ pub mod generate;
 pub mod metrics;
 pub mod model;
 pub mod optimizer;
+pub mod run;
 pub mod run_folder;
+pub mod series;
 pub mod task;
 pub mod trainer;

@@ -7,6 +7,7 @@
 //! | `model.safetensors` | the parameters of the best model so far ([`checkpoint`]) |
 //! | `last.safetensors` | the training as it stands, to be gone on with |
 //! | `metrics.jsonl` | the course of the training, one JSON object a line |
+//! | `result.json` | what came of it, once it is over ([`RunResult`]) |
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -19,7 +20,9 @@ use serde_json::{Value, json};
 use crate::blueprint::Blueprint;
 use crate::checkpoint::{self, CheckpointError, write_whole};
 use crate::experiment::{Experiment, Ready};
+use crate::metrics::summary::summarize;
 use crate::model::{Interface, Model};
+use crate::run::RunResult;
 use crate::task::{self, Codec, Goal, Part};
 use crate::trainer::{Evaluation, Resumed, Snapshot, Step, optimizer};
 
@@ -51,6 +54,46 @@ impl Kept {
 pub struct RunFolder {
     path: PathBuf,
     metrics: File,
+}
+
+/// What came of the run of a folder; `None` if it is not over, or there is none.
+///
+/// # Errors
+/// If the file is damaged or cannot be read.
+pub fn result(path: &Path) -> Result<Option<RunResult>, CheckpointError> {
+    let file = path.join("result.json");
+    if file.exists() { read_json(&file).map(Some) } else { Ok(None) }
+}
+
+/// What was noted in a folder, in its order. Lines that are not whole are left out.
+pub fn course(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path.join("metrics.jsonl")).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// A figure of the evaluations on a part, where there are any: steps, seconds, and the figure.
+pub fn curve(course: &[Value], part: Part, figure: &str) -> Vec<(f64, f64, f64)> {
+    let point = |note: &Value| {
+        let score = note.get(part_key(part))?;
+        // What is no number was written as `null`.
+        let y = score[figure].as_f64().unwrap_or(f64::NAN);
+        Some((note["step"].as_f64()?, note["seconds"].as_f64()?, y))
+    };
+    course.iter().filter_map(point).collect()
+}
+
+fn seconds_per_step(course: &[Value]) -> Option<f64> {
+    let pairs = course.windows(2).filter(|pair| pair[1].get("learning_rate").is_some());
+    let times =
+        pairs.filter_map(|pair| Some(pair[1]["seconds"].as_f64()? - pair[0]["seconds"].as_f64()?));
+    summarize(&times.collect::<Vec<_>>()).map(|summary| summary.median)
+}
+
+fn part_key(part: Part) -> &'static str {
+    match part {
+        Part::Validation => "validation",
+        Part::HeldOut => "heldout",
+    }
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError {
@@ -143,10 +186,7 @@ impl RunFolder {
             score["mean_absolute_error"] = json!(evaluation.score.mean_absolute_error());
             score["mean_squared_error"] = json!(evaluation.score.mean_squared_error());
         }
-        let part = match evaluation.part {
-            Part::Validation => "validation",
-            Part::HeldOut => "heldout",
-        };
+        let part = part_key(evaluation.part);
         let seconds = evaluation.elapsed.as_secs_f64();
         self.note(&json!({ "step": evaluation.step, part: score, "seconds": seconds }))
     }
@@ -170,6 +210,24 @@ impl RunFolder {
     /// If it cannot be written.
     pub fn save_training(&self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
         checkpoint::save_training(&self.path.join("last.safetensors"), snapshot)
+    }
+
+    /// Keeps what came of the training.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save_result(&self, result: &RunResult) -> Result<(), CheckpointError> {
+        write_json(&self.path.join("result.json"), result)
+    }
+
+    /// Seconds of an update in the median, without evaluations; `None` if too few were noted.
+    pub fn seconds_per_step(&self) -> Option<f64> {
+        seconds_per_step(&course(&self.path))
+    }
+
+    /// Seconds of the training, as far as they were noted.
+    pub fn seconds(&self) -> f64 {
+        course(&self.path).last().and_then(|note| note["seconds"].as_f64()).unwrap_or(0.0)
     }
 }
 
@@ -228,6 +286,11 @@ impl KeptRun {
             return Err(CheckpointError::Damaged { path, fault });
         };
         (kind.codec)(self.kept.codec.clone()).map_err(broken(&path))
+    }
+
+    /// Whether a model was kept.
+    pub fn has_model(&self) -> bool {
+        self.path.join("model.safetensors").exists()
     }
 
     /// Takes up its best model, which must be of its blueprint and codec.

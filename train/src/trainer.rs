@@ -1,5 +1,7 @@
 //! The training loop.
 
+mod estimate;
+
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ use crate::experiment::Settings;
 use crate::model::{Model, ModelRun, Score, States};
 use crate::optimizer::{Average, Clip, Optimizer, Plateau, StateError};
 use crate::task::{Batches, DataError, Goal, Part, Task};
+
+pub use self::estimate::{Estimate, Needed, estimate};
 
 /// One update of a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -162,7 +166,8 @@ impl Observer for Silent {
 }
 
 /// Why a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum End {
     /// All steps were taken.
     Steps,
@@ -185,6 +190,8 @@ pub struct Outcome {
     pub steps: u64,
     /// After which of them the model was at its best.
     pub best_step: u64,
+    /// How well it did then on the validation part; `None` if the task has none.
+    pub validation: Option<Score>,
     /// How well the chosen model does on the held-out part; `None` if it was interrupted.
     pub held_out: Option<Score>,
     /// How long it took, evaluations included.
@@ -276,6 +283,15 @@ pub(crate) fn optimizer(model: &Model<f32>, settings: &Settings) -> Optimizer<f3
         .with_threads(settings.threads)
 }
 
+/// How many times there are as many numbers as parameters, beside gradients and what the optimiser
+/// keeps: the parameters, those of the best model, sums of gradients, means on the way.
+fn copies(settings: &Settings, watched: Part) -> usize {
+    let chosen = usize::from(watched == Part::Validation);
+    let summed = usize::from(settings.accumulate > 1);
+    let averaged = 2 * usize::from(settings.average.is_some());
+    1 + chosen + summed + averaged
+}
+
 struct Training<'a> {
     task: &'a dyn Task,
     model: &'a mut Model<f32>,
@@ -318,11 +334,9 @@ impl<'a> Training<'a> {
             return Err(TrainError::NoValidation);
         }
         let limit = settings.memory.map(|bytes| {
-            // The parameters, those of the best model, and the gradients of the run that is at rest.
-            let chosen = usize::from(watched == Part::Validation);
-            let summed = usize::from(settings.accumulate > 1);
-            let averaged = 2 * usize::from(settings.average.is_some());
-            let numbers = (2 + chosen + summed + averaged) * model.size() + optimizer.size();
+            // The gradients are those of the run that is at rest.
+            let copies = 1 + copies(settings, watched);
+            let numbers = copies * model.size() + optimizer.size();
             Limit { bytes, taken: numbers * size_of::<f32>() }
         });
         let mut run = model.run_within(settings.threads, limit);
@@ -400,7 +414,9 @@ impl<'a> Training<'a> {
 
     fn outcome(&self, end: End, held_out: Option<Score>) -> Outcome {
         let (steps, best_step, elapsed) = (self.progress.step, self.best_step(), self.elapsed());
-        Outcome { end, steps, best_step, held_out, elapsed }
+        let validation = self.progress.best.filter(|_| self.watched == Part::Validation);
+        let validation = validation.map(|(_, score)| score);
+        Outcome { end, steps, best_step, validation, held_out, elapsed }
     }
 
     /// Updates the model until there is a reason to end.

@@ -1,8 +1,10 @@
-//! One file per subcommand: its arguments, and what it does with them.
+//! One file per subcommand: its arguments, and what it does with them. What `compare` and `sweep`
+//! share is in `series`.
 
 pub(crate) mod bench;
 pub(crate) mod cells;
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod convert;
 pub(crate) mod eval;
 pub(crate) mod fmt;
@@ -10,5 +12,7 @@ pub(crate) mod gradcheck;
 pub(crate) mod lsp;
 pub(crate) mod run;
 pub(crate) mod sample;
+pub(crate) mod series;
 pub(crate) mod show;
+pub(crate) mod sweep;
 pub(crate) mod train;

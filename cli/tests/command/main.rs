@@ -13,5 +13,6 @@ mod lsp;
 mod pages;
 mod resume;
 mod run;
+mod series;
 mod support;
 mod train;

@@ -143,8 +143,8 @@ impl Experiment {
         fault.map_or(Ok(()), |fault| Err(ExperimentError::Form(fault)))
     }
 
-    /// Paths of data, seen from anywhere.
-    fn absolute(&mut self) {
+    /// Makes paths of data be seen from anywhere.
+    pub(crate) fn absolute(&mut self) {
         for (key, value) in &mut self.task {
             if let (true, toml::Value::String(path)) = (key.ends_with("data"), value)
                 && !path.is_empty()

@@ -12,7 +12,7 @@ mod score;
 
 use cellc_compiler::cell::{Cell, Initializer};
 use cellc_compiler::freeze::freeze;
-use cellc_compiler::ir::op::TypeError;
+use cellc_compiler::ir::op::{Role, TypeError};
 use cellc_compiler::reset::resettable;
 use cellc_runtime::initialize;
 use cellc_runtime::kernels::Wide;
@@ -116,6 +116,20 @@ pub struct Architecture {
     pub stages: Vec<Stage>,
     /// What the task asks.
     pub interface: Interface,
+}
+
+impl Architecture {
+    /// The number of elements of all parameters together, as [`Model::size`] of a model made of it.
+    pub fn size(&self) -> usize {
+        let sizes = self.stages.iter().map(|stage| {
+            let graph = &stage.cell.graph;
+            let own = |i: &usize| stage.shared.is_none_or(|(own, ..)| own != *i);
+            let params = graph.arguments_of(Role::Param).enumerate();
+            let params = params.filter(|(i, _)| own(i));
+            params.map(|(_, (id, _))| graph.ty(id).size()).sum::<usize>()
+        });
+        sizes.sum()
+    }
 }
 
 /// Why cells make no model.

@@ -235,6 +235,17 @@ impl<T: Wide> ModelRun<T> {
         Ok(())
     }
 
+    /// The most bytes that its arrays take to learn from a batch of an extent, gradients included, if
+    /// there is no limit.
+    pub fn bytes(&self, model: &Model<T>, extent: Extent) -> usize {
+        let answers = answers_extent(model.interface.readout, extent);
+        let stages = model.stages.iter().zip(&self.sequences);
+        let bytes = stages.map(|(stage, sequence)| {
+            sequence.needs(if stage.answers { answers } else { extent }).whole
+        });
+        bytes.fold(0, usize::saturating_add)
+    }
+
     fn keep_states(&mut self) {
         self.states.resize_with(self.sequences.len(), Vec::new);
         for (kept, sequence) in self.states.iter_mut().zip(&self.sequences) {

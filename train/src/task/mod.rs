@@ -15,6 +15,7 @@ pub mod synthetic;
 pub mod table;
 
 use cellc_runtime::sequence::RunError;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use crate::data::text::read_text;
@@ -23,7 +24,8 @@ pub use crate::data::{DataError, vocabulary, words};
 use self::options::OptionError;
 use self::vocabulary::Vocabulary;
 use crate::batch::{Batch, Example};
-use crate::model::Interface;
+use crate::metrics::summary::Better;
+use crate::model::{Interface, Score};
 
 /// The kinds of tasks there are.
 pub static KINDS: &[Kind] = &[
@@ -91,13 +93,40 @@ pub enum Part {
 }
 
 /// By what one model is better than another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Goal {
     /// A lower mean loss.
     Loss,
     /// More right answers. A classifier's loss rises as it grows too sure of its few mistakes, while
     /// it still gets more labels right: so the loss only decides between equals.
     Accuracy,
+}
+
+impl Goal {
+    /// What it is called, in files too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+        }
+    }
+
+    /// Which of two figures is better.
+    pub fn better(self) -> Better {
+        match self {
+            Self::Loss => Better::Lower,
+            Self::Accuracy => Better::Higher,
+        }
+    }
+
+    /// The figure of a score: the mean loss, or the share of right answers.
+    pub fn figure(self, score: &Score) -> f64 {
+        match self {
+            Self::Loss => score.mean_loss(),
+            Self::Accuracy => score.accuracy(),
+        }
+    }
 }
 
 /// Batches in their order.

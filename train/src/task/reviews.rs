@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::classify::{Lexicon, loaded};
-use super::options::parse;
+use super::options::{OptionError, parse};
 use super::vocabulary::Vocabulary;
 use super::words::words;
 use super::{Context, Kind, Loaded, TaskError, classify};
@@ -35,11 +35,13 @@ pub const KIND: Kind = Kind {
 struct Options {
     /// How many are made to train on.
     examples: usize,
+    /// The share of them that the best model is chosen by instead.
+    validation: f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { examples: 16_000 }
+        Self { examples: 16_000, validation: 0.0 }
     }
 }
 
@@ -48,14 +50,25 @@ const HELD_OUT: usize = 1000;
 
 fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let options: Options = parse(KIND.name, options)?;
+    let share = options.validation;
+    if !(0.0..1.0).contains(&share) {
+        return Err(TaskError::Option(OptionError::Value {
+            task: KIND.name.to_owned(),
+            option: "validation".to_owned(),
+            fault: format!("a share is from 0 up and below 1, not {share}"),
+        }));
+    }
     let parts = [reviews(options.examples.max(1), false, context.seed), held_out(context.seed)];
     let known: Vec<String> = parts[0].iter().flat_map(|review| words(&review.text)).collect();
     let known = Vocabulary::count(known.iter().map(String::as_str), 1);
     let labels = LABELS.map(ToOwned::to_owned).to_vec();
     let lexicon = Lexicon { words: known, labels };
     let example = |review: &Review| lexicon.example(&review.text, review.buy.into());
-    let [training, held_out] = parts.map(|part| part.iter().map(example).collect());
-    Ok(loaded(lexicon.clone(), [training, Vec::new(), held_out], context, 0.0, "reviews"))
+    let [mut training, held_out]: [Vec<_>; 2] =
+        parts.map(|part| part.iter().map(example).collect());
+    let kept = ((1.0 - share) * training.len() as f64).ceil().max(1.0);
+    let validation = training.split_off(training.len().min(kept as usize));
+    Ok(loaded(lexicon.clone(), [training, validation, held_out], context, 0.0, "reviews"))
 }
 
 /// The reviews that a model trained from a seed is judged by.

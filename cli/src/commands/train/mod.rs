@@ -1,6 +1,6 @@
 //! `cellc train`
 
-mod options;
+pub(crate) mod options;
 pub(crate) mod report;
 
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use std::process::ExitCode;
 use cellc_train::blueprint::CellText;
 use cellc_train::experiment::{Experiment, Ready};
 use cellc_train::model::Model;
-use cellc_train::run_folder::{Kept, KeptRun, RunFolder};
+use cellc_train::run::Run;
 use cellc_train::task::{Codec, Figure, Task};
-use cellc_train::trainer::{End, Resumed, train};
+use cellc_train::trainer::{End, estimate};
 
 use self::options::Options;
-use self::report::Report;
+use self::report::{Report, memory_text, time_text};
 use crate::commands::sample;
 use crate::failure::Failure;
 use crate::load::{unit, warn};
@@ -65,66 +65,62 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         return resume(args, path);
     }
     let experiment = args.options.experiment()?;
+    let cells = texts(&experiment, args.quiet)?;
+    let ready = experiment.ready(cells)?;
+    if args.dry_run {
+        return dry_run(ready);
+    }
+    let task = ready.experiment.kind()?.name;
+    let path = free_folder(args.out.as_deref(), task)?;
+    let started = Run::start(ready, &path);
+    let named = |error| match args.out {
+        Some(_) => Failure::from(error),
+        None => Failure::new(format!("{error}\nName another folder with --out.")),
+    };
+    go(args, started.map_err(named)?)
+}
+
+/// The texts of the cells of an experiment, after what `cellc check` would have said of them: a long
+/// run is the wrong time to find that out.
+pub(crate) fn texts(experiment: &Experiment, quiet: bool) -> Result<Vec<CellText>, Failure> {
     let mut cells = Vec::new();
     for name in experiment.model.cell_names() {
         cells.push(CellText::new(name, &unit(name)?));
     }
     let blueprint = experiment.blueprint(cells.clone());
-    let warnings = blueprint.warnings()?;
-    if !args.quiet {
-        // A long run is the wrong time to find out what `cellc check` would have said.
-        for (text, warnings) in &warnings {
-            let sources = unit(&text.name)?.sources;
-            warn(warnings, &sources);
+    for (text, warnings) in blueprint.warnings()? {
+        if !quiet {
+            warn(&warnings, &unit(&text.name)?.sources);
         }
     }
-    let ready = experiment.ready(cells)?;
-    if args.dry_run {
-        return dry_run(&ready);
+    Ok(cells)
+}
+
+/// The folder that is asked for, or else the first of `runs/<name>-<n>` that there is not yet.
+pub(crate) fn free_folder(asked: Option<&Path>, name: &str) -> Result<PathBuf, Failure> {
+    if let Some(path) = asked {
+        return Ok(path.to_owned());
     }
-    let folder = create_folder(args, &ready)?;
-    go(args, ready, folder, None)
+    let mut paths = (1_u64..).map(|n| PathBuf::from(format!("runs/{name}-{n}")));
+    let free = paths.find(|path| !path.exists());
+    free.ok_or_else(|| Failure::new("every name of a run folder is taken"))
 }
 
 /// Goes on with a run that was stopped.
 fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
-    let run = KeptRun::open(path)?;
-    let steps = run.experiment.training.steps;
-    let mut ready = run.experiment.clone().ready(run.kept.blueprint.cells.clone())?;
-    if ready.loaded.codec.kept() != run.kept.codec {
-        return Err(Failure::new(format!(
-            "{}: the data have changed since the training began, so it cannot be gone on with",
-            path.display()
-        )));
-    }
-    let resumed = match run.resume(&ready.model)? {
-        None => None,
-        Some(mut resumed) => {
-            if resumed.progress.best.is_some() {
-                run.load(&mut ready.model)?;
-                resumed.best = ready.model.params().into_iter().map(<[f32]>::to_vec).collect();
-            }
-            Some(resumed)
-        }
-    };
-    let step = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
-    if step >= steps {
+    let run = Run::resume(path)?;
+    let steps = run.ready.experiment.training.steps;
+    if run.step() >= steps {
         note(format_args!("all of its {steps} steps are taken already"));
     }
-    let folder = RunFolder::reopen(path, step)?;
-    go(args, ready, folder, resumed)
+    go(args, run)
 }
 
-fn go(
-    args: &Args,
-    mut ready: Ready,
-    folder: RunFolder,
-    resumed: Option<Resumed>,
-) -> Result<ExitCode, Failure> {
-    let Ready { experiment, loaded, model, .. } = &mut ready;
-    let settings = &experiment.training;
-    let path = folder.path().to_owned();
+fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
+    let path = run.folder.path().to_owned();
     if !args.quiet {
+        let Ready { experiment, loaded, model, .. } = &run.ready;
+        let settings = &experiment.training;
         note(&loaded.summary);
         note(format_args!(
             "{}, {} parameters, {} steps of {}",
@@ -133,22 +129,19 @@ fn go(
             settings.steps,
             settings.batch * settings.accumulate
         ));
-        match &resumed {
+        match &run.resumed {
             None => note(format_args!("kept in {} after each evaluation", path.display())),
             Some(resumed) => note(format_args!("going on after step {}", resumed.progress.step)),
         }
     }
-    let (interface, goal) = (*model.interface(), loaded.task.goal());
-    let mut progress = Progress::new(folder, interface, goal, settings.steps, args.quiet);
+    let mut progress = Progress::new(&run, None, args.quiet);
     listen_for_interrupt();
-    let outcome = train(loaded.task.as_ref(), model, settings, resumed, &mut progress);
-    let kept = progress.finish();
-    let outcome = outcome?;
-    kept?;
+    let outcome = run.train(&mut progress)?;
+    let Ready { experiment, loaded, model, .. } = &run.ready;
     let (task, codec) = (loaded.task.as_ref(), loaded.codec.as_ref());
     let figures = match outcome.end {
         End::Interrupted => Vec::new(),
-        _ => figures(task, model, settings.threads)?,
+        _ => figures(task, model, experiment.training.threads)?,
     };
     let (outcome, figures) = (&outcome, figures.as_slice());
     let report = Report { path: &path, experiment, model, task, codec, outcome, figures };
@@ -189,26 +182,17 @@ fn layers(experiment: &Experiment) -> String {
     format!("{} x {} {both}{}", model.layers, model.hidden, cell.unwrap_or(&model.cell))
 }
 
-fn dry_run(ready: &Ready) -> Result<ExitCode, Failure> {
-    let Ready { experiment, loaded, model, .. } = ready;
+fn dry_run(mut ready: Ready) -> Result<ExitCode, Failure> {
+    let Ready { experiment, loaded, model, .. } = &mut ready;
     let text = toml::to_string(experiment).map_err(|error| Failure::new(error.to_string()))?;
     print(text)?;
     note(&loaded.summary);
     note(format_args!("{} parameters", model.size()));
+    let settings = &experiment.training;
+    let estimate = estimate(loaded.task.as_ref(), model, settings)?;
+    note(memory_text(&estimate.memory, settings.memory));
+    note(time_text(&estimate, settings));
     Ok(ExitCode::SUCCESS)
-}
-
-fn create_folder(args: &Args, ready: &Ready) -> Result<RunFolder, Failure> {
-    let kept = Kept::of(ready);
-    if let Some(path) = &args.out {
-        return Ok(RunFolder::create(path, &ready.experiment, &kept)?);
-    }
-    let free = (1_u64..)
-        .map(|n| PathBuf::from(format!("runs/{}-{n}", kept.task)))
-        .find(|path| !path.exists());
-    let path = free.ok_or_else(|| Failure::new("every name of a run folder is taken"))?;
-    let created = RunFolder::create(&path, &ready.experiment, &kept);
-    created.map_err(|error| Failure::new(format!("{error}\nName another folder with --out.")))
 }
 
 /// What the model does now that it has learnt.

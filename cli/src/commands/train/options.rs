@@ -2,8 +2,10 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use cellc_train::experiment::Experiment;
+use cellc_train::series::sweep::{Axis, value as read};
 use cellc_train::task;
 use clap::ValueEnum;
 use toml::{Table, Value};
@@ -18,8 +20,8 @@ use crate::models::threads;
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Keys of the experiment and their values, such as `training.accumulate=4`
-    #[arg(value_name = "KEY=VALUE", value_parser = setting)]
-    settings: Vec<Table>,
+    #[arg(value_name = "KEY=VALUE")]
+    settings: Vec<Setting>,
     /// A TOML file with all of the experiment; what is given beside it overrides it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -170,26 +172,35 @@ fn share(text: &str) -> Result<f64, String> {
     number(text, |x| (0.0..1.0).contains(&x), "a share from 0 up and below 1, such as 0.1")
 }
 
-/// `training.accumulate=4`, as a layer of an experiment.
-fn setting(text: &str) -> Result<Table, String> {
-    let expected =
-        || format!("expected KEY=VALUE, such as `training.accumulate=4`, found `{text}`");
-    if text.ends_with(".cell") || cellc_cells::find(text).is_some() {
-        return Err(format!("a cell is given as `--cell {text}`"));
+/// `training.accumulate=4`
+#[derive(Clone, Debug)]
+struct Setting {
+    key: String,
+    value: String,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected =
+            || format!("expected KEY=VALUE, such as `training.accumulate=4`, found `{text}`");
+        if text.ends_with(".cell") || cellc_cells::find(text).is_some() {
+            return Err(format!("a cell is given as `--cell {text}`"));
+        }
+        let (key, value) = text.split_once('=').ok_or_else(expected)?;
+        if key.is_empty() || !key.contains('.') {
+            return Err(expected());
+        }
+        Ok(Self { key: key.to_owned(), value: value.to_owned() })
     }
-    let (key, value) = text.split_once('=').ok_or_else(expected)?;
-    if key.is_empty() || !key.contains('.') {
-        return Err(expected());
-    }
-    // A value that is nothing else is a text: `task.data=a.txt`.
-    let value = format!("v = {value}")
-        .parse::<Table>()
-        .ok()
-        .and_then(|table| table.get("v").cloned())
-        .unwrap_or_else(|| Value::String(value.to_owned()));
+}
+
+/// A key and its value as a layer of an experiment.
+fn layer(key: &str, value: Value) -> Table {
     let mut table = Table::new();
     insert(&mut table, key, value);
-    Ok(table)
+    table
 }
 
 /// Sets the value of a key such as `training.batch`.
@@ -210,6 +221,25 @@ fn insert(table: &mut Table, key: &str, value: Value) {
 impl Options {
     /// The experiment, but for what follows from the data.
     pub(crate) fn experiment(&self) -> Result<Experiment, Failure> {
+        let settings = self.settings.iter().map(|Setting { key, value }| layer(key, read(value)));
+        self.layered(settings.collect())
+    }
+
+    /// The keys that are given several values, to be searched through.
+    pub(crate) fn axes(&self) -> Result<Vec<Axis>, Failure> {
+        let axes = self.settings.iter().map(|Setting { key, value }| Axis::parse(key, value));
+        axes.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(Failure::new)
+    }
+
+    /// The experiment with a choice of values for these keys.
+    pub(crate) fn chosen(&self, choice: &Table) -> Result<Experiment, Failure> {
+        let given = self.settings.iter().filter(|setting| !choice.contains_key(&setting.key));
+        let given = given.map(|Setting { key, value }| layer(key, read(value)));
+        let chosen = choice.iter().map(|(key, value)| layer(key, value.clone()));
+        self.layered(given.chain(chosen).collect())
+    }
+
+    fn layered(&self, settings: Vec<Table>) -> Result<Experiment, Failure> {
         let mut layers = Vec::new();
         if let Some(path) = &self.config {
             let text = std::fs::read_to_string(path).map_err(|error| {
@@ -221,21 +251,17 @@ impl Options {
         }
         let options = self.given();
         layers.push(options);
-        layers.extend(self.settings.iter().cloned());
+        layers.extend(settings);
         let named = |layer: &Table| layer.get("task").and_then(|task| task.get("name")).is_some();
         if !layers.iter().any(named)
             && let Some(name) = self.fitting_task(&layers)
         {
-            let mut layer = Table::new();
-            insert(&mut layer, "task.name", name.into());
-            layers.insert(0, layer);
+            layers.insert(0, layer("task.name", name.into()));
         }
         if !layers.iter().any(|layer| {
             layer.get("training").and_then(|training| training.get("threads")).is_some()
         }) {
-            let mut layer = Table::new();
-            insert(&mut layer, "training.threads", number_of(threads(None)));
-            layers.insert(0, layer);
+            layers.insert(0, layer("training.threads", number_of(threads(None))));
         }
         Ok(Experiment::layered(&layers)?)
     }
@@ -322,12 +348,15 @@ mod tests {
     #[test]
     fn settings_are_keys_of_tables() {
         let text = |setting: &Table| toml::to_string(setting).expect("it is TOML");
-        let read = |given: &str| text(&setting(given).expect("it is well-formed"));
+        let read = |given: &str| {
+            let setting: Setting = given.parse().expect("it is well-formed");
+            text(&layer(&setting.key, read(&setting.value)))
+        };
         assert_eq!(read("training.accumulate=4"), "[training]\naccumulate = 4\n");
         assert_eq!(read("task.data=a.txt"), "[task]\ndata = \"a.txt\"\n");
         assert_eq!(read("model.set.zoneout=0.1"), "[model.set]\nzoneout = 0.1\n");
         for given in ["", "accumulate=4", "training.accumulate", "=4"] {
-            let fault = setting(given).expect_err(given);
+            let fault = given.parse::<Setting>().expect_err(given);
             assert!(fault.starts_with("expected KEY=VALUE"), "{fault}");
         }
     }

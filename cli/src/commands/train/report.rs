@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use cellc_train::experiment::Experiment;
+use cellc_train::experiment::{Experiment, Settings};
 use cellc_train::model::{Model, Score};
 use cellc_train::task::{Codec, Figure, Task};
-use cellc_train::trainer::{End, Outcome};
+use cellc_train::trainer::{End, Estimate, Needed, Outcome};
 use serde_json::{Value, json};
+
+use crate::memory::amount;
+use crate::progress::clock;
 
 /// What a training came to.
 pub(super) struct Report<'a> {
@@ -26,7 +29,7 @@ impl Report<'_> {
 
     /// What `--json` ends with.
     pub(super) fn json(&self) -> Value {
-        let Outcome { end, steps, best_step, held_out, elapsed } = *self.outcome;
+        let Outcome { end, steps, best_step, validation, held_out, elapsed } = *self.outcome;
         let end = match end {
             End::Steps => "steps",
             End::Patience => "patience",
@@ -43,6 +46,9 @@ impl Report<'_> {
             "train_seconds": elapsed.as_secs_f64(),
             "parameters": self.model.size(),
         });
+        if let Some(score) = validation {
+            report["validation"] = score_json(&score, self.codec);
+        }
         if let Some(score) = held_out {
             let mut held_out = score_json(&score, self.codec);
             if let Some(baseline) = self.task.baseline() {
@@ -75,6 +81,44 @@ impl Report<'_> {
         };
         format!("held out: {verdict}{figures}\n{solved}trained in {seconds:.1} s, kept in {path}\n")
     }
+}
+
+/// The memory of a training, and what of it is for what.
+pub(super) fn memory_text(needed: &Needed, limit: Option<usize>) -> String {
+    let Needed { parameters, gradients, optimizer, tape, evaluation, extent } = *needed;
+    let sum = needed.sum();
+    let more = match limit {
+        Some(limit) if sum > limit => format!(
+            "\n  that is more than {}: sequences will be run in segments (--memory)",
+            amount(limit)
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "about {} of memory beside the data:\n  \
+         {} parameters, {} gradients, {} optimiser,\n  \
+         {} tape of the largest batch ({} steps of {}), up to {} evaluation{more}",
+        amount(sum),
+        amount(parameters),
+        amount(gradients),
+        amount(optimizer),
+        amount(tape),
+        extent.steps,
+        extent.batch,
+        amount(evaluation),
+    )
+}
+
+/// The time of a training, by what some of it took.
+pub(super) fn time_text(estimate: &Estimate, settings: &Settings) -> String {
+    format!(
+        "about {} in all: {} steps of {:.2} ms, {} evaluations of {:.2} s",
+        clock(estimate.total(settings)),
+        settings.steps,
+        1e3 * estimate.update.as_secs_f64(),
+        settings.steps.div_ceil(settings.evaluate_every.max(1)),
+        estimate.evaluation.as_secs_f64(),
+    )
 }
 
 /// A score as JSON: what has a meaning for the task.

@@ -1,0 +1,223 @@
+//! Runs: trainings that are kept in folders, from the first step or from where they were left.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::checkpoint::CheckpointError;
+use crate::experiment::{ExperimentError, Ready};
+use crate::model::{Model, Score};
+use crate::run_folder::{Kept, KeptRun, RunFolder};
+use crate::task::Goal;
+use crate::trainer::{
+    End, Evaluation, Observer, Outcome, Resumed, Snapshot, Step, TrainError, train,
+};
+
+/// A training and the folder that it is kept in.
+pub struct Run {
+    /// What is trained, and on what.
+    pub ready: Ready,
+    /// Where it is kept.
+    pub folder: RunFolder,
+    /// Where it was left, if it goes on.
+    pub resumed: Option<Resumed>,
+}
+
+/// Why a run cannot be gone on with.
+#[derive(Debug, Error)]
+pub enum ResumeError {
+    /// What was kept cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What it was started with cannot be made ready.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// There are other data than there were.
+    #[error("{0}: the data have changed since the training began, so it cannot be gone on with")]
+    Data(String),
+}
+
+/// What came of a run: its `result.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Why it ended; `None` if it failed.
+    pub end: Option<End>,
+    /// Why it failed, if it did: the loss or a gradient was no number any more.
+    pub failure: Option<String>,
+    /// How many updates were made.
+    pub steps: u64,
+    /// After which of them the model was at its best.
+    pub best_step: u64,
+    /// How well it did then on the validation part, if the task has one.
+    pub validation: Option<Score>,
+    /// How well the chosen model does on the held-out part.
+    pub held_out: Option<Score>,
+    /// The number of elements of all parameters together.
+    pub parameters: usize,
+    /// Seconds of training, evaluations included.
+    pub seconds: f64,
+    /// Seconds of an update in the median, without evaluations.
+    pub seconds_per_step: Option<f64>,
+}
+
+/// Who is told how a run goes.
+pub trait Watcher {
+    /// An update was made. To end the training well, break.
+    fn step(&mut self, step: &Step) -> ControlFlow<()>;
+    /// The model was evaluated.
+    fn evaluated(&mut self, evaluation: &Evaluation);
+    /// Something could not be kept; the training goes on. Said once until it can be kept again.
+    fn not_kept(&mut self, error: &CheckpointError);
+    /// The training is over, with what came of it; `None` if it was interrupted, or failed for a
+    /// reason that lies outside of it.
+    fn ended(&mut self, result: Option<&RunResult>);
+}
+
+impl Run {
+    /// A new run in a folder of its own.
+    ///
+    /// # Errors
+    /// If there is a run already, or the folder cannot be written to.
+    pub fn start(ready: Ready, path: &Path) -> Result<Self, CheckpointError> {
+        let folder = RunFolder::create(path, &ready.experiment, &Kept::of(&ready))?;
+        Ok(Self { ready, folder, resumed: None })
+    }
+
+    /// A run that was stopped, to be gone on with as if it had not been.
+    ///
+    /// # Errors
+    /// If it cannot be read, or its data are not there any more as they were.
+    pub fn resume(path: &Path) -> Result<Self, ResumeError> {
+        let kept = KeptRun::open(path)?;
+        let mut ready = kept.experiment.clone().ready(kept.kept.blueprint.cells.clone())?;
+        if ready.loaded.codec.kept() != kept.kept.codec {
+            return Err(ResumeError::Data(path.display().to_string()));
+        }
+        let mut resumed = kept.resume(&ready.model)?;
+        if let Some(resumed) = &mut resumed
+            && let Some((step, _)) = resumed.progress.best
+        {
+            // There may have been no room for it when there was for the training. A later one will be
+            // found again.
+            if kept.has_model() && kept.load(&mut ready.model)?.step >= step {
+                resumed.best = ready.model.params().into_iter().map(<[f32]>::to_vec).collect();
+            } else {
+                resumed.progress.best = None;
+            }
+        }
+        let step = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
+        let folder = RunFolder::reopen(path, step)?;
+        Ok(Self { ready, folder, resumed })
+    }
+
+    /// After which step it was left; 0 if it is new.
+    pub fn step(&self) -> u64 {
+        self.resumed.as_ref().map_or(0, |resumed| resumed.progress.step)
+    }
+
+    /// Trains, and keeps the training in its folder: with what came of it, unless it was interrupted.
+    ///
+    /// What cannot be kept for a while is kept as soon as it can be: a full disk is no reason to lose
+    /// a training.
+    ///
+    /// # Errors
+    /// If the loss diverges, the data do not fit, or something could not be kept to the end.
+    pub fn train(&mut self, watcher: &mut dyn Watcher) -> Result<Outcome, TrainError> {
+        let Self { ready, folder, resumed } = self;
+        let (task, settings) = (ready.loaded.task.as_ref(), &ready.experiment.training);
+        let before = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
+        let mut keeper =
+            Keeper { folder, goal: task.goal(), watcher, lost: [const { None }; 3], step: before };
+        let outcome = train(task, &mut ready.model, settings, resumed.take(), &mut keeper);
+        let Keeper { lost, step, .. } = keeper;
+        let parameters = ready.model.size();
+        let seconds_per_step = folder.seconds_per_step();
+        let result = match &outcome {
+            Ok(outcome) if outcome.end == End::Interrupted => None,
+            Ok(outcome) => Some(RunResult {
+                end: Some(outcome.end),
+                failure: None,
+                steps: outcome.steps,
+                best_step: outcome.best_step,
+                validation: outcome.validation,
+                held_out: outcome.held_out,
+                parameters,
+                seconds: outcome.elapsed.as_secs_f64(),
+                seconds_per_step,
+            }),
+            Err(error @ TrainError::Diverged { .. }) => Some(RunResult {
+                end: None,
+                failure: Some(error.to_string()),
+                steps: step,
+                best_step: 0,
+                validation: None,
+                held_out: None,
+                parameters,
+                seconds: folder.seconds(),
+                seconds_per_step,
+            }),
+            Err(_) => None,
+        };
+        watcher.ended(result.as_ref());
+        let saved = result.as_ref().map_or(Ok(()), |result| folder.save_result(result));
+        let outcome = outcome?;
+        lost.into_iter().flatten().next().map_or(saved, Err)?;
+        Ok(outcome)
+    }
+}
+
+/// Keeps a training in its folder, and tells how it goes.
+struct Keeper<'a> {
+    folder: &'a mut RunFolder,
+    goal: Goal,
+    watcher: &'a mut dyn Watcher,
+    /// Why the metrics, the best model and the training could not be kept the last time.
+    lost: [Option<CheckpointError>; 3],
+    step: u64,
+}
+
+/// Places among what could not be kept.
+const METRICS: usize = 0;
+const BEST: usize = 1;
+const TRAINING: usize = 2;
+
+impl Keeper<'_> {
+    /// A full disk is no reason to lose a training: it goes on, and is kept as soon as it can be.
+    fn kept(&mut self, what: usize, result: Result<(), CheckpointError>) -> bool {
+        let kept = result.is_ok();
+        if let (Err(error), None) = (&result, &self.lost[what]) {
+            self.watcher.not_kept(error);
+        }
+        self.lost[what] = result.err();
+        kept
+    }
+}
+
+impl Observer for Keeper<'_> {
+    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError> {
+        self.step = step.step;
+        let noted = self.folder.note_step(step);
+        self.kept(METRICS, noted);
+        Ok(self.watcher.step(step))
+    }
+
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError> {
+        let noted = self.folder.note_evaluation(evaluation, self.goal);
+        self.kept(METRICS, noted);
+        self.watcher.evaluated(evaluation);
+        Ok(())
+    }
+
+    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, CheckpointError> {
+        let saved = self.folder.save_model(model, step);
+        Ok(self.kept(BEST, saved))
+    }
+
+    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
+        let saved = self.folder.save_training(snapshot);
+        self.kept(TRAINING, saved);
+        Ok(())
+    }
+}
