@@ -39,8 +39,12 @@ fn columns(path: &Path) -> Result<Vec<Column>, DataError> {
     let rows = u64::try_from(metadata.num_rows()).ok();
     let fields = metadata.schema().get_fields();
     let column = |field: &Arc<Type>| Column { rows, ..Column::named(field.name()) };
-    let chunks = reader.metadata().row_groups().iter().flat_map(|group| group.columns());
-    for compression in chunks.map(|chunk| chunk.compression()) {
+    let chunks = reader
+        .metadata()
+        .row_groups()
+        .iter()
+        .flat_map(parquet::file::metadata::RowGroupMetaData::columns);
+    for compression in chunks.map(parquet::file::metadata::ColumnChunkMetaData::compression) {
         if let Compression::BROTLI(_) | Compression::LZO = compression {
             let name = if compression == Compression::LZO { "LZO" } else { "Brotli" };
             return Err(DataError::broken(

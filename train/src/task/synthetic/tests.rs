@@ -1,7 +1,6 @@
 use super::*;
 use crate::blueprint::CellText;
 use crate::experiment::Experiment;
-use crate::model::Model;
 use crate::task::{self, KINDS, Kind};
 use crate::trainer::{End, Silent, train};
 
