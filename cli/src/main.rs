@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::commands::{
-    bench, cells, check, convert, eval, fmt, gradcheck, lsp, run, sample, show, train,
+    bench, cells, check, convert, eval, fmt, gradcheck, lsp, run, sample, show, tasks, train,
 };
 use self::failure::Failure;
 
@@ -60,6 +60,7 @@ enum Command {
     Run(run::Args),
     Convert(convert::Args),
     Bench(bench::Args),
+    Tasks(tasks::Args),
     Train(Box<train::Args>),
     Eval(eval::Args),
     Sample(sample::Args),
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Tasks(args) => tasks::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Sample(args) => sample::run(&args),

@@ -11,4 +11,5 @@ pub(crate) mod lsp;
 pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod show;
+pub(crate) mod tasks;
 pub(crate) mod train;

@@ -13,4 +13,5 @@ mod lsp;
 mod pages;
 mod run;
 mod support;
+mod tasks;
 mod train;

@@ -143,7 +143,8 @@ impl Experiment {
     /// Paths of data, seen from anywhere.
     fn absolute(&mut self) {
         for (key, value) in &mut self.task {
-            if let (true, toml::Value::String(path)) = (key.ends_with("data"), value)
+            let is_path = key.ends_with("data") || key == "tokenizer";
+            if let (true, toml::Value::String(path)) = (is_path, value)
                 && !path.is_empty()
                 && let Ok(absolute) = std::path::absolute(Path::new(path))
             {
