@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use self::commands::{
     bench, cells, check, compare, convert, eval, fmt, gradcheck, lsp, run, sample, show, sweep,
-    train,
+    tasks, train,
 };
 use self::failure::Failure;
 
@@ -61,6 +61,7 @@ enum Command {
     Run(run::Args),
     Convert(convert::Args),
     Bench(bench::Args),
+    Tasks(tasks::Args),
     Train(Box<train::Args>),
     Compare(Box<compare::Args>),
     Sweep(Box<sweep::Args>),
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Tasks(args) => tasks::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Sweep(args) => sweep::run(&args),

@@ -20,7 +20,9 @@ use crate::load::drawn;
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         let help = match &error {
-            DataError::Column { .. } => "\nName it with --text-column or --label-column.",
+            DataError::Column { .. } => {
+                "\nName it with --text-column or --label-column, or as `cellc tasks TASK` says."
+            }
             _ => "",
         };
         Self::new(format!("{error}{help}"))

@@ -15,4 +15,5 @@ pub(crate) mod sample;
 pub(crate) mod series;
 pub(crate) mod show;
 pub(crate) mod sweep;
+pub(crate) mod tasks;
 pub(crate) mod train;

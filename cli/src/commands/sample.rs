@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use cellc_train::generate::{Generator, Sampling};
 use cellc_train::model::Model;
-use cellc_train::task::Codec;
 use cellc_train::task::vocabulary::Vocabulary;
+use cellc_train::task::{Codec, continuation};
 
 use crate::failure::Failure;
 use crate::models::open;
 use crate::output::{note, print};
 
-/// Let a model of `--task chars` go on with a text
+/// Let a model of `--task chars` or `--task words` go on with a text
 #[derive(clap::Args)]
 #[command(
     allow_negative_numbers = true,
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if !codec.continues() {
         return Err(Failure::new(format!(
             "{} is a run of `--task {}` and cannot continue a text; `cellc sample` takes a run of \
-             `--task chars`",
+             `--task chars` or `--task words`",
             args.run.display(),
             run.kept.task
         )));
@@ -62,22 +62,30 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         ));
     }
     let sampling = Sampling { temperature: args.temperature, seed: args.seed };
-    print(&args.prompt)?;
-    let mut generator = start(codec.as_ref(), &model, sampling, &args.prompt)?;
+    let (mut generator, mut symbols) = start(codec.as_ref(), &model, sampling, &args.prompt)?;
+    // Where spaces are no symbols, one comes with the next word.
+    let spaced = codec.decode(&symbols).ends_with(char::is_whitespace);
+    print(if spaced { &args.prompt } else { args.prompt.trim_end() })?;
+    if args.prompt.is_empty() {
+        symbols.clear();
+    }
     for _ in 0..args.length {
-        print(codec.decode(&[generator.draw()?]))?;
+        let symbol = generator.draw()?;
+        print(continuation(codec.as_ref(), &symbols, symbol))?;
+        symbols.push(symbol);
     }
     print("\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A generator that has read the prompt; a line break or the most frequent symbol, if it is empty.
+/// A generator that has read the prompt, and its symbols; a line break or the most frequent symbol, if
+/// it is empty.
 fn start<'m>(
     codec: &dyn Codec,
     model: &'m Model<f32>,
     sampling: Sampling,
     prompt: &str,
-) -> Result<Generator<'m>, Failure> {
+) -> Result<(Generator<'m>, Vec<u32>), Failure> {
     let mut symbols = codec.encode(prompt).unwrap_or_default();
     if symbols.is_empty() {
         let line_break = codec.encode("\n").unwrap_or_default();
@@ -86,10 +94,10 @@ fn start<'m>(
         symbols.push(line_break.copied().unwrap_or(1.min(count.saturating_sub(1) as u32)));
     }
     let mut generator = Generator::new(model, sampling);
-    for symbol in symbols {
+    for &symbol in &symbols {
         generator.read(symbol)?;
     }
-    Ok(generator)
+    Ok((generator, symbols))
 }
 
 /// A sample to show after a training.
@@ -98,11 +106,8 @@ pub(crate) fn demonstration(
     model: &Model<f32>,
     seed: u64,
 ) -> Result<String, Failure> {
-    let mut generator = start(codec, model, Sampling { temperature: 0.8, seed }, "")?;
-    let mut text = String::from("\na sample:\n\n");
-    for _ in 0..400 {
-        text.push_str(&codec.decode(&[generator.draw()?]));
-    }
-    text.push('\n');
-    Ok(text)
+    let (mut generator, _) = start(codec, model, Sampling { temperature: 0.8, seed }, "")?;
+    let drawn = (0..if codec.step() == "character" { 400 } else { 80 }).map(|_| generator.draw());
+    let drawn = drawn.collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("\na sample:\n\n{}\n", codec.decode(&drawn)))
 }

@@ -15,4 +15,5 @@ mod resume;
 mod run;
 mod series;
 mod support;
+mod tasks;
 mod train;

@@ -26,3 +26,4 @@ pub mod vocabulary;
 pub mod words;
 
 pub use error::DataError;
+pub(crate) use error::list;

@@ -92,8 +92,28 @@ impl<T: Element> Store<T> {
     /// If it is beyond the limit and the file cannot be made or written, for instance since the disk
     /// is full. The store is as it was before.
     pub fn push(&mut self, sequence: &[T]) -> Result<(), DataError> {
-        let free = self.limit.saturating_sub(self.memory.len()).min(sequence.len());
-        let (near, far) = sequence.split_at(free);
+        self.append(sequence)?;
+        self.ends.push(self.elements() + sequence.len() as u64);
+        Ok(())
+    }
+
+    /// Lengthens the last sequence; the first is begun, if there is none.
+    ///
+    /// # Errors
+    /// As of [`push`](Self::push).
+    pub fn extend(&mut self, more: &[T]) -> Result<(), DataError> {
+        if self.is_empty() {
+            return self.push(more);
+        }
+        self.append(more)?;
+        let last = self.ends.len() - 1;
+        self.ends[last] += more.len() as u64;
+        Ok(())
+    }
+
+    fn append(&mut self, elements: &[T]) -> Result<(), DataError> {
+        let free = self.limit.saturating_sub(self.memory.len()).min(elements.len());
+        let (near, far) = elements.split_at(free);
         if !far.is_empty() {
             let before = self.waiting.len();
             self.waiting.extend(far.iter().flat_map(|element| element.to_bytes()));
@@ -105,7 +125,6 @@ impl<T: Element> Store<T> {
             }
         }
         self.memory.extend_from_slice(near);
-        self.ends.push(self.elements() + sequence.len() as u64);
         Ok(())
     }
 
@@ -200,6 +219,14 @@ impl<T: Element> Store<T> {
     }
 }
 
+/// One sequence, in memory.
+impl<T: Element> From<Vec<T>> for Store<T> {
+    fn from(sequence: Vec<T>) -> Self {
+        let ends = vec![0, sequence.len() as u64];
+        Self { ends, memory: sequence, ..Self::new(0) }
+    }
+}
+
 fn append<T: Element>(into: &mut Vec<T>, bytes: &[u8]) {
     let (elements, _) = bytes.as_chunks::<SIZE>();
     into.extend(elements.iter().map(|bytes| T::from_bytes(*bytes)));
@@ -270,6 +297,31 @@ mod tests {
                 assert_eq!(found, expected[range]);
             }
         }
+    }
+
+    #[test]
+    fn a_sequence_may_come_in_parts() {
+        for limit in [usize::MAX, 2000, 0] {
+            let mut store = Store::new(limit);
+            let mut whole = Vec::new();
+            for i in 0..2000 {
+                store.extend(&sequence(i)).unwrap();
+                whole.extend(sequence(i));
+            }
+            store.push(&[7]).unwrap();
+            store.extend(&[8]).unwrap();
+            assert_eq!((store.len(), store.length(0), store.length(1)), (2, whole.len(), 2));
+            let mut found = Vec::new();
+            store.read(0, &mut found).unwrap();
+            assert_eq!(found, whole);
+            store.read(1, &mut found).unwrap();
+            assert_eq!(found, [7, 8]);
+        }
+        let mut held = Store::from(vec![1_u32, 2]);
+        held.extend(&[3]).unwrap();
+        let mut found = Vec::new();
+        held.read(0, &mut found).unwrap();
+        assert_eq!((held.len(), found), (1, vec![1, 2, 3]));
     }
 
     #[test]

@@ -146,7 +146,8 @@ impl Experiment {
     /// Makes paths of data be seen from anywhere.
     pub(crate) fn absolute(&mut self) {
         for (key, value) in &mut self.task {
-            if let (true, toml::Value::String(path)) = (key.ends_with("data"), value)
+            let is_path = key.ends_with("data") || key == "tokenizer";
+            if let (true, toml::Value::String(path)) = (is_path, value)
                 && !path.is_empty()
                 && let Ok(absolute) = std::path::absolute(Path::new(path))
             {

@@ -1,17 +1,14 @@
 //! The next character of a text.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-
-use super::options::{OptionError, parse};
-use super::stream::{Stream, evaluation};
-use super::vocabulary::Vocabulary;
-use super::{Codec, Context, DataError, Kind, Loaded, TaskError, read_text};
-use crate::batch::{Batch, Data, Example, IGNORED, Targets};
-use crate::generate::probabilities;
-use crate::model::{Answers, Interface, Readout, Reads};
+use super::corpus::Source;
+use super::files::{MEMORY, given, shares, too_little};
+use super::language::Language;
+use super::options::{described, options, parse};
+use super::stream::Stream;
+use super::{Context, Kind, Loaded, TaskError};
+use crate::data::tokenizer::{Limits, Scheme};
 
 /// The next character of a text.
 pub const KIND: Kind = Kind {
@@ -28,184 +25,66 @@ pub const KIND: Kind = Kind {
         epochs = 5
         least_steps = 200
     ",
+    options: described::<Options>,
     load: |options, context| load(options, context),
-    codec: |kept| Ok(Box::new(serde_json::from_value::<Characters>(kept)?)),
+    codec: |kept| Ok(Box::new(serde_json::from_value::<Language>(kept)?)),
 };
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Options {
-    /// The text.
-    data: PathBuf,
-    /// Another text to choose the best model by.
-    validation_data: PathBuf,
-    /// Another text to be judged by.
-    held_out_data: PathBuf,
-    /// The share of the text before what is held out that the best model is chosen by.
-    validation: f64,
-    /// The share at the end of the text to be judged by.
-    held_out: f64,
-    /// Steps that gradients flow back through.
-    seq: usize,
-    /// How often a character must occur to be known: one that is rarer teaches nothing, and is read
-    /// as the unknown one, so that the model learns what to make of characters it has never seen.
-    least_count: usize,
-    /// A character after which states begin anew, if any.
-    reset_after: String,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            data: PathBuf::new(),
-            validation_data: PathBuf::new(),
-            held_out_data: PathBuf::new(),
-            validation: 0.0,
-            held_out: 0.05,
-            seq: 50,
-            least_count: 2,
-            reset_after: String::new(),
-        }
+options! {
+    struct Options {
+        /// The text; it may be compressed by gzip.
+        data: PathBuf = PathBuf::new(),
+        /// Another text to choose the best model by.
+        validation_data: PathBuf = PathBuf::new(),
+        /// Another text to judge the model by.
+        held_out_data: PathBuf = PathBuf::new(),
+        /// The share of the text, before what is held out, that the best model is chosen by.
+        validation: f64 = 0.0,
+        /// The share at the end of the text that the model is judged by.
+        held_out: f64 = 0.05,
+        /// How many steps gradients flow back through.
+        seq: usize = 50,
+        /// How often a character must occur to be known: one that is rarer teaches nothing, and is
+        /// read as the unknown one, so that the model learns what to make of characters it has never
+        /// seen.
+        least_count: usize = 2,
+        /// A character after which states begin anew, if any.
+        reset_after: String = String::new(),
+        /// How many bytes of the text's symbols, 4 each, are in memory; what is beyond is in a
+        /// temporary file.
+        memory: usize = MEMORY,
     }
-}
-
-/// What characters a model knows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Characters {
-    vocabulary: Vocabulary,
-    /// States begin anew after this symbol.
-    end: Option<u32>,
 }
 
 fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let options: Options = parse(KIND.name, options)?;
-    let missing = OptionError::Missing {
-        task: KIND.name.to_owned(),
-        option: "data".to_owned(),
-        help: "a text to learn from, `--data FILE.txt`".to_owned(),
+    given(KIND.name, &options.data, "a text to learn from, `--data FILE.txt`")?;
+    shares(KIND.name, &[("validation", options.validation), ("held_out", options.held_out)])?;
+    let source = Source {
+        data: &options.data,
+        others: [&options.validation_data, &options.held_out_data],
+        shares: [options.validation, options.held_out],
+        lines: false,
     };
-    if options.data.as_os_str().is_empty() {
-        return Err(missing.into());
-    }
-    for (option, share) in [("validation", options.validation), ("held_out", options.held_out)] {
-        if !(0.0..1.0).contains(&share) {
-            let fault = format!("{share} is no share from 0 up and below 1");
-            let (task, option) = (KIND.name.to_owned(), option.to_owned());
-            return Err(OptionError::Value { task, option, fault }.into());
-        }
-    }
-    let text = read_text(&options.data)?;
-    let too_little = |fault| DataError::TooLittle { path: options.data.clone(), fault };
-    if text.is_empty() {
-        return Err(too_little("the file is empty".to_owned()).into());
-    }
-    let (rest, held_out) = cut(&text, &options.held_out_data, options.held_out)?;
-    let (training, validation) = cut(rest, &options.validation_data, options.validation)?;
-    let mut buffer = [0; 4];
-    let chars: Vec<String> =
-        training.chars().map(|c| c.encode_utf8(&mut buffer).to_owned()).collect();
-    let vocabulary = Vocabulary::count(chars.iter().map(String::as_str), options.least_count);
-    let parts = [training, &validation, &held_out].map(|part| vocabulary.encode_chars(part));
-    let [known, _, judged] = parts.each_ref().map(Vec::len);
+    let cuts = source.cuts()?;
+    let limits = Limits { least_count: options.least_count, most: None };
+    let tokenizer = source.tokenizer(cuts, Scheme::Characters, limits)?;
+    let language = Language::new(tokenizer).reset_after(KIND.name, &options.reset_after)?;
+    let parts = source.streams(cuts, &language, options.memory)?;
+    let [known, _, judged] = parts.each_ref().map(|part| part.elements());
     let summary = format!(
         "{known} characters to train on and {judged} held out, {} different",
-        vocabulary.len() - 1
+        language.symbols() - 1
     );
-    let end = match options.reset_after.as_str() {
-        "" => None,
-        end => Some(vocabulary.number(end)),
-    };
-    let task = Stream::new(context, options.seq.max(1), parts, end, "character");
-    let task = Box::new(task.map_err(too_little)?);
-    Ok(Loaded { task, codec: Box::new(Characters { vocabulary, end }), summary })
-}
-
-/// A text without its end, and its end or another text.
-fn cut<'t>(text: &'t str, other: &Path, share: f64) -> Result<(&'t str, String), DataError> {
-    if !other.as_os_str().is_empty() {
-        return Ok((text, read_text(other)?));
-    }
-    let total = text.chars().count();
-    let held = (total as f64 * share).round() as usize;
-    let at = text.char_indices().nth(total - held).map_or(text.len(), |(byte, _)| byte);
-    let (rest, held) = text.split_at(at);
-    Ok((rest, held.to_owned()))
-}
-
-impl Codec for Characters {
-    fn interface(&self) -> Interface {
-        let symbols = self.vocabulary.len();
-        Interface {
-            reads: Reads::Symbols(symbols),
-            answers: Answers::Classes(symbols),
-            readout: Readout::Each,
-            masked: false,
-            resets: self.end.is_some(),
-        }
-    }
-
-    fn kept(&self) -> Value {
-        json!(self)
-    }
-
-    fn vocabulary(&self) -> Option<&Vocabulary> {
-        Some(&self.vocabulary)
-    }
-
-    fn step(&self) -> &'static str {
-        "character"
-    }
-
-    fn continues(&self) -> bool {
-        true
-    }
-
-    fn encode(&self, text: &str) -> Option<Vec<u32>> {
-        Some(self.vocabulary.encode_chars(text))
-    }
-
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
-        let options: Options = parse(KIND.name, options)?;
-        let symbols = self.vocabulary.encode_chars(&read_text(&options.data)?);
-        if symbols.len() < 2 {
-            let fault = "a text of two characters or more is needed: the second is predicted";
-            return Err(DataError::TooLittle { path: options.data, fault: fault.into() }.into());
-        }
-        Ok(evaluation(&symbols, self.end).collect())
-    }
-
-    fn question(&self, line: &str) -> Result<Example, String> {
-        let symbols = self.vocabulary.encode_chars(line);
-        if symbols.is_empty() {
-            return Err("the line is empty: there is nothing to continue".to_owned());
-        }
-        let targets = symbols[1..].iter().copied().chain([IGNORED]).collect();
-        Ok(Example { data: Data::Symbols(symbols), targets: Targets::Classes(targets) })
-    }
-
-    fn answer(&self, question: &Example, answers: &[f32]) -> Value {
-        let classes = self.vocabulary.len();
-        let Targets::Classes(targets) = &question.targets else { return Value::Null };
-        let rows: Vec<Vec<f64>> =
-            answers.chunks(classes).map(|row| probabilities(row, 1.0)).collect();
-        let known = rows.iter().zip(targets).filter(|(_, target)| **target != IGNORED);
-        let loss: f64 = known.map(|(row, target)| -row[*target as usize].ln()).sum();
-        let mut next: Vec<(usize, f64)> =
-            rows.last().into_iter().flatten().copied().enumerate().collect();
-        next.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let next = next.iter().take(5).map(|(symbol, p)| {
-            json!({ "text": self.vocabulary.symbol(*symbol as u32), "probability": p })
-        });
-        json!({
-            "loss": loss / (targets.len().max(2) - 1) as f64,
-            "next": next.collect::<Vec<_>>(),
-        })
-    }
+    let task = Stream::new(context, options.seq.max(1), parts, language.end(), "character");
+    let task = Box::new(task.map_err(|fault| too_little(&options.data, fault))?);
+    Ok(Loaded { task, codec: Box::new(language), summary })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::{Batch, Data};
     use crate::task::Part;
 
     fn load(text: &str, options: &str) -> Result<Loaded, String> {
@@ -241,12 +120,16 @@ mod tests {
         assert_eq!(
             refused("hello", "sequence = 3"),
             "task `chars` has no option `sequence`; it has data, validation_data, held_out_data, \
-             validation, held_out, seq, least_count, reset_after"
+             validation, held_out, seq, least_count, reset_after, memory"
         );
         assert!(refused("hello", "held_ou = 3").contains("did you mean `held_out`?"));
         assert_eq!(
             refused("hello", "held_out = 1.5"),
             "option `held_out` of task `chars`: 1.5 is no share from 0 up and below 1"
+        );
+        assert_eq!(
+            refused(&"hello ".repeat(90), "seq = 5\nreset_after = \"\\n\""),
+            "option `reset_after` of task `chars`: the model knows no character `\\n`"
         );
         let fault = refused("hello", "seq = \"x\"");
         assert!(fault.starts_with("option `seq` of task `chars`: invalid type"), "{fault}");
@@ -255,6 +138,20 @@ mod tests {
             missing.err().unwrap().to_string(),
             "task `chars` needs `data`: a text to learn from, `--data FILE.txt`"
         );
+    }
+
+    #[test]
+    fn a_text_beyond_memory_is_the_same_text() {
+        let text = "a line of text, and another\n".repeat(5000);
+        let batches = |options: &str| {
+            let loaded = load(&text, &format!("reset_after = \"\\n\"\n{options}")).unwrap();
+            let held_out = loaded.task.part(Part::HeldOut).unwrap();
+            held_out.chain(loaded.task.epoch(1, 3).take(9)).map(Result::unwrap).collect()
+        };
+        let expected: Vec<Batch> = batches("");
+        assert!(expected.iter().any(|batch| batch.resets.contains(&true)));
+        let found: Vec<Batch> = batches("memory = 1000");
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! Labelling texts: sentences from a table, as sequences of words.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::examples::{Examples, batches, majority};
-use super::options::{OptionError, parse};
-use super::table::{self, Columns, Row};
+use super::examples::{Counts, Examples, batches, majority};
+use super::files::{Header, MEMORY, given, named, shares, too_little};
+use super::options::{described, options, parse};
+use super::pool::Pool;
 use super::vocabulary::Vocabulary;
-use super::words::words;
 use super::{Codec, Context, DataError, Goal, Kind, Loaded, TaskError};
 use crate::batch::{Batch, Data, Example, IGNORED, Targets};
-use crate::draws::rng;
+use crate::data::split::{Shares, Split, stratified};
+use crate::data::table::{self, Ask};
+use crate::data::words::words;
 use crate::generate::probabilities;
 use crate::model::{Answers, Interface, Readout, Reads};
 
@@ -22,7 +23,7 @@ use crate::model::{Answers, Interface, Readout, Reads};
 pub const KIND: Kind = Kind {
     name: "classify",
     about: "the label of a text",
-    endings: &["csv", "tsv", "tab", "jsonl", "ndjson"],
+    endings: &["csv", "tsv", "tab", "jsonl", "ndjson", "parquet", "pq"],
     defaults: "
         [model]
         embedding = 64
@@ -34,52 +35,55 @@ pub const KIND: Kind = Kind {
         evaluations = 20
         patience = 10
     ",
+    options: described::<Options>,
     load: |options, context| load(options, context),
     codec: |kept| Ok(Box::new(serde_json::from_value::<Lexicon>(kept)?)),
 };
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Options {
-    /// The table.
-    data: PathBuf,
-    /// Another table to choose the best model by.
-    validation_data: PathBuf,
-    /// Another table to be judged by.
-    held_out_data: PathBuf,
-    /// Its column of texts.
-    text_column: String,
-    /// Its column of labels.
-    label_column: String,
-    /// The share that is held out.
-    held_out: f64,
-    /// The share of the rest that checkpoints are chosen by.
-    validation: f64,
-    /// The probability that a word is read as the unknown one in training.
-    word_dropout: f64,
-    /// How often a word must occur to be known.
-    least_count: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            data: PathBuf::new(),
-            validation_data: PathBuf::new(),
-            held_out_data: PathBuf::new(),
-            text_column: "text".to_owned(),
-            label_column: "label".to_owned(),
-            held_out: 0.1,
-            validation: 0.05,
-            word_dropout: 0.5,
-            least_count: 2,
-        }
+options! {
+    struct Options {
+        /// The table: CSV, TSV, JSON lines, Parquet or NumPy; those of text may be compressed by gzip.
+        data: PathBuf = PathBuf::new(),
+        /// Another table to choose the best model by.
+        validation_data: PathBuf = PathBuf::new(),
+        /// Another table to judge the model by.
+        held_out_data: PathBuf = PathBuf::new(),
+        /// The column of the texts, by its name or its number from 1.
+        text_column: String = "text".to_owned(),
+        /// The column of the labels, by its name or its number from 1.
+        label_column: String = "label".to_owned(),
+        /// Whether the first line of CSV or TSV names the columns; `auto` if no field is a number.
+        header: Header = Header::Auto,
+        /// The share of the rows that the model is judged by.
+        held_out: f64 = 0.1,
+        /// The share of the rows that the best model is chosen by.
+        validation: f64 = 0.05,
+        /// The probability that a word is read as the unknown one in training.
+        word_dropout: f64 = 0.5,
+        /// How often a word must occur to be known.
+        least_count: usize = 2,
+        /// How many bytes of the texts' symbols, 4 each, are in memory; what is beyond is in a
+        /// temporary file.
+        memory: usize = MEMORY,
     }
 }
 
 impl Options {
-    fn columns(&self) -> Columns {
-        Columns { text: self.text_column.clone(), label: self.label_column.clone() }
+    /// Calls `take` with the text and the label of each row; a fault that it finds is of that row.
+    fn each(
+        &self,
+        path: &Path,
+        mut take: impl FnMut(&str, &str) -> Result<(), String>,
+    ) -> Result<(), DataError> {
+        let ask = |column: &str| Ask::new(column, table::Kind::Text);
+        let table = self.header.open(path)?;
+        let mut rows = table.rows(&[ask(&self.text_column), ask(&self.label_column)])?;
+        while let Some(row) = rows.next() {
+            let row = row?;
+            let text = |i: usize| row.values[i].text().unwrap_or_default();
+            take(text(0), text(1).trim()).map_err(|fault| rows.fault(row.number, fault))?;
+        }
+        Ok(())
     }
 }
 
@@ -104,24 +108,16 @@ impl Lexicon {
         Example { data: Data::Symbols(data), targets: Targets::Classes(targets) }
     }
 
-    /// Rows as examples.
+    /// A text with its label.
     ///
     /// # Errors
-    /// If a row has a label that is not known.
-    fn examples(&self, path: &Path, rows: &[Row]) -> Result<Vec<Example>, DataError> {
-        let example = |row: &Row| {
-            let label = self.labels.iter().zip(0..).find(|(label, _)| **label == row.label);
-            let Some((_, label)) = label else {
-                let fault = format!(
-                    "the model knows no label `{}`; it knows {}",
-                    row.label,
-                    list(&self.labels)
-                );
-                return Err(DataError::Row { path: path.to_owned(), row: row.number, fault });
-            };
-            Ok(self.example(&row.text, label))
+    /// If the label is not known.
+    fn labelled(&self, text: &str, label: &str) -> Result<Example, String> {
+        let Ok(number) = self.labels.binary_search_by(|known| known.as_str().cmp(label)) else {
+            let known = list(&self.labels);
+            return Err(format!("the model knows no label `{label}`; it knows {known}"));
         };
-        rows.iter().map(example).collect()
+        Ok(self.example(text, number as u32))
     }
 }
 
@@ -162,8 +158,11 @@ impl Codec for Lexicon {
 
     fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
         let options: Options = parse(KIND.name, options)?;
-        let rows = table::read(&options.data, &options.columns())?;
-        let examples = self.examples(&options.data, &rows)?;
+        let mut examples = Vec::new();
+        options.each(&options.data, |text, label| {
+            examples.push(self.labelled(text, label)?);
+            Ok(())
+        })?;
         Ok(batches(&examples, &self.interface()).collect())
     }
 
@@ -189,48 +188,103 @@ impl Codec for Lexicon {
 
 fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let options: Options = parse(KIND.name, options)?;
-    if options.data.as_os_str().is_empty() {
-        let (task, option) = (KIND.name.to_owned(), "data".to_owned());
-        let help = "labelled texts, `--data FILE.csv` (or .tsv, .jsonl)".to_owned();
-        return Err(OptionError::Missing { task, option, help }.into());
-    }
-    let rows = table::read(&options.data, &options.columns())?;
-    let other = |path: &PathBuf| match path.as_os_str().is_empty() {
-        true => Ok(None),
-        false => table::read(path, &options.columns()).map(Some),
+    given(
+        KIND.name,
+        &options.data,
+        "labelled texts, `--data FILE.csv` (or .tsv, .jsonl, .parquet)",
+    )?;
+    shares(KIND.name, &[("validation", options.validation), ("held_out", options.held_out)])?;
+    let share = |path: &Path, share| if named(path).is_some() { 0.0 } else { share };
+    let shares = Shares {
+        validation: share(&options.validation_data, options.validation),
+        test: share(&options.held_out_data, options.held_out),
     };
-    let (validation, held_out) = (other(&options.validation_data)?, other(&options.held_out_data)?);
-    let mut split =
-        Split { held_out: options.held_out, validation: options.validation, seed: context.seed };
-    if validation.is_some() {
-        split.validation = 0.0;
+    // First the labels alone: by them rows are split, and only then is it known which words are.
+    let (labels, of_rows) = labels(&options)?;
+    let separate = named(&options.held_out_data).is_some();
+    let split = split(&options.data, &labels, &of_rows, shares, context.seed)?;
+    if split.test.is_empty() && !separate {
+        let share = options.held_out;
+        let fault = format!("a held-out share of {share} leaves no row to judge by");
+        return Err(too_little(&options.data, fault));
     }
-    let separate = held_out.is_some();
-    if separate {
-        split.held_out = 0.0;
-    }
-    let (labels, parts) = prepare(&options.data, &rows, split, separate)?;
-    let training: Vec<String> = parts[0].iter().flat_map(|row| words(&row.text)).collect();
-    let known = Vocabulary::count(training.iter().map(String::as_str), options.least_count);
-    let lexicon = Lexicon { words: known, labels };
-    let encode = |rows: &[&Row]| {
-        let rows: Vec<Row> = rows.iter().map(|row| (*row).clone()).collect();
-        lexicon.examples(&options.data, &rows)
+    let mut part_of = vec![0_u8; of_rows.len()];
+    split.validation.iter().for_each(|row| part_of[*row] = 1);
+    split.test.iter().for_each(|row| part_of[*row] = 2);
+    let mut counts = BTreeMap::<String, usize>::new();
+    let mut parts = part_of.iter();
+    options.each(&options.data, |text, _| {
+        if parts.next() == Some(&0) {
+            words(text).into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
+        }
+        Ok(())
+    })?;
+    let words = Vocabulary::of_counts(counts, options.least_count, None);
+    let lexicon = Lexicon { words, labels };
+    let mut pools = [options.memory / 2, options.memory / 4, options.memory / 4].map(Pool::new);
+    let mut counts = Counts::default();
+    let mut put = |part: usize, path: &Path, part_of: &[u8]| {
+        let mut parts = part_of.iter();
+        // What cannot be kept is no fault of the row.
+        let mut kept = Ok(());
+        options.each(path, |text, label| {
+            let part = parts.next().map_or(part, |part| usize::from(*part));
+            let example = lexicon.labelled(text, label)?;
+            if part == 2 {
+                counts.add(&example.targets);
+            }
+            if kept.is_ok() {
+                kept = pools[part].push(&example);
+            }
+            Ok(())
+        })?;
+        kept
     };
-    let mut parts = [encode(&parts[0])?, encode(&parts[1])?, encode(&parts[2])?];
-    if let Some(rows) = validation {
-        parts[1] = lexicon.examples(&options.validation_data, &rows)?;
+    put(0, &options.data, &part_of)?;
+    for (part, path) in [(1, &options.validation_data), (2, &options.held_out_data)] {
+        if let Some(path) = named(path) {
+            put(part, path, &[])?;
+        }
     }
-    if let Some(rows) = held_out {
-        parts[2] = lexicon.examples(&options.held_out_data, &rows)?;
-    }
-    Ok(loaded(lexicon, parts, context, options.word_dropout, "texts"))
+    let baseline = counts.majority();
+    Ok(of_pools(lexicon, pools, baseline, context, options.word_dropout, "texts"))
+}
+
+/// The labels of a table in the order of their text, and the number of each row's.
+fn labels(options: &Options) -> Result<(Vec<String>, Vec<u32>), DataError> {
+    let mut found = BTreeMap::<String, u32>::new();
+    let mut of_rows = Vec::new();
+    options.each(&options.data, |_, label| {
+        let next = found.len() as u32;
+        let number = match found.get(label) {
+            Some(number) => *number,
+            None => *found.entry(label.to_owned()).or_insert(next),
+        };
+        of_rows.push(number);
+        Ok(())
+    })?;
+    let mut order = vec![0; found.len()];
+    (0..).zip(found.values()).for_each(|(place, number)| order[*number as usize] = place);
+    of_rows.iter_mut().for_each(|number| *number = order[*number as usize]);
+    Ok((found.into_keys().collect(), of_rows))
 }
 
 /// A task of labelled texts that are read already.
 pub fn loaded(
     lexicon: Lexicon,
     parts: [Vec<Example>; 3],
+    context: Context,
+    noise: f64,
+    what: &str,
+) -> Loaded {
+    let baseline = majority(&parts[2]);
+    of_pools(lexicon, parts.map(Pool::from), baseline, context, noise, what)
+}
+
+fn of_pools(
+    lexicon: Lexicon,
+    parts: [Pool; 3],
+    baseline: f64,
     context: Context,
     noise: f64,
     what: &str,
@@ -242,74 +296,49 @@ pub fn loaded(
         lexicon.words.len() - 1,
         lexicon.labels.len()
     );
-    let mut task = Examples::new(lexicon.interface(), context, parts);
-    task.goal = Goal::Accuracy;
-    task.baseline = Some(majority(task.examples(super::Part::HeldOut)));
+    let mut task = Examples::of_pools(lexicon.interface(), context, parts);
+    (task.goal, task.baseline) = (Goal::Accuracy, Some(baseline));
     (task.noise, task.short_first) = (noise, true);
     Loaded { task: Box::new(task), codec: Box::new(lexicon), summary }
-}
-
-/// How rows are split.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Split {
-    /// The share that is held out, 0 to 1.
-    held_out: f64,
-    /// The share of the rest that checkpoints are chosen by, 0 to 1.
-    validation: f64,
-    /// What the split is drawn from.
-    seed: u64,
 }
 
 /// The fewest rows that can be split in three.
 const LEAST_ROWS: usize = 20;
 
-/// The labels of rows, and the rows in parts, each with its share of every label. `path` is what the
-/// rows are called in errors; `separate` says that others are held out.
+/// Rows in parts, each with its share of every label. `path` is what the rows are called in errors.
 ///
 /// # Errors
 /// If there are too few rows, or only one label.
-fn prepare<'r>(
+fn split(
     path: &Path,
-    rows: &'r [Row],
-    split: Split,
-    separate: bool,
-) -> Result<(Vec<String>, [Vec<&'r Row>; 3]), DataError> {
-    let too_little = |fault| Err(DataError::TooLittle { path: path.to_owned(), fault });
-    if rows.len() < LEAST_ROWS {
-        let n = rows.len();
-        return too_little(format!("too few rows to learn from: {n}; give at least {LEAST_ROWS}"));
+    labels: &[String],
+    of_rows: &[u32],
+    mut shares: Shares,
+    seed: u64,
+) -> Result<Split, TaskError> {
+    let (n, rows) = (labels.len(), of_rows.len());
+    if rows < LEAST_ROWS {
+        let fault = format!("too few rows to learn from: {rows}; give at least {LEAST_ROWS}");
+        return Err(too_little(path, fault));
     }
-    let labels: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
-    let labels: Vec<String> = labels.into_iter().map(ToOwned::to_owned).collect();
-    if labels.len() < 2 {
-        return too_little(format!("every row has the label {}; give two or more", list(&labels)));
+    if n < 2 {
+        let fault = format!("every row has the label {}; give two or more", list(labels));
+        return Err(too_little(path, fault));
     }
-    if labels.len() > rows.len() / 2 {
-        let (n, m) = (labels.len(), rows.len());
-        return too_little(format!(
-            "{n} different labels in {m} rows; is the label column the right one?"
+    if n > rows / 2 {
+        return Err(too_little(
+            path,
+            format!("{n} different labels in {rows} rows; is the label column the right one?"),
         ));
     }
-    let mut rng = rng(split.seed, "split", [0, 0]);
-    let mut parts: [Vec<&Row>; 3] = Default::default();
-    for label in &labels {
-        let mut rows: Vec<&Row> = rows.iter().filter(|row| row.label == *label).collect();
-        rows.shuffle(&mut rng);
-        // Of a label with a single row, that row is trained on.
-        let share = |of: usize, share: f64| {
-            ((of as f64 * share).round() as usize).min(of.saturating_sub(1))
-        };
-        let training = rows.split_off(share(rows.len(), split.held_out));
-        parts[2].append(&mut rows);
-        let mut validation = training;
-        parts[0].append(&mut validation.split_off(share(validation.len(), split.validation)));
-        parts[1].append(&mut validation);
+    // Few rows are better trained on than chosen by.
+    let mut counts = vec![0_usize; n];
+    of_rows.iter().for_each(|label| counts[*label as usize] += 1);
+    let most = counts.into_iter().max().unwrap_or(0) as f64;
+    if (most * shares.validation).round() == 0.0 {
+        shares.validation = 0.0;
     }
-    if parts[2].is_empty() && !separate {
-        let share = split.held_out;
-        return too_little(format!("a held-out share of {share} leaves no row to judge by"));
-    }
-    Ok((labels, parts))
+    Ok(stratified(of_rows, shares, seed)?)
 }
 
 /// Labels for a message: the first of them, if they are many.
@@ -321,70 +350,134 @@ fn list(labels: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
+    use crate::fixtures::{learnt, resumes};
+    use crate::task::{Part, Task};
 
-    const SPLIT: Split = Split { held_out: 0.1, validation: 0.1, seed: 1 };
-
-    fn row(i: u64, label: &str) -> Row {
-        Row { number: i, text: format!("The {label} thing {i}"), label: label.into() }
+    /// Loads a table of this name; errors without its folder.
+    fn load(name: &str, text: &str, options: &str) -> Result<Loaded, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let mut options: toml::Table = options.parse().unwrap();
+        options.insert("data".into(), path.to_str().unwrap().into());
+        let place = folder.path().to_str().unwrap().to_owned() + "/";
+        super::load(&options, Context { batch: 4, seed: 1 })
+            .map_err(|error| error.to_string().replace(&place, ""))
     }
 
-    fn rows() -> Vec<Row> {
-        (0..60).map(|i| row(i, if i % 3 == 0 { "good" } else { "bad" })).collect()
+    fn rows(n: usize) -> String {
+        let mut text = "label\ttext\n".to_owned();
+        for i in 0..n {
+            let label = if i % 3 == 0 { "good" } else { "bad" };
+            let _ = writeln!(text, "{label}\tThe {label} thing {}", i % 7);
+        }
+        text
+    }
+
+    fn counts(task: &dyn Task) -> [usize; 3] {
+        let count = |batches: Option<super::super::Batches<'_>>| {
+            let sizes = batches.into_iter().flatten().map(|batch| batch.unwrap().extent.batch);
+            sizes.sum()
+        };
+        let epoch = count(Some(task.epoch(0, 0)));
+        [epoch, count(task.part(Part::Validation)), count(task.part(Part::HeldOut))]
     }
 
     #[test]
     fn every_part_has_its_share_of_every_label() {
-        let rows = rows();
-        let (labels, parts) = prepare(Path::new("data.csv"), &rows, SPLIT, false).unwrap();
-        let count =
-            |part: usize, label: &str| parts[part].iter().filter(|row| row.label == label).count();
-        assert_eq!(labels, ["bad", "good"]);
-        assert_eq!(
-            [0, 1, 2].map(|part| (count(part, "bad"), count(part, "good"))),
-            [(32, 16), (4, 2), (4, 2)]
-        );
-        let again = prepare(Path::new("data.csv"), &rows, SPLIT, false).unwrap();
-        assert_eq!(again.1, parts);
-        let other = Split { seed: 2, ..SPLIT };
-        assert_ne!(prepare(Path::new("data.csv"), &rows, other, false).unwrap().1, parts);
+        let loaded = load("a.tsv", &rows(60), "validation = 0.1").unwrap();
+        assert_eq!(counts(&*loaded.task), [48, 6, 6]);
+        assert_eq!(loaded.codec.labels(), ["bad", "good"]);
+        assert_eq!(loaded.task.baseline(), Some(4.0 / 6.0));
+        assert_eq!(loaded.summary, "48 texts to train on and 6 held out, 11 words, 2 labels");
     }
 
     #[test]
-    fn too_little_data_is_refused() {
-        let refused = |rows: &[Row], split| {
-            let error = prepare(Path::new("data.csv"), rows, split, false).unwrap_err();
-            error.to_string()
+    fn formats_columns_and_memory_make_no_difference() {
+        let batches = |loaded: &Loaded| -> Vec<Batch> {
+            let task = &loaded.task;
+            let held_out = task.part(Part::HeldOut).unwrap();
+            held_out.chain(task.epoch(0, 0)).chain(task.epoch(1, 0)).map(Result::unwrap).collect()
         };
+        let expected = batches(&load("a.tsv", &rows(60), "").unwrap());
+        let json: String = (rows(60).lines().skip(1))
+            .map(|line| line.split_once('\t').unwrap())
+            .map(|(label, text)| format!("{{\"body\": \"{text}\", \"label\": \"{label}\"}}\n"))
+            .collect();
+        let bare = rows(60).lines().skip(1).map(|line| format!("{line}\n")).collect::<String>();
+        for (name, text, options) in [
+            ("a.jsonl", json, "text_column = 'body'"),
+            ("a.tsv", rows(60), "text_column = '2'\nlabel_column = '1'"),
+            ("a.tsv", bare, "text_column = '2'\nlabel_column = '1'\nheader = false"),
+            ("a.tsv", rows(60), "memory = 64"),
+        ] {
+            assert_eq!(batches(&load(name, &text, options).unwrap()), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let refused = |text: &str, options: &str| load("a.tsv", text, options).err().unwrap();
+        assert_eq!(refused(&rows(5), ""), "a.tsv: too few rows to learn from: 5; give at least 20");
+        let same = rows(60).replace("bad\t", "good\t");
+        assert_eq!(refused(&same, ""), "a.tsv: every row has the label `good`; give two or more");
+        let unlike: String = (0..30).map(|i| format!("l{i}\ta text\n")).collect();
         assert_eq!(
-            refused(&rows()[..5], SPLIT),
-            "data.csv: too few rows to learn from: 5; give at least 20"
-        );
-        let same: Vec<_> = (0..30).map(|i| row(i, "good")).collect();
-        assert_eq!(
-            refused(&same, SPLIT),
-            "data.csv: every row has the label `good`; give two or more"
-        );
-        let unlike: Vec<_> = (0..30).map(|i| row(i, &i.to_string())).collect();
-        assert_eq!(
-            refused(&unlike, SPLIT),
-            "data.csv: 30 different labels in 30 rows; is the label column the right one?"
+            refused(&("label\ttext\n".to_owned() + &unlike), ""),
+            "a.tsv: 30 different labels in 30 rows; is the label column the right one?"
         );
         assert_eq!(
-            refused(&rows(), Split { held_out: 0.0, ..SPLIT }),
-            "data.csv: a held-out share of 0 leaves no row to judge by"
+            refused(&rows(60), "held_out = 0"),
+            "a.tsv: a held-out share of 0 leaves no row to judge by"
         );
+        assert!(refused(&rows(60), "held_out = 1.5").contains("is no share"));
+        assert_eq!(refused(&(rows(60) + "good\t\n"), ""), "a.tsv:62: `text` is empty");
+        let fault = refused(&rows(60), "text_column = 'body'");
+        assert_eq!(
+            fault,
+            "a.tsv: there is no column `body`; the columns are `label`, `text` (the first line is read as their names; say `header = false` if it is a row, and give columns by their numbers)"
+        );
+        assert!(refused(&rows(60), "header = 3").contains("expected true, false or \"auto\""));
+        let missing = super::load(&toml::Table::new(), Context { batch: 2, seed: 1 });
+        assert!(missing.err().unwrap().to_string().contains("`classify` needs `data`"));
     }
 
     #[test]
     fn an_unknown_label_is_refused_by_its_row() {
-        let words = Vocabulary::count(["good"], 1);
-        let lexicon = Lexicon { words, labels: vec!["bad".into(), "good".into()] };
-        let error = lexicon.examples(Path::new("new.csv"), &[row(7, "ugly")]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "new.csv:7: the model knows no label `ugly`; it knows `bad`, `good`"
-        );
-        assert_eq!(lexicon.encode("GOOD 17"), Some(vec![1, Vocabulary::UNKNOWN]));
+        let codec = load("a.tsv", &rows(60), "").unwrap().codec;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.csv");
+        std::fs::write(&path, "text,label\na good one,good\nan ugly one,ugly\n").unwrap();
+        let mut options = toml::Table::new();
+        options.insert("data".into(), path.to_str().unwrap().into());
+        let fault = codec.judged(&options).unwrap_err().to_string();
+        let expected = ":3: the model knows no label `ugly`; it knows `bad`, `good`";
+        assert!(fault.ends_with(expected), "{fault}");
+        options.insert("held_out_data".into(), path.to_str().unwrap().into());
+        let again = load("a.tsv", &rows(60), &format!("held_out_data = '{}'", path.display()));
+        assert!(again.err().unwrap().ends_with(expected));
+    }
+
+    #[test]
+    fn its_codec_is_what_was_kept_and_answers() {
+        let codec = load("a.tsv", &rows(60), "").unwrap().codec;
+        let again = (KIND.codec)(codec.kept()).unwrap();
+        assert_eq!(again.kept(), codec.kept());
+        let symbols = again.encode("GOOD unheard-of").unwrap();
+        assert_eq!(symbols[..1], codec.encode("good").unwrap());
+        assert_eq!(symbols[1], Vocabulary::UNKNOWN);
+        let question = codec.question("a good thing").unwrap();
+        let answer = codec.answer(&question, &[0.0, 1.0]);
+        assert_eq!(answer["label"], "good");
+    }
+
+    #[test]
+    fn it_learns_a_word_and_goes_on_where_it_stopped() {
+        let loaded = || load("a.tsv", &rows(90), "word_dropout = 0.1").unwrap();
+        assert!(learnt(&loaded(), "classify", 80).accuracy() > 0.95);
+        resumes(loaded, "classify");
     }
 }

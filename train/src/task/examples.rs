@@ -1,11 +1,14 @@
 //! Tasks of examples: sequences with their answers, of which several share a batch.
 
+use std::collections::BTreeMap;
+
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
+use super::pool::Pool;
 use super::vocabulary::Vocabulary;
-use super::{Answer, Batches, Context, Figure, Goal, Part, Task};
-use crate::batch::{Batch, Data, Example, Targets};
+use super::{Answer, Batches, Context, DataError, Figure, Goal, Part, Task};
+use crate::batch::{Batch, Data, Example, IGNORED, Targets};
 use crate::draws::rng;
 use crate::model::{Interface, Readout, Reads};
 use cellc_runtime::sequence::RunError;
@@ -17,14 +20,14 @@ const EVALUATION_BATCH: usize = 64;
 /// sorted by length at a time, so that the order stays random on the whole.
 const POOL: usize = 32;
 
-/// How a task finds figures of its own.
-pub type Judge = Box<dyn Fn(&mut Answer<'_>) -> Result<Vec<Figure>, RunError>>;
+/// How a task finds figures of its own, from the batches that are held out.
+pub type Judge = Box<dyn Fn(Batches<'_>, &mut Answer<'_>) -> Result<Vec<Figure>, RunError>>;
 
 /// Examples in three parts.
 pub struct Examples {
     interface: Interface,
     context: Context,
-    parts: [Vec<Example>; 3],
+    parts: [Pool; 3],
     /// By what one model is better than another.
     pub goal: Goal,
     /// What is reached without reading.
@@ -48,6 +51,14 @@ impl Examples {
     /// # Panics
     /// If there are no training examples, or a batch holds none.
     pub fn new(interface: Interface, context: Context, parts: [Vec<Example>; 3]) -> Self {
+        Self::of_pools(interface, context, parts.map(Pool::from))
+    }
+
+    /// The same, of examples that may not all be in memory.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn of_pools(interface: Interface, context: Context, parts: [Pool; 3]) -> Self {
         assert!(!parts[0].is_empty() && context.batch > 0, "nothing to train on");
         Self {
             interface,
@@ -62,7 +73,7 @@ impl Examples {
     }
 
     /// The examples of a part that is not trained on.
-    pub fn examples(&self, part: Part) -> &[Example] {
+    pub fn examples(&self, part: Part) -> &Pool {
         match part {
             Part::Validation => &self.parts[1],
             Part::HeldOut => &self.parts[2],
@@ -77,20 +88,27 @@ impl Examples {
         let mut order: Vec<usize> = (0..training.len()).collect();
         order.shuffle(&mut rng);
         if epoch == 0 && self.short_first {
-            order.sort_by_key(|&i| steps(&training[i], &self.interface));
+            order.sort_by_key(|&i| training.length(i));
             return order.chunks(batch).map(<[_]>::to_vec).collect();
         }
         let mut batches = Vec::new();
         for pool in order.chunks_mut(batch.saturating_mul(POOL)) {
-            pool.sort_by_key(|&i| steps(&training[i], &self.interface));
+            pool.sort_by_key(|&i| training.length(i));
             batches.extend(pool.chunks(batch).map(<[_]>::to_vec));
         }
         batches.shuffle(&mut rng);
         batches
     }
 
-    fn training_batch(&self, epoch: u64, number: usize, examples: &[usize]) -> Batch {
-        let mut batch = together(examples.iter().map(|&i| &self.parts[0][i]), &self.interface);
+    fn training_batch(
+        &self,
+        epoch: u64,
+        number: usize,
+        examples: &[usize],
+    ) -> Result<Batch, DataError> {
+        let examples = examples.iter().map(|&i| self.parts[0].get(i));
+        let examples = examples.collect::<Result<Vec<_>, _>>()?;
+        let mut batch = together(&examples, &self.interface);
         if self.noise > 0.0 {
             let mut rng = rng(self.context.seed, "noise", [epoch, number as u64]);
             if let Data::Symbols(symbols) = &mut batch.data {
@@ -101,15 +119,7 @@ impl Examples {
                 }
             }
         }
-        batch
-    }
-}
-
-fn steps(example: &Example, interface: &Interface) -> usize {
-    match (&example.data, interface.reads) {
-        (Data::Reals(reals), Reads::Reals(width)) => reals.len() / width.max(1),
-        (Data::Reals(reals), Reads::Symbols(_)) => reals.len(),
-        (Data::Symbols(symbols), _) => symbols.len(),
+        Ok(batch)
     }
 }
 
@@ -136,17 +146,30 @@ pub fn batches<'a>(
 
 /// The share of the most frequent class among the answers, 0 to 1.
 pub fn majority(examples: &[Example]) -> f64 {
-    let mut counts = std::collections::BTreeMap::<u32, usize>::new();
-    let mut all = 0;
-    for example in examples {
-        if let Targets::Classes(classes) = &example.targets {
-            for &class in classes.iter().filter(|class| **class != crate::batch::IGNORED) {
-                *counts.entry(class).or_default() += 1;
-                all += 1;
+    let mut counts = Counts::default();
+    examples.iter().for_each(|example| counts.add(&example.targets));
+    counts.majority()
+}
+
+/// How often each class is an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Counts(BTreeMap<u32, usize>);
+
+impl Counts {
+    /// Counts the answers of an example or a batch.
+    pub fn add(&mut self, targets: &Targets) {
+        if let Targets::Classes(classes) = targets {
+            for &class in classes.iter().filter(|class| **class != IGNORED) {
+                *self.0.entry(class).or_default() += 1;
             }
         }
     }
-    counts.values().copied().max().unwrap_or(0) as f64 / all.max(1) as f64
+
+    /// The share of the most frequent class, 0 to 1.
+    pub fn majority(&self) -> f64 {
+        let most = self.0.values().copied().max().unwrap_or(0);
+        most as f64 / self.0.values().sum::<usize>().max(1) as f64
+    }
 }
 
 impl Task for Examples {
@@ -156,13 +179,18 @@ impl Task for Examples {
 
     fn epoch(&self, epoch: u64, skipped: usize) -> Batches<'_> {
         let order = self.order(epoch).into_iter().enumerate().skip(skipped);
-        Box::new(order.map(move |(i, examples)| Ok(self.training_batch(epoch, i, &examples))))
+        Box::new(order.map(move |(i, examples)| self.training_batch(epoch, i, &examples)))
     }
 
     fn part(&self, part: Part) -> Option<Batches<'_>> {
-        let examples = self.examples(part);
-        let batches = || Box::new(batches(examples, &self.interface).map(Ok)) as Batches<'_>;
-        (!examples.is_empty()).then(batches)
+        let pool = self.examples(part);
+        let batch = move |first: usize| {
+            let some = first..(first + EVALUATION_BATCH).min(pool.len());
+            let examples = some.map(|i| pool.get(i)).collect::<Result<Vec<_>, _>>()?;
+            Ok(together(&examples, &self.interface))
+        };
+        let batches = || Box::new((0..pool.len()).step_by(EVALUATION_BATCH).map(batch)) as _;
+        (!pool.is_empty()).then(batches)
     }
 
     fn goal(&self) -> Goal {
@@ -174,7 +202,10 @@ impl Task for Examples {
     }
 
     fn figures(&self, answer: &mut Answer<'_>) -> Result<Vec<Figure>, RunError> {
-        self.judge.as_ref().map_or_else(|| Ok(Vec::new()), |judge| judge(answer))
+        match (&self.judge, self.part(Part::HeldOut)) {
+            (Some(judge), Some(batches)) => judge(batches, answer),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
@@ -257,6 +288,8 @@ mod tests {
         assert_eq!(batches.len(), 1);
         assert_eq!(batches[0].targets, Targets::Classes(vec![0, 1, 2, 0]));
         assert_eq!(symbols(&batches[0])[12..], [1, 2, 3, 4]);
-        assert_eq!(majority(task.examples(Part::HeldOut)), 0.5);
+        let mut counts = Counts::default();
+        batches.iter().for_each(|batch| counts.add(&batch.targets));
+        assert_eq!(counts.majority(), 0.5);
     }
 }

@@ -7,21 +7,26 @@
 
 pub mod chars;
 pub mod classify;
+mod corpus;
 pub mod examples;
+mod files;
+pub mod forecast;
+mod language;
 pub mod options;
+pub mod pool;
 pub mod reviews;
 pub mod stream;
 pub mod synthetic;
-pub mod table;
+pub mod tag;
+pub mod words;
 
 use cellc_runtime::sequence::RunError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use crate::data::text::read_text;
-pub use crate::data::{DataError, vocabulary, words};
+pub use crate::data::{DataError, vocabulary};
 
-use self::options::OptionError;
+use self::options::{OptionError, OptionInfo};
 use self::vocabulary::Vocabulary;
 use crate::batch::{Batch, Example};
 use crate::metrics::summary::Better;
@@ -31,7 +36,10 @@ use crate::model::{Interface, Score};
 pub static KINDS: &[Kind] = &[
     reviews::KIND,
     chars::KIND,
+    words::KIND,
     classify::KIND,
+    tag::KIND,
+    forecast::KIND,
     synthetic::adding::KIND,
     synthetic::copy::KIND,
     synthetic::temporal_order::KIND,
@@ -58,6 +66,8 @@ pub struct Kind {
     /// What its experiments do that say nothing else, as TOML of an
     /// [`Experiment`](crate::experiment::Experiment).
     pub defaults: &'static str,
+    /// Its options.
+    pub options: fn() -> Vec<OptionInfo>,
     /// Reads or makes its data.
     pub load: fn(&toml::Table, Context) -> Result<Loaded, TaskError>,
     /// Makes a codec as it was kept with a model.
@@ -206,7 +216,11 @@ pub trait Codec {
         let _ = text;
         None
     }
-    /// Symbols as a text that follows another.
+    /// What the baseline of a task that answers by numbers is called.
+    fn baseline(&self) -> &'static str {
+        "a constant"
+    }
+    /// Symbols as a text.
     fn decode(&self, symbols: &[u32]) -> String {
         let symbol = |&number: &u32| self.vocabulary().map_or("", |v| v.symbol(number));
         symbols.iter().map(symbol).collect()
@@ -224,6 +238,24 @@ pub trait Codec {
     fn question(&self, line: &str) -> Result<Example, String>;
     /// The answer to it, one row of numbers for each that there is.
     fn answer(&self, question: &Example, answers: &[f32]) -> serde_json::Value;
+    /// The same, told the line too, of which symbols do not say all.
+    fn answer_to(&self, line: &str, question: &Example, answers: &[f32]) -> serde_json::Value {
+        let _ = line;
+        self.answer(question, answers)
+    }
+}
+
+/// What a symbol adds to the text of those before it: words are put together by spaces, and parts of
+/// words as their tokenizer says.
+pub fn continuation(codec: &dyn Codec, before: &[u32], symbol: u32) -> String {
+    // How far back what is written depends on what was.
+    const CONTEXT: usize = 16;
+    let context = &before[before.len().saturating_sub(CONTEXT)..];
+    let whole = codec.decode(&[context, &[symbol]].concat());
+    match whole.strip_prefix(&codec.decode(context)) {
+        Some(added) => added.to_owned(),
+        None => codec.decode(&[symbol]),
+    }
 }
 
 /// Why a task is not ready.

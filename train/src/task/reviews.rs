@@ -8,13 +8,12 @@
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use super::classify::{Lexicon, loaded};
-use super::options::{OptionError, parse};
+use super::options::{OptionError, described, options, parse};
 use super::vocabulary::Vocabulary;
-use super::words::words;
 use super::{Context, Kind, Loaded, TaskError, classify};
+use crate::data::words::words;
 
 /// Reviews made by the grammar.
 pub const KIND: Kind = Kind {
@@ -26,22 +25,17 @@ pub const KIND: Kind = Kind {
         batch = 16
         epochs = 1.5
     ",
+    options: described::<Options>,
     load: |options, context| load(options, context),
     codec: |kept| (classify::KIND.codec)(kept),
 };
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Options {
-    /// How many are made to train on.
-    examples: usize,
-    /// The share of them that the best model is chosen by instead.
-    validation: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { examples: 16_000, validation: 0.0 }
+options! {
+    struct Options {
+        /// How many reviews are made to train on.
+        examples: usize = 16_000,
+        /// The share of them that the best model is chosen by instead.
+        validation: f64 = 0.0,
     }
 }
 
@@ -273,7 +267,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::task::words::words;
+    use crate::data::words::words;
 
     #[test]
     fn the_same_seed_makes_the_same_reviews() {

@@ -16,6 +16,7 @@ use cellc_train::trainer::{End, estimate};
 use self::options::Options;
 use self::report::{Report, memory_text, time_text};
 use crate::commands::sample;
+use crate::commands::tasks::list;
 use crate::failure::Failure;
 use crate::load::{unit, warn};
 use crate::output::{note, print, print_json};
@@ -30,15 +31,7 @@ use crate::verdicts::verdicts;
 #[derive(clap::Args)]
 #[command(
     allow_negative_numbers = true,
-    after_help = "\
-Examples:
-  cellc train
-  cellc train --task chars --data shakespeare.txt
-  cellc train --task adding
-  cellc train --task classify --data sentences.tsv --cell gru
-  cellc train --cell my.cell
-  cellc train --config experiment.toml training.seed=2
-  cellc train --resume runs/chars-1"
+    after_help = help()
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -58,6 +51,20 @@ pub(crate) struct Args {
     /// Show no progress
     #[arg(long)]
     quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cellc train
+  cellc train --task chars --data shakespeare.txt
+  cellc train --task classify --data sentences.tsv --cell gru
+  cellc train --task forecast --data load.csv task.horizon=24
+  cellc train --cell my.cell
+  cellc train --config experiment.toml training.seed=2
+  cellc train --resume runs/chars-1";
+
+fn help() -> String {
+    format!("Tasks (`cellc tasks TASK` shows the options of one):\n{}\n{EXAMPLES}", list(2))
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {

@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// A TOML file with all of the experiment; what is given beside it overrides it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What to learn; if left out, what fits the data
+    /// What to learn (`cellc tasks` lists it); if left out, what fits the data
     #[arg(long, value_name = "TASK", help_heading = "Data")]
     task: Option<String>,
     /// A text or a table, as the task needs
@@ -270,9 +270,10 @@ impl Options {
     fn fitting_task(&self, layers: &[Table]) -> Option<&'static str> {
         let data =
             layers.iter().rev().find_map(|layer| layer.get("task")?.get("data")?.as_str())?;
-        let ending = std::path::Path::new(data).extension().and_then(|ending| ending.to_str());
-        let ending = ending.unwrap_or_default().to_ascii_lowercase();
-        let fits = |kind: &&task::Kind| kind.endings.contains(&ending.as_str());
+        let name = data.to_ascii_lowercase();
+        let path = std::path::Path::new(name.trim_end_matches(".gz"));
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let fits = |kind: &&task::Kind| kind.endings.contains(&ending);
         Some(task::KINDS.iter().find(fits).map_or("chars", |kind| kind.name))
     }
 

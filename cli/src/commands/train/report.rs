@@ -142,8 +142,8 @@ pub(crate) fn verdict(score: &Score, codec: &dyn Codec, baseline: Option<f64>) -
     let step = codec.step();
     if score.numbers > 0 {
         let (mae, mse) = (score.mean_absolute_error(), score.mean_squared_error());
-        let than =
-            baseline.map_or_else(String::new, |baseline| format!(" (a constant: {baseline:.4})"));
+        let than = baseline
+            .map_or_else(String::new, |baseline| format!(" ({}: {baseline:.4})", codec.baseline()));
         return format!("mean squared error {mse:.4}{than}, mean absolute error {mae:.4}");
     }
     if codec.continues() {

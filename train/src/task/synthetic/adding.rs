@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Problem, codec, interface, load, share};
 use crate::batch::{Data, Example, Targets};
 use crate::model::{Answers, Interface, Readout};
+use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The adding problem (Hochreiter & Schmidhuber 1997, experiment 4), in the form of Le, Jaitly &
@@ -29,6 +30,7 @@ pub const KIND: Kind = Kind {
         learning_rate = 1e-2
         clip = 1.0
     ",
+    options: listed::<Adding>,
     load: |options, context| load::<Adding>(options, context),
     codec: |kept| codec::<Adding>(kept),
 };

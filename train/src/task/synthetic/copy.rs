@@ -8,6 +8,7 @@ use super::symbols::{any, of_one_hot, one_hot, read, written};
 use super::{Problem, codec, interface, load, share};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout, likeliest};
+use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The copying problem (Hochreiter & Schmidhuber 1997; in this form Arjovsky, Shah & Bengio 2016): a
@@ -29,6 +30,7 @@ pub const KIND: Kind = Kind {
         learning_rate = 5e-3
         clip = 1.0
     ",
+    options: listed::<Copy>,
     load: |options, context| load::<Copy>(options, context),
     codec: |kept| codec::<Copy>(kept),
 };

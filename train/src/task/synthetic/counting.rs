@@ -11,6 +11,7 @@ use super::symbols::{of_one_hot, one_hot, read};
 use super::{Problem, codec, interface, load};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout};
+use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The language a^n b^n, which is free of context (Gers & Schmidhuber 2001): after each symbol, the
@@ -32,6 +33,7 @@ pub const AB: Kind = Kind {
         clip = 0.1
         evaluate_every = 1000
     ",
+    options: listed::<Counting<Ab>>,
     load: |options, context| load::<Counting<Ab>>(options, context),
     codec: |kept| codec::<Counting<Ab>>(kept),
 };
@@ -52,6 +54,7 @@ pub const ABC: Kind = Kind {
         clip = 0.1
         evaluate_every = 1000
     ",
+    options: listed::<Counting<Abc>>,
     load: |options, context| load::<Counting<Abc>>(options, context),
     codec: |kept| codec::<Counting<Abc>>(kept),
 };

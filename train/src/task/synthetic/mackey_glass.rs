@@ -9,6 +9,7 @@ use super::{Problem, codec, interface, load};
 use crate::batch::{Data, Example, Targets};
 use crate::draws::rng;
 use crate::model::{Answers, Interface, Readout};
+use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The Mackey-Glass series (Mackey & Glass 1977),
@@ -38,6 +39,7 @@ pub const KIND: Kind = Kind {
         learning_rate = 5e-3
         clip = 1.0
     ",
+    options: listed::<MackeyGlass>,
     load: |options, context| load::<MackeyGlass>(options, context),
     codec: |kept| codec::<MackeyGlass>(kept),
 };

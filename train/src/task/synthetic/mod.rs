@@ -26,9 +26,9 @@ use super::examples::together;
 use super::options::{OptionError, parse};
 use super::{
     Answer, Batches, Codec, Context, DataError, Figure, Goal, Loaded, Part, Task, TaskError,
-    read_text,
 };
 use crate::batch::{Batch, Data, Example, IGNORED, Targets};
+use crate::data::text::read_text;
 use crate::draws::rng;
 use crate::model::{Answers, Interface, Readout, Reads};
 use cellc_runtime::sequence::{Extent, RunError};

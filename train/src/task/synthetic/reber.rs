@@ -8,6 +8,7 @@ use super::symbols::{any, continued, foreseen, read, to_be_continued, written};
 use super::{Problem, codec, interface, load};
 use crate::batch::Example;
 use crate::model::{Answers, Interface, Readout};
+use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The embedded Reber grammar (Reber 1967; Cleeremans, Servan-Schreiber & McClelland 1989; Hochreiter
@@ -34,6 +35,7 @@ pub const KIND: Kind = Kind {
         evaluate_every = 100
         until_solved = true
     ",
+    options: listed::<Reber>,
     load: |options, context| load::<Reber>(options, context),
     codec: |kept| codec::<Reber>(kept),
 };

@@ -9,6 +9,7 @@ use super::symbols::{any, one_hot, read};
 use super::{Problem, codec, interface, load};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout, likeliest};
+use crate::task::options::listed;
 use crate::task::{Figure, Kind};
 
 /// The temporal order problem (Hochreiter & Schmidhuber 1997, experiment 6): a sequence of 100 to 110
@@ -37,6 +38,7 @@ pub const KIND: Kind = Kind {
         evaluate_every = 50
         until_solved = true
     ",
+    options: listed::<TemporalOrder>,
     load: |options, context| load::<TemporalOrder>(options, context),
     codec: |kept| codec::<TemporalOrder>(kept),
 };

@@ -9,6 +9,7 @@ use super::{Problem, codec, interface, load, share};
 use crate::batch::{Data, Example, Targets};
 use crate::draws::normal;
 use crate::model::{Answers, Interface, Readout};
+use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The 2-sequence problem (Bengio, Simard & Frasconi 1994; the variants Hochreiter & Schmidhuber 1997,
@@ -41,6 +42,7 @@ pub const KIND: Kind = Kind {
         evaluate_every = 50
         until_solved = true
     ",
+    options: listed::<TwoSequence>,
     load: |options, context| load::<TwoSequence>(options, context),
     codec: |kept| codec::<TwoSequence>(kept),
 };

@@ -1,0 +1,196 @@
+//! Forecasting: what the next steps of a series of numbers will be.
+
+use std::path::PathBuf;
+
+mod codec;
+mod rows;
+mod windows;
+
+use self::codec::Forecaster;
+use self::rows::{Names, Raw, read};
+use self::windows::Windows;
+use super::files::{Header, fault_of, given, named, shares, too_little};
+use super::options::{OptionError, described, options, parse};
+use super::{Context, Kind, Loaded, TaskError};
+use crate::data::normalize::{Scale, Statistics};
+use crate::data::table::Missing;
+
+/// The next steps of series of numbers.
+pub const KIND: Kind = Kind {
+    name: "forecast",
+    about: "the next steps of series of numbers",
+    endings: &["npy", "npz"],
+    defaults: "
+        [model]
+        cell = 'gru'
+        [training]
+        batch = 32
+        learning_rate = 3e-3
+        epochs = 20
+        least_steps = 200
+        evaluations = 20
+        patience = 6
+    ",
+    options: described::<Options>,
+    load: |options, context| load(options, context),
+    codec: |kept| Ok(Box::new(serde_json::from_value::<Forecaster>(kept)?)),
+};
+
+options! {
+    struct Options {
+        /// The series: CSV, TSV, JSON lines, Parquet or NumPy, a row for each step, in order of time.
+        data: PathBuf = PathBuf::new(),
+        /// Other series to choose the best model by.
+        validation_data: PathBuf = PathBuf::new(),
+        /// Other series to judge the model by.
+        held_out_data: PathBuf = PathBuf::new(),
+        /// The columns that are read, `a,b` or `['a', 'b']`, by their names or numbers from 1; all that
+        /// hold numbers, if none is named.
+        columns: Names = Names::default(),
+        /// Those of them that are forecast; all, if none is named.
+        targets: Names = Names::default(),
+        /// The column that tells which series a row is of, if there are several; rows of several series
+        /// may be mixed.
+        series: String = String::new(),
+        /// Whether the first line of CSV or TSV names the columns; `auto` if no field is a number.
+        header: Header = Header::Auto,
+        /// How many rows are read for a forecast.
+        window: usize = 48,
+        /// How many rows are forecast.
+        horizon: usize = 1,
+        /// How many rows the steps between two forecasts that are learnt are apart.
+        stride: usize = 1,
+        /// After how many rows series repeat themselves, for the naive forecast that the model is held
+        /// against; 0 for the last value.
+        season: usize = 0,
+        /// To which scale numbers are brought: `standard` (mean 0, deviation 1), `minmax` (0 to 1) or
+        /// `none`.
+        scale: Scale = Scale::Standard,
+        /// Whether the model answers by how much numbers will differ from the last one.
+        relative: bool = true,
+        /// What is done with missing numbers: `nan` (they are read as the one before, and are no
+        /// answer), `forward` (they are answers too, the one before) or `error`.
+        missing: Missing = Missing::Nan,
+        /// The share of each series, before what is held out, that the best model is chosen by.
+        validation: f64 = 0.1,
+        /// The share at the end of each series that the model is judged by.
+        held_out: f64 = 0.1,
+    }
+}
+
+impl Options {
+    fn fault(&self) -> Result<(), OptionError> {
+        for (name, count) in
+            [("window", self.window), ("horizon", self.horizon), ("stride", self.stride)]
+        {
+            if count == 0 {
+                return Err(fault_of(KIND.name, name, "give a whole number from 1 up, not 0"));
+            }
+        }
+        let (validation, held_out) = (self.validation, self.held_out);
+        shares(KIND.name, &[("validation", validation), ("held_out", held_out)])
+    }
+
+    /// Where the parts of a series of so many rows end: what is trained on, and what is chosen by.
+    fn ends(&self, rows: usize) -> [usize; 2] {
+        let share = |path: &PathBuf, share: f64| match named(path) {
+            Some(_) => 0,
+            None => (rows as f64 * share).round() as usize,
+        };
+        let held_out = share(&self.held_out_data, self.held_out);
+        let validation = share(&self.validation_data, self.validation);
+        let rest = rows.saturating_sub(held_out);
+        [rest.saturating_sub(validation), rest]
+    }
+}
+
+fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
+    let options: Options = parse(KIND.name, options)?;
+    let help = "series of numbers, `--data FILE.csv` (or .tsv, .jsonl, .parquet, .npy)";
+    given(KIND.name, &options.data, help)?;
+    options.fault()?;
+    let table = options.header.open(&options.data)?;
+    let columns = match options.columns.names() {
+        [] => rows::numeric(&table, &options.series)?,
+        given => rows::named(&table, given)?,
+    };
+    let targets = match options.targets.names() {
+        [] => (0..columns.len()).collect(),
+        given => rows::places(&table, &columns, given).map_err(|target| {
+            let known = crate::data::list(&columns);
+            let fault = format!("`{target}` is none of the columns that are read: {known}");
+            fault_of(KIND.name, "targets", fault)
+        })?,
+    };
+    let strict = options.missing == Missing::Error;
+    let raw = read(&table, &columns, &options.series, strict)?;
+    let mut statistics = Statistics::new(columns.len());
+    for series in &raw {
+        let [end, _] = options.ends(series.rows(columns.len()));
+        statistics.add(&series.values[..end * columns.len()]);
+    }
+    let codec = Forecaster {
+        normalizer: statistics.normalizer(options.scale),
+        columns,
+        targets,
+        window: options.window,
+        horizon: options.horizon,
+        season: options.season,
+        relative: options.relative,
+        forward: options.missing == Missing::Forward,
+    };
+    let mut windows = Windows::new(codec.clone(), context, options.stride);
+    let width = codec.columns.len();
+    let (mut count, mut rows) = (0, 0);
+    for series in &raw {
+        let [training, validation] = options.ends(series.rows(width));
+        count += 1;
+        rows += series.rows(width);
+        windows.add(series, [0..training, training..validation, validation..series.rows(width)]);
+    }
+    for (part, path) in [(1, &options.validation_data), (2, &options.held_out_data)] {
+        let Some(path) = named(path) else { continue };
+        for series in read(&options.header.open(path)?, &codec.columns, &options.series, strict)? {
+            let all = 0..series.rows(width);
+            let mut parts = [0..0, 0..0, 0..0];
+            parts[part] = all;
+            windows.add(&series, parts);
+        }
+    }
+    enough(&options, &windows)?;
+    let several = if count == 1 { String::new() } else { format!("{count} series of ") };
+    let summary = format!(
+        "{several}{rows} rows of {width} columns, {} windows to train on and {} held out",
+        windows.count(0),
+        windows.count(2)
+    );
+    windows.find_baseline();
+    Ok(Loaded { task: Box::new(windows), codec: Box::new(codec), summary })
+}
+
+/// Checks that each part has a window.
+fn enough(options: &Options, windows: &Windows) -> Result<(), TaskError> {
+    let Options { window, horizon, .. } = options;
+    let parts = [
+        ("to train on", &options.data, 1.0),
+        ("to choose the best model by", &options.validation_data, options.validation),
+        ("held out", &options.held_out_data, options.held_out),
+    ];
+    for (part, (what, path, share)) in parts.into_iter().enumerate() {
+        let wanted = part != 1 || share > 0.0 || named(path).is_some();
+        if wanted && windows.count(part) == 0 {
+            let path = named(path).unwrap_or(&options.data);
+            return Err(too_little(
+                path,
+                format!(
+                    "no series has {horizon} rows {what} behind {window} others; give more rows, \
+                     larger shares (held_out, validation), or take a shorter window or horizon"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

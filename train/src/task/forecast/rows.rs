@@ -1,0 +1,135 @@
+//! Series of numbers in tables.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::DataError;
+use crate::data::table::{Ask, Kind, Missing, Table};
+
+/// Names of columns: a list, or a text with commas between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "toml::Value")]
+pub(super) struct Names(Vec<String>);
+
+impl Names {
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl TryFrom<toml::Value> for Names {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        let name = |value: &toml::Value| match value {
+            toml::Value::String(name) => Ok(name.clone()),
+            toml::Value::Integer(number) => Ok(number.to_string()),
+            other => Err(format!("expected the name or the number of a column, found {other}")),
+        };
+        let names = match &value {
+            toml::Value::Array(items) => items.iter().map(name).collect::<Result<_, _>>()?,
+            toml::Value::String(text) => {
+                let names = text.split(',').map(|name| name.trim().to_owned());
+                names.filter(|name| !name.is_empty()).collect()
+            }
+            one => vec![name(one)?],
+        };
+        Ok(Self(names))
+    }
+}
+
+impl From<Names> for toml::Value {
+    fn from(names: Names) -> Self {
+        names.0.into()
+    }
+}
+
+/// A series as it is in the file.
+pub(super) struct Raw {
+    /// `[rows, columns]`, NaN where a number is missing.
+    pub(super) values: Vec<f64>,
+}
+
+impl Raw {
+    pub(super) fn rows(&self, columns: usize) -> usize {
+        self.values.len() / columns.max(1)
+    }
+}
+
+/// How many rows tell whether a column holds numbers.
+const SAMPLE: usize = 100;
+
+/// The columns that hold numbers, but for that which tells series apart.
+pub(super) fn numeric(table: &Table, series: &str) -> Result<Vec<String>, DataError> {
+    let series = if series.is_empty() { None } else { Some(table.column(series)?) };
+    let mut names = Vec::new();
+    for (place, column) in table.columns().iter().enumerate() {
+        let ask = Ask { missing: Missing::Nan, ..Ask::new(&column.name, Kind::Number) };
+        if series == Some(place) || table.column(&column.name).ok() != Some(place) {
+            continue;
+        }
+        let numbers: Result<Vec<f64>, DataError> = (table.rows(&[ask])?.take(SAMPLE))
+            .map(|row| Ok(row?.values[0].number().unwrap_or(f64::NAN)))
+            .collect();
+        if numbers.is_ok_and(|numbers| numbers.iter().any(|number| number.is_finite())) {
+            names.push(column.name.clone());
+        }
+    }
+    if names.is_empty() {
+        return Err(DataError::too_little(table.path(), "no column holds numbers"));
+    }
+    Ok(names)
+}
+
+/// The names of columns that are asked for by name or number.
+pub(super) fn named(table: &Table, asked: &[String]) -> Result<Vec<String>, DataError> {
+    let name = |asked: &String| Ok(table.columns()[table.column(asked)?].name.clone());
+    asked.iter().map(name).collect()
+}
+
+/// The places of columns, asked for by name or number, among others; or the one that is none of them.
+pub(super) fn places(
+    table: &Table,
+    columns: &[String],
+    asked: &[String],
+) -> Result<Vec<usize>, String> {
+    let place = |asked: &String| {
+        let name = table.column(asked).ok().map(|place| &table.columns()[place].name);
+        columns.iter().position(|column| Some(column) == name).ok_or_else(|| asked.clone())
+    };
+    asked.iter().map(place).collect()
+}
+
+/// Reads series, in the order in which they begin; one, if no column tells them apart. If `strict`, a
+/// number that is missing is an error.
+pub(super) fn read(
+    table: &Table,
+    columns: &[String],
+    series: &str,
+    strict: bool,
+) -> Result<Vec<Raw>, DataError> {
+    let missing = if strict { Missing::Error } else { Missing::Nan };
+    let mut asked: Vec<Ask> =
+        columns.iter().map(|name| Ask { missing, ..Ask::new(name, Kind::Number) }).collect();
+    if !series.is_empty() {
+        asked.push(Ask::new(series, Kind::Text));
+    }
+    let mut all: Vec<Raw> = Vec::new();
+    let mut known = BTreeMap::<String, usize>::new();
+    for row in table.rows(&asked)? {
+        let row = row?;
+        let name = row.values.get(columns.len()).and_then(|value| value.text()).unwrap_or("");
+        let place = match known.get(name) {
+            Some(place) => *place,
+            None => {
+                all.push(Raw { values: Vec::new() });
+                known.insert(name.to_owned(), all.len() - 1);
+                all.len() - 1
+            }
+        };
+        let numbers = row.values.iter().take(columns.len());
+        all[place].values.extend(numbers.map(|value| value.number().unwrap_or(f64::NAN)));
+    }
+    Ok(all)
+}
