@@ -17,6 +17,7 @@ mod hypers;
 mod load;
 mod memory;
 mod models;
+mod number;
 mod output;
 mod progress;
 mod table;
@@ -27,7 +28,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::commands::{
-    bench, cells, check, convert, eval, fmt, gradcheck, lsp, run, sample, show, train,
+    bench, cells, check, convert, eval, fmt, gradcheck, info, lsp, predict, run, sample, show,
+    train,
 };
 use self::failure::Failure;
 
@@ -60,7 +62,9 @@ enum Command {
     Convert(convert::Args),
     Bench(bench::Args),
     Train(Box<train::Args>),
+    Info(info::Args),
     Eval(eval::Args),
+    Predict(predict::Args),
     Sample(sample::Args),
 }
 
@@ -76,7 +80,9 @@ fn main() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Info(args) => info::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Sample(args) => sample::run(&args),
     };
     match result {

@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cellc_train::checkpoint::CheckpointError;
+use cellc_train::experiment::Settings;
+use cellc_train::metrics::log::LogError;
 use cellc_train::model::{Interface, Model, Readout, Reads, Score};
 use cellc_train::run_folder::RunFolder;
 use cellc_train::task::{Goal, Part};
-use cellc_train::trainer::{Evaluation, Observer, Snapshot, Step};
+use cellc_train::trainer::{Evaluation, Observer, Resumed, Snapshot, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::number::number;
 use crate::output::note;
 
 /// Set when the user wants the training to end.
@@ -37,11 +40,18 @@ pub(crate) struct Progress {
     /// A mean of the last losses.
     loss: Option<f64>,
     done: usize,
-    /// When this program began, in the time of the training.
-    begun: Option<Duration>,
+    /// What this program began with: after how many steps, and when in the time of the training.
+    first: u64,
+    begun: Duration,
+    /// When the training ends in any case.
+    most: Option<Duration>,
     last_line: Duration,
     evaluating: Duration,
     last_step: Duration,
+    /// How many steps were taken.
+    steps: u64,
+    /// Whether the course could not be noted at some time.
+    unnoted: bool,
     /// Why something could not be kept the last time.
     lost: Option<CheckpointError>,
 }
@@ -62,9 +72,15 @@ impl Progress {
         folder: RunFolder,
         interface: Interface,
         goal: Goal,
-        steps: u64,
+        settings: &Settings,
+        resumed: Option<&Resumed>,
         quiet: bool,
     ) -> Self {
+        let steps = settings.steps;
+        let (first, seconds) =
+            resumed.map_or((0, 0.0), |resumed| (resumed.progress.step, resumed.progress.seconds));
+        let begun = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let most = Duration::try_from_secs_f64(60.0 * settings.minutes).ok();
         let shown = match quiet {
             true => Shown::Nothing,
             false if stderr().is_terminal() => Shown::Bar(bar(steps)),
@@ -77,10 +93,14 @@ impl Progress {
             shown,
             loss: None,
             done: 0,
-            begun: None,
-            last_line: Duration::ZERO,
+            first,
+            begun,
+            most: most.filter(|most| !most.is_zero()),
+            last_line: begun,
             evaluating: Duration::ZERO,
-            last_step: Duration::ZERO,
+            last_step: begun,
+            steps: first,
+            unnoted: false,
             lost: None,
         }
     }
@@ -94,6 +114,11 @@ impl Progress {
             bar.finish_and_clear();
         }
         self.lost.take().map_or(Ok(()), Err)
+    }
+
+    /// Removes the run folder of a training that failed before anything of it was kept.
+    pub(crate) fn remove_if_empty(&self) {
+        self.folder.remove_if_empty();
     }
 
     fn line(&self, text: &str) {
@@ -115,9 +140,21 @@ impl Progress {
         self.lost = result.err();
     }
 
+    /// The same of its course, which is not needed to go on: it is said once.
+    fn noted(&mut self, result: Result<(), LogError>) {
+        if let Err(error) = result
+            && !std::mem::replace(&mut self.unnoted, true)
+        {
+            let text = format!("warning: {error}; the training goes on, and tries again later");
+            match &self.shown {
+                Shown::Bar(bar) => bar.println(text),
+                Shown::Lines | Shown::Nothing => note(text),
+            }
+        }
+    }
+
     fn speed(&self, elapsed: Duration) -> String {
-        let begun = self.begun.unwrap_or_default();
-        let busy = elapsed.saturating_sub(self.evaluating).saturating_sub(begun);
+        let busy = elapsed.saturating_sub(self.evaluating).saturating_sub(self.begun);
         let unit = match (self.interface.readout, self.interface.reads) {
             (Readout::Last, _) => "examples",
             (Readout::Each, Reads::Symbols(_)) => "symbols",
@@ -138,10 +175,8 @@ fn bar(steps: u64) -> ProgressBar {
 impl Observer for Progress {
     fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError> {
         let noted = self.folder.note_step(step);
-        if noted.is_err() {
-            self.kept(noted);
-        }
-        let begun = *self.begun.get_or_insert(self.last_step.min(step.elapsed));
+        self.noted(noted);
+        self.steps = step.step;
         self.done += match self.interface.readout {
             Readout::Each => step.read,
             Readout::Last => step.sequences,
@@ -150,19 +185,21 @@ impl Observer for Progress {
         let loss =
             self.loss.map_or(step.loss, |loss| SMOOTHING * loss + (1.0 - SMOOTHING) * step.loss);
         self.loss = Some(loss);
-        let rest = (step.elapsed - begun).mul_f64((step.steps - step.step) as f64)
-            / u32::try_from(step.step).unwrap_or(u32::MAX);
-        let (speed, eta) = (self.speed(step.elapsed), clock(rest));
+        let here = step.elapsed.saturating_sub(self.begun);
+        let rest = rest(here, step.step - self.first, step.steps - step.step);
+        let most = self.most.map(|most| most.saturating_sub(step.elapsed));
+        let eta = clock(most.map_or(rest, |most| most.min(rest)));
+        let (speed, loss) = (self.speed(step.elapsed), number(loss, 3));
         match &self.shown {
             Shown::Bar(bar) => {
                 bar.set_position(step.step);
-                bar.set_message(format!("loss {loss:.3}  {speed}  eta {eta}"));
+                bar.set_message(format!("loss {loss}  {speed}  eta {eta}"));
             }
             Shown::Lines if step.elapsed.saturating_sub(self.last_line) >= LINE_EVERY => {
                 self.last_line = step.elapsed;
                 let Step { step, steps, epoch, .. } = step;
                 note(format_args!(
-                    "step {step}/{steps}  epoch {epoch:.1}  loss {loss:.3}  {speed}  eta {eta}"
+                    "step {step}/{steps}  epoch {epoch:.1}  loss {loss}  {speed}  eta {eta}"
                 ));
             }
             Shown::Lines | Shown::Nothing => {}
@@ -174,10 +211,8 @@ impl Observer for Progress {
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError> {
-        let noted = self.folder.note_evaluation(evaluation, self.goal);
-        if noted.is_err() {
-            self.kept(noted);
-        }
+        let noted = self.folder.note_evaluation(evaluation, self.steps, self.goal);
+        self.noted(noted);
         let Evaluation { step, part, score, best, elapsed } = evaluation;
         self.evaluating += elapsed.saturating_sub(self.last_step);
         self.last_step = *elapsed;
@@ -204,15 +239,21 @@ impl Observer for Progress {
     }
 }
 
+/// How long the rest takes, if so many steps took so long.
+fn rest(took: Duration, steps: u64, rest: u64) -> Duration {
+    let seconds = took.as_secs_f64() * rest as f64 / steps.max(1) as f64;
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
 /// A score in a few words.
 pub(crate) fn said(score: &Score, goal: Goal) -> String {
-    let mut text = format!("loss {:.3}", score.mean_loss());
+    let mut text = format!("loss {}", number(score.mean_loss(), 3));
     if goal == Goal::Accuracy {
         text += &format!("  accuracy {:.1} %", 100.0 * score.accuracy());
     }
     if score.numbers > 0 {
         let (mae, mse) = (score.mean_absolute_error(), score.mean_squared_error());
-        text += &format!("  MAE {mae:.4}  RMSE {:.4}", mse.sqrt());
+        text += &format!("  MAE {}  RMSE {}", number(mae, 4), number(mse.sqrt(), 4));
     }
     text
 }
@@ -223,5 +264,21 @@ pub(crate) fn clock(time: Duration) -> String {
     match seconds / 3600 {
         0 => format!("{}:{:02}", seconds / 60, seconds % 60),
         hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_is_as_slow_as_what_this_program_has_done() {
+        let seconds = Duration::from_secs;
+        // Whatever was done before it began does not count.
+        assert_eq!(rest(seconds(10), 5, 20), seconds(40));
+        assert_eq!(rest(seconds(10), 0, 2), seconds(20));
+        assert_eq!(rest(Duration::MAX, 1, u64::MAX), Duration::MAX);
+        assert_eq!(clock(seconds(3725)), "1:02:05");
+        assert_eq!(clock(seconds(65)), "1:05");
     }
 }

@@ -14,3 +14,5 @@ mod pages;
 mod run;
 mod support;
 mod train;
+mod using;
+mod watching;

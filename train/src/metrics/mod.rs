@@ -10,6 +10,6 @@ pub(crate) mod table;
 use serde::{Deserialize, Deserializer};
 
 /// Reads a number that JSON has no way to write: `null` is not a number.
-fn number_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+pub(crate) fn number_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }

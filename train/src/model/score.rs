@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The sum of the losses of all answers; of classes, in nats.
+    #[serde(deserialize_with = "crate::metrics::number_or_null")]
     pub loss: f64,
     /// How many answers were given.
     pub count: usize,
@@ -14,8 +15,10 @@ pub struct Score {
     /// Of real numbers: how many there were.
     pub numbers: usize,
     /// Of real numbers: the sum of how far off they were.
+    #[serde(deserialize_with = "crate::metrics::number_or_null")]
     pub absolute: f64,
     /// Of real numbers: the sum of the squares of that.
+    #[serde(deserialize_with = "crate::metrics::number_or_null")]
     pub squared: f64,
 }
 

@@ -87,7 +87,7 @@ fn parse_tsv(path: &Path, text: &str, columns: &Columns) -> Result<Vec<Row>, Dat
 }
 
 /// Takes off quotes that a writer of quoted fields put around a field.
-fn unquote(field: &str) -> String {
+pub fn unquote(field: &str) -> String {
     let inner = field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match inner {
         Some(inner) if !inner.replace("\"\"", "").contains('"') => inner.replace("\"\"", "\""),

@@ -1,5 +1,6 @@
 //! `cellc train`
 
+mod diverged;
 mod options;
 pub(crate) mod report;
 
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     options: Options,
     /// Go on with a run that was stopped, as if it had not been
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Options", "out", "dry_run"])]
+    #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// Say what would be done, and do it not
     #[arg(long)]
@@ -87,9 +88,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 
 /// Goes on with a run that was stopped.
 fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
+    refuse_beside_resume(path)?;
     let run = KeptRun::open(path)?;
+    run.check_data().map_err(|error| {
+        let path = path.display();
+        Failure::new(format!("{error}\n{path} cannot be gone on with; put it back."))
+    })?;
     let steps = run.experiment.training.steps;
-    let mut ready = run.experiment.clone().ready(run.kept.blueprint.cells.clone())?;
+    let mut experiment = run.experiment.clone();
+    if let Some(threads) = args.options.threads() {
+        experiment.training.threads = threads;
+    }
+    let mut ready = experiment.ready(run.kept.blueprint.cells.clone())?;
     if ready.loaded.codec.kept() != run.kept.codec {
         return Err(Failure::new(format!(
             "{}: the data have changed since the training began, so it cannot be gone on with",
@@ -110,8 +120,38 @@ fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
     if step >= steps {
         note(format_args!("all of its {steps} steps are taken already"));
     }
-    let folder = RunFolder::reopen(path, step)?;
+    let folder = RunFolder::reopen(path, &ready.experiment.training.log, step)?;
     go(args, ready, folder, resumed)
+}
+
+/// Options that say how a run is watched, and not what it is.
+const BESIDE_RESUME: [&str; 5] = ["resume", "threads", "quiet", "json", "help"];
+
+/// Refuses options that would make a run that is gone on with another than it was.
+fn refuse_beside_resume(path: &Path) -> Result<(), Failure> {
+    let command = <Args as clap::Args>::augment_args(clap::Command::new("train"));
+    // They were parsed already: there is no error but a bug.
+    let matches = command.clone().try_get_matches_from(std::env::args_os().skip(1));
+    let matches = matches.map_err(|error| Failure::new(error.to_string()))?;
+    let given = command.get_arguments().filter(|arg| {
+        let source = matches.value_source(arg.get_id().as_str());
+        source == Some(clap::parser::ValueSource::CommandLine)
+            && !BESIDE_RESUME.contains(&arg.get_id().as_str())
+    });
+    let name = |arg: &clap::Arg| {
+        arg.get_long().map_or_else(|| "KEY=VALUE".to_owned(), |long| format!("--{long}"))
+    };
+    let given: Vec<String> = given.map(name).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let (given, path) = (given.join(", "), path.display());
+    Err(Failure::new(format!(
+        "{given} cannot be given with --resume, which goes on with a run as if it had not been \
+         stopped: {path}/experiment.toml says how\nBeside it there can be --threads, --quiet and \
+         --json. To begin anew with other settings:\n  cellc train --config {path}/experiment.toml \
+         {given} .."
+    )))
 }
 
 fn go(
@@ -138,12 +178,18 @@ fn go(
         }
     }
     let (interface, goal) = (*model.interface(), loaded.task.goal());
-    let mut progress = Progress::new(folder, interface, goal, settings.steps, args.quiet);
+    let mut progress =
+        Progress::new(folder, interface, goal, settings, resumed.as_ref(), args.quiet);
     listen_for_interrupt();
     let outcome = train(loaded.task.as_ref(), model, settings, resumed, &mut progress);
     let kept = progress.finish();
-    let outcome = outcome?;
-    kept?;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            progress.remove_if_empty();
+            return Err(diverged::explained(error, &ready, &path));
+        }
+    };
     let (task, codec) = (loaded.task.as_ref(), loaded.codec.as_ref());
     let figures = match outcome.end {
         End::Interrupted => Vec::new(),
@@ -160,6 +206,8 @@ fn go(
             print(what_next(&path, experiment, codec))?;
         }
     }
+    // What came of the training is said, and that it is not on the disk.
+    kept?;
     // As a shell says of what is stopped by Ctrl-C.
     Ok(if outcome.end == End::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
@@ -234,7 +282,8 @@ fn what_next(path: &Path, experiment: &Experiment, codec: &dyn Codec) -> String 
              a cell without gates, on the same reviews\n  \
              cellc show lstm                                 the cell that has just learnt\n  \
              cellc train --task chars --data YOUR.txt        a text of your own\n  \
-             cellc eval {path} --data YOUR.csv    reviews of your own: columns text, label\n"
+             cellc predict {path} YOUR.txt    reviews of your own, one a line\n  \
+             cellc eval {path} --data YOUR.csv    the same with answers: columns text, label\n"
         ),
         _ if codec.continues() => format!(
             "  cellc sample {path} --prompt \"The \" --length 500 --temperature 0.8\n  \
@@ -242,8 +291,9 @@ fn what_next(path: &Path, experiment: &Experiment, codec: &dyn Codec) -> String 
         ),
         // Not the same data: the model has seen most of them.
         _ => format!(
-            "  cellc eval {path}                     what was held out, again\n  \
-             cellc eval {path} --data OTHER    data of your own\n"
+            "  cellc eval {path}                     what was held out, in all detail\n  \
+             cellc eval {path} --data OTHER    data of your own\n  \
+             cellc predict {path} FILE         answers to data of your own\n"
         ),
     };
     format!("\nnext:\n{commands}")
