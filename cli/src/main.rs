@@ -18,6 +18,7 @@ mod hypers;
 mod load;
 mod memory;
 mod models;
+mod number;
 mod output;
 mod progress;
 mod table;
@@ -28,8 +29,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::commands::{
-    bench, cells, check, compare, convert, eval, fmt, gradcheck, lsp, run, sample, show, sweep,
-    tasks, train,
+    bench, cells, check, compare, convert, eval, fmt, gradcheck, info, lsp, predict, run, sample,
+    show, sweep, tasks, train,
 };
 use self::failure::Failure;
 
@@ -65,7 +66,9 @@ enum Command {
     Train(Box<train::Args>),
     Compare(Box<compare::Args>),
     Sweep(Box<sweep::Args>),
+    Info(info::Args),
     Eval(eval::Args),
+    Predict(predict::Args),
     Sample(sample::Args),
 }
 
@@ -88,7 +91,9 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Info(args) => info::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Sample(args) => sample::run(&args),
     };
     match result {

@@ -100,7 +100,7 @@ impl From<ResumeError> for Failure {
         match error {
             ResumeError::Checkpoint(error) => error.into(),
             ResumeError::Experiment(error) => error.into(),
-            error @ ResumeError::Data(_) => Self::new(error.to_string()),
+            error @ (ResumeError::File(_) | ResumeError::Data(_)) => Self::new(error.to_string()),
         }
     }
 }

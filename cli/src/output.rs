@@ -30,6 +30,14 @@ pub(crate) fn note(text: impl Display) {
 
 /// Whether messages on standard error may have colours (<https://no-color.org>).
 pub(crate) fn colors() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    stderr().is_terminal() && !refused
+    stderr().is_terminal() && !refused()
+}
+
+/// The same of standard output.
+pub(crate) fn colors_of_output() -> bool {
+    stdout().is_terminal() && !refused()
+}
+
+fn refused() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -12,6 +12,7 @@ use cellc_train::task::{Goal, Part};
 use cellc_train::trainer::{Evaluation, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::number::number;
 use crate::output::note;
 
 /// Set when the user wants the training to end.
@@ -208,13 +209,13 @@ impl Watcher for Progress {
 
 /// A score in a few words.
 pub(crate) fn said(score: &Score, goal: Goal) -> String {
-    let mut text = format!("loss {:.3}", score.mean_loss());
+    let mut text = format!("loss {}", number(score.mean_loss(), 3));
     if goal == Goal::Accuracy {
         text += &format!("  accuracy {:.1} %", 100.0 * score.accuracy());
     }
     if score.numbers > 0 {
         let (mae, mse) = (score.mean_absolute_error(), score.mean_squared_error());
-        text += &format!("  MAE {mae:.4}  RMSE {:.4}", mse.sqrt());
+        text += &format!("  MAE {}  RMSE {}", number(mae, 4), number(mse.sqrt(), 4));
     }
     text
 }
@@ -225,5 +226,17 @@ pub(crate) fn clock(time: Duration) -> String {
     match seconds / 3600 {
         0 => format!("{}:{:02}", seconds / 60, seconds % 60),
         hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_clocks() {
+        let seconds = Duration::from_secs;
+        assert_eq!(clock(seconds(3725)), "1:02:05");
+        assert_eq!(clock(seconds(65)), "1:05");
     }
 }

@@ -193,6 +193,14 @@ pub fn load_model(path: &Path, model: &mut Model<f32>) -> Result<Metadata, Check
     Ok(file.metadata)
 }
 
+/// Reads what a checkpoint says of itself, if it is whole.
+///
+/// # Errors
+/// If the file is not there, or damaged.
+pub fn read_metadata(path: &Path) -> Result<Metadata, CheckpointError> {
+    Ok(Checkpoint::parse(path, &read(path)?)?.metadata)
+}
+
 /// Reads a training to be gone on with, of a model of this architecture and of such an optimiser. Its
 /// best model is kept elsewhere.
 ///

@@ -1,5 +1,7 @@
 //! Answers of a model, symbol by symbol.
 
+use std::num::NonZero;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -22,8 +24,42 @@ pub fn probabilities(logits: &[f32], temperature: f64) -> Vec<f64> {
 pub struct Sampling {
     /// What logits are divided by: below 1 the likely gets likelier; 0 takes the likeliest.
     pub temperature: f64,
+    /// Of how many symbols at most one is drawn, the likeliest (Fan et al., Hierarchical neural story
+    /// generation, 2018); `None` for all.
+    pub top_k: Option<NonZero<usize>>,
+    /// The probability of the likeliest symbols that one is drawn from, above 0 and up to 1: there are
+    /// as few of them as reach it, the *nucleus* (Holtzman et al., The curious case of neural text
+    /// degeneration, 2020). 1 for all. Of those that `top_k` leaves.
+    pub top_p: f64,
     /// What symbols are drawn from.
     pub seed: u64,
+    /// Which of several samples of one seed it is, from 0.
+    pub number: u64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 1.0, top_k: None, top_p: 1.0, seed: 1, number: 0 }
+    }
+}
+
+/// Leaves the likeliest of probabilities that sum to 1, and scales them to sum to 1 again. Of equally
+/// likely ones the first are left. At least one is.
+fn restrict(probabilities: &mut [f64], top_k: Option<NonZero<usize>>, top_p: f64) {
+    if top_k.is_none() && top_p >= 1.0 {
+        return;
+    }
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    let most = top_k.map_or(order.len(), NonZero::get).min(order.len());
+    let all: f64 = order[..most].iter().map(|&i| probabilities[i]).sum();
+    let (mut left, mut sum) = (0, 0.0);
+    while left < most && (left == 0 || sum < top_p * all) {
+        sum += probabilities[order[left]];
+        left += 1;
+    }
+    order[left..].iter().for_each(|&i| probabilities[i] = 0.0);
+    order[..left].iter().for_each(|&i| probabilities[i] /= sum);
 }
 
 /// A model that reads and continues one sequence, a step at a time, its states carried along.
@@ -44,7 +80,8 @@ impl<'m> Generator<'m> {
             targets: Targets::Classes(vec![IGNORED]),
             ..Batch::default()
         };
-        let rng = ChaCha8Rng::seed_from_u64(sampling.seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(sampling.seed);
+        rng.set_stream(sampling.number);
         Self { model, run: model.run(1), sampling, rng, batch }
     }
 
@@ -69,7 +106,9 @@ impl<'m> Generator<'m> {
             *unknown = f32::NEG_INFINITY;
         }
         let symbol = if self.sampling.temperature > 0.0 {
-            self.choose(&probabilities(&logits, self.sampling.temperature))
+            let mut probabilities = probabilities(&logits, self.sampling.temperature);
+            restrict(&mut probabilities, self.sampling.top_k, self.sampling.top_p);
+            self.choose(&probabilities)
         } else {
             (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0)
         };
@@ -115,7 +154,8 @@ mod tests {
     fn a_seed_repeats_its_sample_and_the_unknown_symbol_is_never_drawn() {
         let model = Model::new(&architecture(6, 6, Readout::Each), Engine::default(), 1).unwrap();
         let sample = |temperature, seed| {
-            let mut generator = Generator::new(&model, Sampling { temperature, seed });
+            let mut generator =
+                Generator::new(&model, Sampling { temperature, seed, ..Sampling::default() });
             generator.read(1).unwrap();
             (0..50).map(|_| generator.draw().unwrap()).collect::<Vec<_>>()
         };
@@ -123,5 +163,59 @@ mod tests {
         assert_ne!(sample(1.0, 1), sample(1.0, 2));
         assert_eq!(sample(0.0, 1), sample(0.0, 2));
         assert!(sample(1.0, 3).iter().all(|symbol| (1..6).contains(symbol)));
+    }
+
+    #[test]
+    fn what_is_left_are_the_likeliest_and_as_few_as_reach_the_share() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for _ in 0..2000 {
+            let len = rng.random_range(1..12);
+            // Few different values, so that some are equal.
+            let logits: Vec<f32> = (0..len).map(|_| rng.random_range(-3..4) as f32).collect();
+            let before = probabilities(&logits, rng.random_range(0.2..2.0));
+            let k = rng.random_range(1..14);
+            let p = rng.random_range(0.01..1.0);
+            let left = |top_k: Option<usize>, top_p| {
+                let mut after = before.clone();
+                restrict(&mut after, top_k.and_then(NonZero::new), top_p);
+                after
+            };
+            assert_eq!(left(None, 1.0), before);
+            for (top_k, top_p) in [(Some(k), 1.0), (None, p), (Some(k), p)] {
+                let after = left(top_k, top_p);
+                let kept: Vec<usize> = (0..len).filter(|&i| after[i] > 0.0).collect();
+                let gone = (0..len).filter(|&i| after[i] == 0.0);
+                let least = kept.iter().map(|&i| before[i]).fold(f64::INFINITY, f64::min);
+                assert!(gone.map(|i| before[i]).all(|p| p <= least), "{before:?}: {after:?}");
+                assert!((after.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+                let sum: f64 = kept.iter().map(|&i| before[i]).sum();
+                // What is left keeps its proportions.
+                assert!(kept.iter().all(|&i| (after[i] * sum - before[i]).abs() < 1e-12));
+                assert!(!kept.is_empty() && kept.len() <= top_k.unwrap_or(len));
+                if top_k.is_none() {
+                    assert!(sum >= p - 1e-12 && (kept.len() == 1 || sum - least < p + 1e-12));
+                } else if top_p == 1.0 {
+                    assert_eq!(kept.len(), k.min(len));
+                }
+            }
+        }
+        let mut equal = vec![0.25; 4];
+        restrict(&mut equal, NonZero::new(2), 1.0);
+        assert_eq!(equal, [0.5, 0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn samples_of_one_seed_differ_and_the_likeliest_alone_is_what_cold_draws() {
+        let model = Model::new(&architecture(6, 6, Readout::Each), Engine::default(), 1).unwrap();
+        let sample = |sampling| {
+            let mut generator = Generator::new(&model, sampling);
+            generator.read(1).unwrap();
+            (0..50).map(|_| generator.draw().unwrap()).collect::<Vec<_>>()
+        };
+        let plain = Sampling::default();
+        assert_ne!(sample(plain), sample(Sampling { number: 1, ..plain }));
+        let cold = sample(Sampling { temperature: 0.0, ..plain });
+        assert_eq!(sample(Sampling { top_k: NonZero::new(1), ..plain }), cold);
+        assert_eq!(sample(Sampling { top_p: 1e-9, ..plain }), cold);
     }
 }

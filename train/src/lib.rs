@@ -56,12 +56,15 @@ pub mod batch;
 pub mod blueprint;
 pub mod chart;
 pub mod checkpoint;
+pub mod culprit;
 pub mod data;
+pub mod data_files;
 mod draws;
 pub mod experiment;
 #[cfg(test)]
 mod fixtures;
 pub mod generate;
+pub mod judge;
 pub mod metrics;
 pub mod model;
 pub mod optimizer;

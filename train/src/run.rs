@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
+use crate::data_files::Changed;
 use crate::experiment::{ExperimentError, Ready};
 use crate::model::{Model, Score};
 use crate::run_folder::{Kept, KeptRun, RunFolder};
@@ -34,6 +35,9 @@ pub enum ResumeError {
     /// What it was started with cannot be made ready.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
+    /// A file of its data is not what it was.
+    #[error("{0}; put it back: the run cannot be gone on with otherwise")]
+    File(#[from] Changed),
     /// There are other data than there were.
     #[error("{0}: the data have changed since the training began, so it cannot be gone on with")]
     Data(String),
@@ -91,6 +95,7 @@ impl Run {
     /// If it cannot be read, or its data are not there any more as they were.
     pub fn resume(path: &Path) -> Result<Self, ResumeError> {
         let kept = KeptRun::open(path)?;
+        kept.check_data()?;
         let mut ready = kept.experiment.clone().ready(kept.kept.blueprint.cells.clone())?;
         if ready.loaded.codec.kept() != kept.kept.codec {
             return Err(ResumeError::Data(path.display().to_string()));
@@ -108,7 +113,7 @@ impl Run {
             }
         }
         let step = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
-        let folder = RunFolder::reopen(path, step)?;
+        let folder = RunFolder::reopen(path, &ready.experiment.training.log, step)?;
         Ok(Self { ready, folder, resumed })
     }
 
@@ -199,13 +204,13 @@ impl Observer for Keeper<'_> {
     fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError> {
         self.step = step.step;
         let noted = self.folder.note_step(step);
-        self.kept(METRICS, noted);
+        self.kept(METRICS, noted.map_err(Into::into));
         Ok(self.watcher.step(step))
     }
 
     fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError> {
-        let noted = self.folder.note_evaluation(evaluation, self.goal);
-        self.kept(METRICS, noted);
+        let noted = self.folder.note_evaluation(evaluation, self.step, self.goal);
+        self.kept(METRICS, noted.map_err(Into::into));
         self.watcher.evaluated(evaluation);
         Ok(())
     }

@@ -6,20 +6,20 @@
 //! | `model.json` | what it takes to use the model: its cells' texts, symbols, labels |
 //! | `model.safetensors` | the parameters of the best model so far ([`checkpoint`]) |
 //! | `last.safetensors` | the training as it stands, to be gone on with |
-//! | `metrics.jsonl` | the course of the training, one JSON object a line |
+//! | `metrics.jsonl` and others | the course of the training ([`log`]) |
 //! | `result.json` | what came of it, once it is over ([`RunResult`]) |
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::blueprint::Blueprint;
 use crate::checkpoint::{self, CheckpointError, write_whole};
+use crate::data_files::{Changed, DataFile};
 use crate::experiment::{Experiment, Ready};
+use crate::metrics::log::{self, Format, Formats, LogError, MetricLog};
 use crate::metrics::summary::summarize;
 use crate::model::{Interface, Model};
 use crate::run::RunResult;
@@ -38,6 +38,9 @@ pub struct Kept {
     pub codec: Value,
     /// The model.
     pub blueprint: Blueprint,
+    /// The files of its data as they were.
+    #[serde(default)]
+    pub data: Vec<DataFile>,
 }
 
 impl Kept {
@@ -45,7 +48,8 @@ impl Kept {
     pub fn of(ready: &Ready) -> Self {
         let task = ready.experiment.kind().map_or("", |kind| kind.name).to_owned();
         let (codec, blueprint) = (ready.loaded.codec.kept(), ready.blueprint.clone());
-        Self { format: checkpoint::FORMAT, task, codec, blueprint }
+        let data = ready.files.clone();
+        Self { format: checkpoint::FORMAT, task, codec, blueprint, data }
     }
 }
 
@@ -53,7 +57,57 @@ impl Kept {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    metrics: File,
+    log: MetricLog,
+    /// The folders that were made for it, the innermost first; `None` if the run was there before.
+    made: Option<Vec<PathBuf>>,
+}
+
+/// The best model of a run.
+pub const MODEL: &str = "model.safetensors";
+
+/// The training of a run as it stands.
+pub const TRAINING: &str = "last.safetensors";
+
+/// What a run was started with.
+pub const EXPERIMENT: &str = "experiment.toml";
+
+const KEPT: &str = "model.json";
+
+/// The metrics of a run. The speed is in steps of sequences: symbols, or rows of numbers.
+const METRICS: [&str; 17] = [
+    "train/epoch",
+    "train/loss",
+    "train/learning_rate",
+    "train/gradient_norm",
+    "train/seconds",
+    "train/symbols_per_second",
+    "validation/loss",
+    "validation/accuracy",
+    "validation/mean_absolute_error",
+    "validation/mean_squared_error",
+    "validation/seconds",
+    "heldout/loss",
+    "heldout/accuracy",
+    "heldout/mean_absolute_error",
+    "heldout/mean_squared_error",
+    "heldout/seconds",
+    "heldout/chosen_step",
+];
+
+impl From<LogError> for CheckpointError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Write { path, source } => Self::Write { path, source },
+            LogError::Read { path, source } => Self::Read { path, source },
+            LogError::Damaged { path, fault } => {
+                Self::Damaged { path, fault: fault + "; remove the file to go on without it" }
+            }
+            LogError::Misuse(fault) => {
+                let fault = format!("internal error: {fault}");
+                Self::Damaged { path: PathBuf::from(log::JSON_LINES), fault }
+            }
+        }
+    }
 }
 
 /// What came of the run of a folder; `None` if it is not over, or there is none.
@@ -73,19 +127,27 @@ pub fn course(path: &Path) -> Vec<Value> {
 
 /// A figure of the evaluations on a part, where there are any: steps, seconds, and the figure.
 pub fn curve(course: &[Value], part: Part, figure: &str) -> Vec<(f64, f64, f64)> {
+    let key = |name: &str| format!("{}/{name}", part_key(part));
+    let (seconds, figure) = (key("seconds"), key(figure));
     let point = |note: &Value| {
-        let score = note.get(part_key(part))?;
         // What is no number was written as `null`.
-        let y = score[figure].as_f64().unwrap_or(f64::NAN);
-        Some((note["step"].as_f64()?, note["seconds"].as_f64()?, y))
+        let y = note.get(&figure)?.as_f64().unwrap_or(f64::NAN);
+        Some((note["step"].as_f64()?, note[&seconds].as_f64()?, y))
     };
     course.iter().filter_map(point).collect()
 }
 
+/// When something was noted, in seconds of the training.
+fn noted_at(note: &Value) -> Option<f64> {
+    ["train/seconds", "validation/seconds", "heldout/seconds"]
+        .iter()
+        .filter_map(|key| note[key].as_f64())
+        .reduce(f64::max)
+}
+
 fn seconds_per_step(course: &[Value]) -> Option<f64> {
-    let pairs = course.windows(2).filter(|pair| pair[1].get("learning_rate").is_some());
-    let times =
-        pairs.filter_map(|pair| Some(pair[1]["seconds"].as_f64()? - pair[0]["seconds"].as_f64()?));
+    let pairs = course.windows(2).filter(|pair| pair[1].get("train/seconds").is_some());
+    let times = pairs.filter_map(|pair| Some(noted_at(&pair[1])? - noted_at(&pair[0])?));
     summarize(&times.collect::<Vec<_>>()).map(|summary| summary.median)
 }
 
@@ -112,41 +174,39 @@ impl RunFolder {
         kept: &Kept,
     ) -> Result<Self, CheckpointError> {
         let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
-        if path.join("model.json").exists() {
+        if path.join(KEPT).exists() {
             return Err(damaged(
                 "the folder holds a run already; go on with it (--resume), name another, or \
                  remove it"
                     .to_owned(),
             ));
         }
-        std::fs::create_dir_all(path).map_err(cannot_write(path))?;
-        let metrics = path.join("metrics.jsonl");
-        let metrics = File::create(&metrics).map_err(cannot_write(&metrics))?;
-        let text = toml::to_string(experiment).map_err(|error| damaged(error.to_string()))?;
-        write_whole(&path.join("experiment.toml"), text.as_bytes())?;
-        write_json(&path.join("model.json"), kept)?;
-        Ok(Self { path: path.to_owned(), metrics })
+        let new = path.ancestors().take_while(|folder| !folder.exists());
+        let made: Vec<PathBuf> = new.map(Path::to_owned).collect();
+        let begin = || {
+            std::fs::create_dir_all(path).map_err(cannot_write(path))?;
+            let text = toml::to_string(experiment).map_err(|error| damaged(error.to_string()))?;
+            write_whole(&path.join(EXPERIMENT), text.as_bytes())?;
+            write_json(&path.join(KEPT), kept)?;
+            let formats = Formats::from(experiment.training.log.as_slice());
+            Ok(MetricLog::create(path, formats, &METRICS)?)
+        };
+        match begin() {
+            Ok(log) => Ok(Self { path: path.to_owned(), log, made: Some(made) }),
+            Err(error) => {
+                remove(path, &made);
+                Err(error)
+            }
+        }
     }
 
     /// Goes on with a run after a step: what was noted of later ones is dropped.
     ///
     /// # Errors
     /// If its files cannot be read or written.
-    pub fn reopen(path: &Path, step: u64) -> Result<Self, CheckpointError> {
-        let metrics = path.join("metrics.jsonl");
-        let text = match std::fs::read_to_string(&metrics) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(CheckpointError::Read { path: metrics, source }),
-        };
-        let is_kept = |line: &&str| {
-            let value: Option<Value> = serde_json::from_str(line).ok();
-            value.and_then(|value| value["step"].as_u64()).is_some_and(|noted| noted <= step)
-        };
-        let lines: String = text.lines().filter(is_kept).flat_map(|line| [line, "\n"]).collect();
-        write_whole(&metrics, lines.as_bytes())?;
-        let open = OpenOptions::new().append(true).open(&metrics);
-        Ok(Self { path: path.to_owned(), metrics: open.map_err(cannot_write(&metrics))? })
+    pub fn reopen(path: &Path, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
+        let log = MetricLog::resume(path, formats.into(), &METRICS, step)?;
+        Ok(Self { path: path.to_owned(), log, made: None })
     }
 
     /// Where it is.
@@ -158,42 +218,55 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn note_step(&mut self, step: &Step) -> Result<(), CheckpointError> {
-        self.note(&json!({
-            "step": step.step,
-            "epoch": step.epoch,
-            "loss": step.loss,
-            "learning_rate": step.learning_rate,
-            "gradient_norm": step.gradient_norm,
-            "seconds": step.elapsed.as_secs_f64(),
-        }))
+    pub fn note_step(&mut self, step: &Step) -> Result<(), LogError> {
+        let speed = step.read as f64 / step.took.as_secs_f64().max(1e-9);
+        let metrics = [
+            ("train/epoch", step.epoch),
+            ("train/loss", step.loss),
+            ("train/learning_rate", step.learning_rate),
+            ("train/gradient_norm", step.gradient_norm),
+            ("train/seconds", step.elapsed.as_secs_f64()),
+            ("train/symbols_per_second", speed),
+        ];
+        self.log.note(step.step, &metrics)
     }
 
-    /// Notes an evaluation.
+    /// Notes an evaluation after so many steps; at the end, of the model that was chosen.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn note_evaluation(
         &mut self,
         evaluation: &Evaluation,
+        steps: u64,
         goal: Goal,
-    ) -> Result<(), CheckpointError> {
-        let mut score = json!({ "loss": evaluation.score.mean_loss() });
+    ) -> Result<(), LogError> {
+        let Evaluation { step, part, score, elapsed, .. } = evaluation;
+        let part = part_key(*part);
+        let mut metrics = vec![("loss", score.mean_loss()), ("seconds", elapsed.as_secs_f64())];
         if goal == Goal::Accuracy {
-            score["accuracy"] = json!(evaluation.score.accuracy());
+            metrics.push(("accuracy", score.accuracy()));
         }
-        if evaluation.score.numbers > 0 {
-            score["mean_absolute_error"] = json!(evaluation.score.mean_absolute_error());
-            score["mean_squared_error"] = json!(evaluation.score.mean_squared_error());
+        if score.numbers > 0 {
+            metrics.push(("mean_absolute_error", score.mean_absolute_error()));
+            metrics.push(("mean_squared_error", score.mean_squared_error()));
         }
-        let part = part_key(evaluation.part);
-        let seconds = evaluation.elapsed.as_secs_f64();
-        self.note(&json!({ "step": evaluation.step, part: score, "seconds": seconds }))
+        if *step < steps {
+            metrics.push(("chosen_step", *step as f64));
+        }
+        let metrics: Vec<(String, f64)> =
+            metrics.into_iter().map(|(name, x)| (format!("{part}/{name}"), x)).collect();
+        let metrics: Vec<(&str, f64)> =
+            metrics.iter().map(|(name, x)| (name.as_str(), *x)).collect();
+        self.log.note(steps.max(*step), &metrics)
     }
 
-    fn note(&mut self, line: &Value) -> Result<(), CheckpointError> {
-        let written = self.metrics.write_all(format!("{line}\n").as_bytes());
-        written.map_err(cannot_write(&self.path.join("metrics.jsonl")))
+    /// Removes what was written, if this is a new run of which no checkpoint is kept.
+    pub fn remove_if_empty(&self) {
+        let kept = [MODEL, TRAINING].iter().any(|file| self.path.join(file).exists());
+        if let (Some(made), false) = (&self.made, kept) {
+            remove(&self.path, made);
+        }
     }
 
     /// Keeps the best model in place of that of before.
@@ -201,7 +274,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_model(&self, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
-        checkpoint::save_model(&self.path.join("model.safetensors"), model, step)
+        checkpoint::save_model(&self.path.join(MODEL), model, step)
     }
 
     /// Keeps the training as it stands in place of what it was before.
@@ -209,7 +282,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_training(&self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
-        checkpoint::save_training(&self.path.join("last.safetensors"), snapshot)
+        checkpoint::save_training(&self.path.join(TRAINING), snapshot)
     }
 
     /// Keeps what came of the training.
@@ -227,7 +300,7 @@ impl RunFolder {
 
     /// Seconds of the training, as far as they were noted.
     pub fn seconds(&self) -> f64 {
-        course(&self.path).last().and_then(|note| note["seconds"].as_f64()).unwrap_or(0.0)
+        course(&self.path).last().and_then(noted_at).unwrap_or(0.0)
     }
 }
 
@@ -253,21 +326,19 @@ impl KeptRun {
         if !path.exists() {
             return damaged("there is no such run folder");
         }
-        if !path.join("model.json").exists() {
+        if !path.join(KEPT).exists() {
             return damaged("this is no run folder: it has no `model.json`");
         }
-        let value: Value = read_json(&path.join("model.json"))?;
-        let (found, known) = (value["format"].as_u64(), checkpoint::FORMAT);
-        if found != Some(known.into()) {
-            let found = found.map_or_else(|| "not said".to_owned(), |found| found.to_string());
-            return damaged(&format!("the run's format is {found}; this program reads {known}"));
-        }
-        let kept: Kept = serde_json::from_value(value).map_err(broken(&path.join("model.json")))?;
-        let file = path.join("experiment.toml");
-        let text = std::fs::read_to_string(&file)
-            .map_err(|source| CheckpointError::Read { path: file.clone(), source })?;
-        let experiment = toml::from_str(&text).map_err(broken(&file))?;
+        let (kept, experiment) = (read_kept(path)?, read_experiment(path)?);
         Ok(Self { path: path.to_owned(), experiment, kept })
+    }
+
+    /// Checks that the files of its data are what they were.
+    ///
+    /// # Errors
+    /// If one is not, or cannot be read.
+    pub fn check_data(&self) -> Result<(), Changed> {
+        self.kept.data.iter().try_for_each(DataFile::check)
     }
 
     /// Where it is.
@@ -298,7 +369,7 @@ impl KeptRun {
     /// # Errors
     /// If the checkpoint is missing, damaged or of another model.
     pub fn load(&self, model: &mut Model<f32>) -> Result<checkpoint::Metadata, CheckpointError> {
-        checkpoint::load_model(&self.there("model.safetensors")?, model)
+        checkpoint::load_model(&self.there(MODEL)?, model)
     }
 
     /// Reads the training as it stood, to be gone on with. `None` if it was stopped before it was
@@ -307,7 +378,7 @@ impl KeptRun {
     /// # Errors
     /// If a checkpoint is damaged or of another model.
     pub fn resume(&self, model: &Model<f32>) -> Result<Option<Resumed>, CheckpointError> {
-        let path = self.path.join("last.safetensors");
+        let path = self.path.join(TRAINING);
         if !path.exists() {
             return Ok(None);
         }
@@ -333,6 +404,56 @@ impl KeptRun {
     }
 }
 
+/// Reads what it takes to use the model of a run.
+///
+/// # Errors
+/// If it is missing, damaged or of another version.
+pub fn read_kept(run: &Path) -> Result<Kept, CheckpointError> {
+    let path = run.join(KEPT);
+    let value: Value = read_json(&path)?;
+    let (found, known) = (value["format"].as_u64(), checkpoint::FORMAT);
+    if found != Some(known.into()) {
+        let found = found.map_or_else(|| "not said".to_owned(), |found| found.to_string());
+        let fault = format!("the run's format is {found}; this program reads {known}");
+        return Err(CheckpointError::Damaged { path: run.to_owned(), fault });
+    }
+    serde_json::from_value(value).map_err(broken(&path))
+}
+
+/// Reads what a run was started with.
+///
+/// # Errors
+/// If it is missing or damaged.
+pub fn read_experiment(run: &Path) -> Result<Experiment, CheckpointError> {
+    let path = run.join(EXPERIMENT);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+    toml::from_str(&text).map_err(broken(&path))
+}
+
+/// Removes a run that came to nothing, with the folders that were made for it.
+fn remove(path: &Path, made: &[PathBuf]) {
+    // What cannot be removed stays: the training has failed already, and that is to be said.
+    if made.is_empty() {
+        for file in [EXPERIMENT, KEPT, log::JSON_LINES, log::CSV] {
+            let _ = std::fs::remove_file(path.join(file));
+        }
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let is_log = |name: &std::ffi::OsString| {
+            name.to_str().is_some_and(|name| name.starts_with(log::EVENTS))
+        };
+        for entry in entries.filter(|entry| is_log(&entry.file_name())) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+        return;
+    }
+    let _ = std::fs::remove_dir_all(path);
+    // Another run may have begun in the folders around it: only empty ones go.
+    for folder in &made[1..] {
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
 fn broken<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> CheckpointError {
     let path = path.to_owned();
     |error| CheckpointError::Damaged { path, fault: format!("the file is damaged: {error}") }
@@ -354,8 +475,11 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::blueprint::CellText;
+    use crate::model::Score;
 
     fn ready() -> Ready {
         let layer = "[model]\nhidden = 4\n[task]\nexamples = 20\n[training]\nsteps = 2";
@@ -381,17 +505,87 @@ mod tests {
         assert!(again.to_string().contains("holds a run already"), "{again}");
     }
 
+    fn step(step: u64, loss: f64) -> Step {
+        let (elapsed, took) = (Duration::from_secs(step), Duration::from_millis(500));
+        let (epoch, learning_rate, gradient_norm) = (0.5, 0.25, 2.0);
+        let (steps, read, sequences) = (9, 10, 2);
+        Step {
+            step,
+            steps,
+            epoch,
+            loss,
+            learning_rate,
+            gradient_norm,
+            read,
+            sequences,
+            elapsed,
+            took,
+        }
+    }
+
     #[test]
-    fn what_was_noted_after_the_checkpoint_is_dropped() {
+    fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
         let folder = tempfile::tempdir().unwrap();
-        let metrics = folder.path().join("metrics.jsonl");
-        let line = |step| format!("{{\"step\":{step},\"loss\":1}}\n");
+        let path = folder.path().join("run");
+        let mut ready = ready();
+        ready.experiment.training.log = vec![Format::Csv, Format::Tensorboard];
+        let formats = ready.experiment.training.log.clone();
+        let mut run = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap();
+        let score = Score { loss: 3.0, count: 2, correct: 1, ..Score::default() };
+        let elapsed = Duration::from_secs(4);
+        let evaluation = |step, part| Evaluation { step, part, score, best: true, elapsed };
+        for number in 1..4 {
+            run.note_step(&step(number, 1.0)).unwrap();
+            let validated = evaluation(number, Part::Validation);
+            run.note_evaluation(&validated, number, Goal::Accuracy).unwrap();
+        }
+        run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
+        let notes = || log::read(&path.join(log::JSON_LINES)).unwrap();
+        let noted = notes();
+        assert_eq!(noted.len(), 7);
+        assert_eq!((noted[0].step, noted[0].metrics["train/symbols_per_second"]), (1, 20.0));
+        assert_eq!(noted[1].metrics["validation/accuracy"], 0.5);
+        assert_eq!((noted[6].step, noted[6].metrics["heldout/chosen_step"]), (3, 2.0));
         // The last line was cut off in the middle.
-        std::fs::write(&metrics, line(1) + &line(2) + &line(3) + "{\"step\":2,\"lo").unwrap();
-        let mut run = RunFolder::reopen(folder.path(), 2).unwrap();
-        run.note(&json!({ "step": 3, "loss": 2 })).unwrap();
-        let text = std::fs::read_to_string(metrics).unwrap();
-        assert_eq!(text, line(1) + &line(2) + "{\"step\":3,\"loss\":2}\n");
+        let file = std::fs::read_to_string(path.join(log::JSON_LINES)).unwrap();
+        std::fs::write(path.join(log::JSON_LINES), file + "{\"step\":2,\"lo").unwrap();
+        let mut run = RunFolder::reopen(&path, &formats, 2).unwrap();
+        run.note_step(&step(3, 2.0)).unwrap();
+        let again = notes();
+        assert_eq!(again[..4], noted[..4]);
+        assert_eq!((again.len(), again[4].metrics["train/loss"]), (5, 2.0));
+        let table = std::fs::read_to_string(path.join(log::CSV)).unwrap();
+        assert_eq!(table.lines().count(), 6);
+        let files = std::fs::read_dir(&path).unwrap().flatten();
+        let is_events = |name: &str| name.starts_with(log::EVENTS);
+        let events = files.filter(|file| file.file_name().to_str().is_some_and(is_events));
+        assert_eq!(events.count(), 2);
+    }
+
+    #[test]
+    fn a_run_that_came_to_nothing_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let ready = ready();
+        let begin =
+            |path: &Path| RunFolder::create(path, &ready.experiment, &Kept::of(&ready)).unwrap();
+        let count = || std::fs::read_dir(folder.path()).unwrap().count();
+        let path = folder.path().join("runs/reviews-1");
+        begin(&path).remove_if_empty();
+        assert_eq!(count(), 0);
+        let kept = begin(&path);
+        kept.save_model(&ready.model, 1).unwrap();
+        kept.remove_if_empty();
+        assert!(KeptRun::open(&path).is_ok());
+        begin(&folder.path().join("runs/reviews-2")).remove_if_empty();
+        assert_eq!(std::fs::read_dir(folder.path().join("runs")).unwrap().count(), 1);
+        // A folder that was there stays, with what is not the run's.
+        let own = folder.path().join("own");
+        std::fs::create_dir(&own).unwrap();
+        std::fs::write(own.join("notes.txt"), "").unwrap();
+        begin(&own).remove_if_empty();
+        assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
+        RunFolder::reopen(&path, &[Format::Jsonl], 0).unwrap().remove_if_empty();
+        assert!(path.exists());
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Step {
     pub read: usize,
     /// How many sequences they were of.
     pub sequences: usize,
+    /// How long the update took.
+    pub took: Duration,
     /// The time since the start, evaluations included.
     pub elapsed: Duration,
 }
@@ -208,19 +210,16 @@ pub enum TrainError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The loss or a gradient is no number any more.
-    #[error(
-        "{what} is no finite number at step {step}; {}",
-        if *step == 1 {
-            "nothing was learnt yet, so the cell itself gives infinities or NaN for these data"
-        } else {
-            "take a lower learning rate"
-        }
-    )]
+    #[error("{what} at step {step}")]
     Diverged {
-        /// The step.
+        /// The step, from 1.
         step: u64,
-        /// The loss, or the gradient of a parameter.
+        /// What is wrong with the loss, or with the gradient of which parameter.
         what: String,
+        /// Whether the loss is finite, and only a gradient is not.
+        backward: bool,
+        /// The learning rate of the step.
+        learning_rate: f64,
     },
     /// Something could not be kept.
     #[error(transparent)]
@@ -308,6 +307,9 @@ struct Training<'a> {
     best: Vec<Vec<f32>>,
     unkept: bool,
     limited: bool,
+    /// Whether the last evaluation gave a number. If not, the training is lost, and what was kept
+    /// before is worth more than what it has become.
+    sound: bool,
     start: Instant,
     before: Duration,
     saved: Instant,
@@ -370,6 +372,7 @@ impl<'a> Training<'a> {
             best,
             unkept: false,
             limited,
+            sound: true,
             start,
             before,
             saved: start,
@@ -484,6 +487,9 @@ impl<'a> Training<'a> {
     }
 
     fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        if !self.sound {
+            return Ok(());
+        }
         self.progress.seconds = self.elapsed().as_secs_f64();
         if self.unkept {
             let own = copied(self.model);
@@ -513,6 +519,7 @@ impl<'a> Training<'a> {
         batches: &[Batch],
         observer: &mut dyn Observer,
     ) -> Result<ControlFlow<()>, TrainError> {
+        let begun = Instant::now();
         let Self { settings, model, run, progress, .. } = self;
         let seed = settings.seed;
         let width = model.interface().answers.width();
@@ -535,13 +542,14 @@ impl<'a> Training<'a> {
         };
         let clipped = Clip { norm: settings.clip, value: settings.clip_value }.of(&gradients);
         let gradient_norm = clipped.norm;
-        if !score.loss.is_finite() || !gradient_norm.is_finite() {
-            let what = diverged(model, &gradients, score);
-            return Err(TrainError::Diverged { step: progress.step + 1, what });
-        }
         let plateau = progress.plateau.as_ref().map_or(1.0, Plateau::factor);
         let factor = plateau * settings.schedule.factor(progress.step, settings.steps);
         let learning_rate = settings.learning_rate * factor;
+        if !score.loss.is_finite() || !gradient_norm.is_finite() {
+            let (step, what) = (progress.step + 1, diverged(model, &gradients, score));
+            let backward = score.loss.is_finite();
+            return Err(TrainError::Diverged { step, what, backward, learning_rate });
+        }
         let optimizer = &mut self.optimizer;
         model.update(|params| optimizer.step(params, &gradients, learning_rate, clipped.scale));
         if let Some(average) = &mut self.average
@@ -561,6 +569,7 @@ impl<'a> Training<'a> {
             gradient_norm,
             read: batches.iter().map(Batch::real_steps).sum(),
             sequences: batches.iter().map(|batch| batch.extent.batch).sum(),
+            took: begun.elapsed(),
             elapsed: self.elapsed(),
         };
         Ok(observer.step(&step)?)
@@ -606,6 +615,7 @@ impl<'a> Training<'a> {
             plateau.observe(score.mean_loss());
         }
         observer.evaluated(&Evaluation { step, part, score, best: chosen, elapsed })?;
+        self.sound = score.mean_loss().is_finite();
         if chosen {
             self.progress.best = Some((step, score));
             if self.watched == Part::Validation {
@@ -649,15 +659,24 @@ fn add_up(sum: &mut Vec<Vec<f32>>, gradients: &[&[f32]]) {
     }
 }
 
-/// What is no number: the first gradient that has one, or else the loss.
+/// What is no finite number: the loss, or else the first gradient that has one, or else the norm of
+/// all of them together.
 fn diverged(model: &Model<f32>, gradients: &[&[f32]], score: Score) -> String {
-    let bad = |(_, gradient): &(_, &&[f32])| gradient.iter().any(|g| !g.is_finite());
-    match model.parameters().iter().zip(gradients).find(bad) {
-        Some((parameter, _)) if score.loss.is_finite() => {
-            format!("the gradient of `{}`", parameter.name)
-        }
-        _ => "the loss".to_owned(),
+    if score.loss.is_nan() {
+        return "the loss is not a number (NaN)".to_owned();
     }
+    if !score.loss.is_finite() {
+        return "the loss is infinite".to_owned();
+    }
+    let bad = |gradient: &[f32]| gradient.iter().filter(|g| !g.is_finite()).count();
+    for (parameter, gradient) in model.parameters().iter().zip(gradients) {
+        if bad(gradient) > 0 {
+            let kind = if gradient.iter().any(|g| g.is_nan()) { "NaN" } else { "infinite" };
+            let (name, bad, all) = (&parameter.name, bad(gradient), gradient.len());
+            return format!("the gradient of `{name}` is {kind} in {bad} of its {all} numbers");
+        }
+    }
+    "the gradients are too long for their norm to be a number".to_owned()
 }
 
 fn set_params(model: &mut Model<f32>, from: &[Vec<f32>]) {

@@ -1,17 +1,17 @@
 //! `cellc eval`
 
-use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cellc_train::batch::{Batch, Data, IGNORED, Targets};
-use cellc_train::model::{Model, Score};
+use cellc_train::judge::{Judgement, judge};
+use cellc_train::metrics::language::Language;
+use cellc_train::model::Model;
 use cellc_train::run_folder::KeptRun;
-use cellc_train::task::vocabulary::Vocabulary;
 use cellc_train::task::{Codec, Context, Figure, Part};
-use cellc_train::trainer::evaluate;
-use serde_json::json;
+use clap::ValueEnum;
+use serde_json::{Value, json};
 
 use crate::commands::train::figures;
 use crate::commands::train::report::{self, score_json};
@@ -21,26 +21,32 @@ use crate::output::{print, print_json};
 
 /// Judge a trained model by data
 ///
-/// A run of `--task chars` takes a text, the others a table of labelled texts (.csv, .tsv, .jsonl).
+/// Of labels it tells precision, recall and F1 of each, and which is taken for which; of numbers, how
+/// far off they are; of what comes next in a text, bits and perplexity. The data are of the form of
+/// those that the model was trained on.
 #[derive(clap::Args)]
 #[command(
     allow_negative_numbers = true,
     after_help = "\
 Examples:
   cellc eval runs/chars-1
+  cellc eval runs/reviews-1 --part held-out
   cellc eval runs/reviews-1 --data mine.csv --json"
 )]
 pub(crate) struct Args {
     /// The run folder
     run: PathBuf,
     /// The data; those held out in training if left out
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "part")]
     data: Option<PathBuf>,
+    /// A part of the data of the training
+    #[arg(long, value_enum, default_value_t = PartName::HeldOut)]
+    part: PartName,
     /// The column of the texts; that of the training if left out
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "data")]
     text_column: Option<String>,
     /// The column of the labels; that of the training if left out
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "data")]
     label_column: Option<String>,
     /// How many threads; as many as there are cores if left out
     #[arg(long, value_name = "N")]
@@ -50,54 +56,94 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How well a model did, on what.
+/// `--part`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PartName {
+    /// What the best model was chosen by
+    Validation,
+    /// What was held out
+    HeldOut,
+}
+
+/// How well a model did.
 struct Verdict {
-    score: Score,
+    judgement: Judgement,
     /// What is reached without reading.
     baseline: Option<f64>,
     figures: Vec<Figure>,
-    /// Symbols that the model does not know, and all of them.
-    symbols: (usize, usize),
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let (run, codec, model) = open(&args.run)?;
     let threads = threads(args.threads);
     let verdict = match &args.data {
-        None => held_out(&run, codec.as_ref(), &model, threads)?,
-        Some(data) => judge(args, &run, codec.as_ref(), &model, data, threads)?,
+        None => of_training(&run, codec.as_ref(), &model, args.part, threads)?,
+        Some(data) => of_file(args, &run, codec.as_ref(), &model, data, threads)?,
     };
-    let Verdict { score, baseline, figures, symbols: (unknown, all) } = verdict;
     if args.json {
-        let mut result = score_json(&score, codec.as_ref());
-        result["run"] = json!(args.run);
-        result["task"] = json!(run.kept.task);
-        result["symbols"] = json!(all);
-        result["unknown_symbols"] = json!(unknown);
-        if let Some(baseline) = baseline {
-            let key = if codec.labels().is_empty() { "baseline" } else { "majority" };
-            result[key] = json!(baseline);
-        }
-        for figure in figures {
-            result[figure.name] = json!(figure.value);
-        }
-        print_json(&result)?;
-        return Ok(ExitCode::SUCCESS);
+        print_json(&json(args, &run, codec.as_ref(), &verdict))?;
+    } else {
+        print(text(codec.as_ref(), &verdict))?;
     }
-    let text = report::verdict(&score, codec.as_ref(), baseline);
-    let figures: String = figures.iter().flat_map(|figure| [", ", figure.text.as_str()]).collect();
-    let step = codec.step();
-    let what = if codec.labels().is_empty() { step } else { "answer" };
-    let unknown = match unknown {
-        0 => String::new(),
-        unknown => format!("{unknown} of {all} {step}s are unknown to the model\n"),
-    };
-    print(format!("{text}{figures}, of {} {what}s\n{unknown}", score.count))?;
     Ok(ExitCode::SUCCESS)
 }
 
+fn json(args: &Args, run: &KeptRun, codec: &dyn Codec, verdict: &Verdict) -> Value {
+    let Verdict { judgement, baseline, figures } = verdict;
+    let mut result = score_json(&judgement.score, codec);
+    result["run"] = json!(args.run);
+    result["task"] = json!(run.kept.task);
+    match (&args.data, args.part) {
+        (Some(data), _) => result["data"] = json!(data),
+        (None, PartName::Validation) => result["part"] = json!("validation"),
+        (None, PartName::HeldOut) => result["part"] = json!("heldout"),
+    }
+    result["symbols"] = json!(judgement.symbols);
+    result["unknown_symbols"] = json!(judgement.unknown);
+    if let Some(baseline) = baseline {
+        let key = if codec.labels().is_empty() { "baseline" } else { "majority" };
+        result[key] = json!(baseline);
+    }
+    if let Some(scores) = judgement.confusion.as_ref().and_then(|confusion| confusion.scores()) {
+        result["classification"] = json!(scores);
+    }
+    if let Some(scores) = judgement.errors.as_ref().and_then(|errors| errors.scores()) {
+        result["regression"] = json!(scores);
+    }
+    if codec.continues() {
+        let mut language = Language::default();
+        language.add(judgement.score.loss, judgement.score.count as u64);
+        result["language"] = json!(language.score());
+    }
+    for figure in figures {
+        result[figure.name] = json!(figure.value);
+    }
+    result
+}
+
+fn text(codec: &dyn Codec, verdict: &Verdict) -> String {
+    let Verdict { judgement, baseline, figures } = verdict;
+    let Judgement { score, confusion, errors, symbols, unknown } = judgement;
+    let step = codec.step();
+    let what = if codec.continues() { step } else { "answer" };
+    let mut text = report::verdict(score, codec, *baseline);
+    // Writing to a string cannot fail.
+    figures.iter().for_each(|figure| text += &format!(", {}", figure.text));
+    let _ = writeln!(text, ", of {} {what}s", score.count);
+    if *unknown > 0 {
+        let _ = writeln!(text, "{unknown} of {symbols} {step}s are unknown to the model");
+    }
+    if let Some((confusion, scores)) = confusion.as_ref().and_then(|c| Some((c, c.scores()?))) {
+        let _ = write!(text, "\n{scores}\n{confusion}");
+    }
+    if let Some(scores) = errors.as_ref().and_then(|errors| errors.scores()) {
+        let _ = write!(text, "\n{scores}");
+    }
+    text
+}
+
 /// Judges a model by a file.
-fn judge(
+fn of_file(
     args: &Args,
     run: &KeptRun,
     codec: &dyn Codec,
@@ -115,61 +161,45 @@ fn judge(
     put("text_column", args.text_column.clone());
     put("label_column", args.label_column.clone());
     let batches = codec.judged(&options)?;
-    let symbols = count_unknown(batches.iter());
-    let baseline = majority(&batches);
-    let score = evaluate(model, &mut model.run(threads), batches.into_iter().map(Ok))?;
-    let baseline = (!codec.labels().is_empty()).then_some(baseline);
-    Ok(Verdict { score, baseline, figures: Vec::new(), symbols })
+    let judgement = judge(model, &mut model.run(threads), codec, batches.into_iter().map(Ok))?;
+    Ok(Verdict { baseline: judgement.majority(), judgement, figures: Vec::new() })
 }
 
-/// Judges a model by what was held out when it was trained.
-fn held_out(
+/// Judges a model by a part of the data that it was trained with.
+fn of_training(
     run: &KeptRun,
     codec: &dyn Codec,
     model: &Model<f32>,
+    part: PartName,
     threads: usize,
 ) -> Result<Verdict, Failure> {
+    let mend = "so nobody knows what was held out; put it back, or name data with --data";
+    run.check_data().map_err(|error| Failure::new(format!("{error},\n{mend}")))?;
     let training = &run.experiment.training;
     let context = Context { batch: training.batch, seed: training.seed };
     let loaded = (run.experiment.kind()?.load)(&run.experiment.task, context)?;
     if loaded.codec.kept() != codec.kept() {
         return Err(Failure::new(
-            "the data have changed since the training, so nobody knows what was held out; \
+            "the data make another model than that of the run, so nobody knows what was held out; \
              name data with --data",
         ));
     }
     let task = loaded.task.as_ref();
-    let parts = || task.part(Part::HeldOut).into_iter().flatten();
-    let score = evaluate(model, &mut model.run(threads), parts())?;
-    let batches = parts().collect::<Result<Vec<_>, _>>()?;
-    let symbols = count_unknown(batches.iter());
-    let figures = figures(task, model, threads)?;
-    Ok(Verdict { score, baseline: task.baseline(), figures, symbols })
-}
-
-/// The share of the most frequent class, 0 to 1.
-fn majority(batches: &[Batch]) -> f64 {
-    let mut counts = BTreeMap::<u32, usize>::new();
-    for batch in batches {
-        if let Targets::Classes(classes) = &batch.targets {
-            for &class in classes.iter().filter(|class| **class != IGNORED) {
-                *counts.entry(class).or_default() += 1;
-            }
-        }
-    }
-    counts.values().max().copied().unwrap_or(0) as f64
-        / counts.values().sum::<usize>().max(1) as f64
-}
-
-fn count_unknown<'a>(batches: impl Iterator<Item = &'a Batch>) -> (usize, usize) {
-    let mut counts = (0, 0);
-    for batch in batches {
-        let Data::Symbols(symbols) = &batch.data else { continue };
-        let begun = |i: &usize| batch.mask.get(*i).copied().unwrap_or(true);
-        for i in (0..symbols.len()).filter(begun) {
-            counts.0 += usize::from(symbols[i] == Vocabulary::UNKNOWN);
-            counts.1 += 1;
-        }
-    }
-    counts
+    let (part, name) = match part {
+        PartName::Validation => (Part::Validation, "validation"),
+        PartName::HeldOut => (Part::HeldOut, "held-out"),
+    };
+    let Some(batches) = task.part(part) else {
+        let mend = match part {
+            Part::Validation => "it was trained without one (`cellc train --validation SHARE`)",
+            Part::HeldOut => "name data with --data",
+        };
+        return Err(Failure::new(format!("the run has no {name} part: {mend}")));
+    };
+    let judgement = judge(model, &mut model.run(threads), codec, batches)?;
+    let (baseline, figures) = match part {
+        Part::Validation => (judgement.majority(), Vec::new()),
+        Part::HeldOut => (task.baseline(), figures(task, model, threads)?),
+    };
+    Ok(Verdict { judgement, baseline, figures })
 }

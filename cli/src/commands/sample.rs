@@ -1,5 +1,6 @@
 //! `cellc sample`
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,19 +8,23 @@ use cellc_train::generate::{Generator, Sampling};
 use cellc_train::model::Model;
 use cellc_train::task::vocabulary::Vocabulary;
 use cellc_train::task::{Codec, continuation};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::models::open;
-use crate::output::{note, print};
+use crate::output::{note, print, print_json};
 
-/// Let a model of `--task chars` or `--task words` go on with a text
+/// Let a model go on with a text
+///
+/// The model is one that was trained on what comes next, as by `--task chars`.
 #[derive(clap::Args)]
 #[command(
     allow_negative_numbers = true,
     after_help = "\
 Examples:
   cellc sample runs/chars-1
-  cellc sample runs/chars-1 --prompt \"The \" --length 200 --temperature 0.6"
+  cellc sample runs/chars-1 --prompt \"The \" --length 200 --temperature 0.6
+  cellc sample runs/chars-1 --top-p 0.9 --until \".\" --count 5"
 )]
 pub(crate) struct Args {
     /// The run folder
@@ -27,20 +32,40 @@ pub(crate) struct Args {
     /// What the text begins with
     #[arg(long, value_name = "TEXT", default_value = "")]
     prompt: String,
-    /// How many characters follow
+    /// How many symbols follow at most: characters, or words
     #[arg(long, value_name = "N", default_value_t = 500)]
     length: usize,
-    /// Below 1 the likely gets likelier; 0 takes the likeliest character each time
+    /// End with the first time that this follows
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    until: Option<String>,
+    /// Below 1 the likely gets likelier; 0 takes the likeliest symbol each time
     #[arg(long, value_name = "X", default_value_t = 0.8, value_parser = temperature)]
     temperature: f64,
-    /// What characters are drawn from
+    /// Draw from the N likeliest symbols alone
+    #[arg(long, value_name = "N")]
+    top_k: Option<NonZero<usize>>,
+    /// Draw from the likeliest symbols alone, as few as have this probability together
+    #[arg(long, value_name = "P", default_value_t = 1.0, value_parser = top_p)]
+    top_p: f64,
+    /// What symbols are drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// How many samples
+    #[arg(long, value_name = "N", default_value = "1")]
+    count: NonZero<u64>,
+    /// Print a line of JSON for each sample
+    #[arg(long)]
+    json: bool,
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|x: &f64| x.is_finite() && *x >= 0.0);
     number.ok_or_else(|| "expected a number from 0 up, such as 0.8".to_owned())
+}
+
+fn top_p(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x: &f64| *x > 0.0 && *x <= 1.0);
+    number.ok_or_else(|| "expected a probability above 0 and up to 1, such as 0.9".to_owned())
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -61,25 +86,72 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             codec.step()
         ));
     }
-    let sampling = Sampling { temperature: args.temperature, seed: args.seed };
-    let (mut generator, mut symbols) = start(codec.as_ref(), &model, sampling, &args.prompt)?;
-    // Where spaces are no symbols, one comes with the next word.
-    let spaced = codec.decode(&symbols).ends_with(char::is_whitespace);
-    print(if spaced { &args.prompt } else { args.prompt.trim_end() })?;
-    if args.prompt.is_empty() {
-        symbols.clear();
+    for number in 0..args.count.get() {
+        if args.json {
+            let mut text = String::new();
+            let ended = sample(args, codec.as_ref(), &model, number, |piece| {
+                text.push_str(piece);
+                Ok(())
+            })?;
+            print_json(&json!({
+                "sample": number + 1,
+                "seed": args.seed,
+                "prompt": args.prompt,
+                "text": text,
+                "ended": ended,
+            }))?;
+            continue;
+        }
+        if args.count.get() > 1 {
+            print(format_args!("--- {} of {}\n", number + 1, args.count))?;
+        }
+        print(&args.prompt)?;
+        sample(args, codec.as_ref(), &model, number, |piece| print(piece))?;
+        print("\n")?;
     }
-    for _ in 0..args.length {
-        let symbol = generator.draw()?;
-        print(continuation(codec.as_ref(), &symbols, symbol))?;
-        symbols.push(symbol);
-    }
-    print("\n")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A generator that has read the prompt, and its symbols; a line break or the most frequent symbol, if
-/// it is empty.
+/// Draws one sample and hands it on piece by piece. Tells whether it came to its end (`--until`).
+fn sample(
+    args: &Args,
+    codec: &dyn Codec,
+    model: &Model<f32>,
+    number: u64,
+    mut show: impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<bool, Failure> {
+    let Args { temperature, top_k, top_p, seed, .. } = *args;
+    let sampling = Sampling { temperature, top_k, top_p, seed, number };
+    let (mut generator, mut symbols) = start(codec, model, sampling, &args.prompt)?;
+    if args.prompt.is_empty() {
+        symbols.clear();
+    }
+    let mut text = String::new();
+    for _ in 0..args.length {
+        let before = text.len();
+        let symbol = generator.draw()?;
+        text.push_str(&continuation(codec, &symbols, symbol));
+        symbols.push(symbol);
+        if let Some(end) = args.until.as_deref().and_then(|until| ends(&text, before, until)) {
+            show(&text[before..end])?;
+            return Ok(true);
+        }
+        show(&text[before..])?;
+    }
+    Ok(false)
+}
+
+/// Where a text ends that is to end with `until`, if that came with what was added at `before`.
+fn ends(text: &str, before: usize, until: &str) -> Option<usize> {
+    // It may have begun earlier, but was not whole.
+    let mut from = before.saturating_sub(until.len());
+    while !text.is_char_boundary(from) {
+        from -= 1;
+    }
+    text[from..].find(until).map(|at| from + at + until.len()).filter(|end| *end > before)
+}
+
+/// A generator that has read the prompt; a line break or the most frequent symbol, if it is empty.
 fn start<'m>(
     codec: &dyn Codec,
     model: &'m Model<f32>,
@@ -106,8 +178,23 @@ pub(crate) fn demonstration(
     model: &Model<f32>,
     seed: u64,
 ) -> Result<String, Failure> {
-    let (mut generator, _) = start(codec, model, Sampling { temperature: 0.8, seed }, "")?;
+    let sampling = Sampling { temperature: 0.8, seed, ..Sampling::default() };
+    let (mut generator, _) = start(codec, model, sampling, "")?;
     let drawn = (0..if codec.step() == "character" { 400 } else { 80 }).map(|_| generator.draw());
     let drawn = drawn.collect::<Result<Vec<_>, _>>()?;
     Ok(format!("\na sample:\n\n{}\n", codec.decode(&drawn)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends;
+
+    #[test]
+    fn a_sample_ends_where_its_end_is_whole() {
+        assert_eq!(ends("one. two", 3, "."), Some(4));
+        assert_eq!(ends("ab", 1, "ab"), Some(2));
+        assert_eq!(ends("abc", 2, "ab"), None);
+        assert_eq!(ends("äöü!", 6, "ü!"), Some(7));
+        assert_eq!(ends("ab", 1, "abc"), None);
+    }
 }

@@ -17,3 +17,5 @@ mod series;
 mod support;
 mod tasks;
 mod train;
+mod using;
+mod watching;

@@ -5,6 +5,7 @@ use super::names::Entry;
 use super::value::{Extent, Value};
 use super::{Bindings, Checker};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::ir::graph::ValueId;
 use crate::unit::Unit;
 
 /// What there is to show of a file, be there faults in it or not.
@@ -16,6 +17,9 @@ pub struct Inspection {
     /// The values of the cell that have a name and are not at fault, in the order of the text. Its
     /// outputs are among them if nothing is at fault.
     pub values: Vec<NamedValue>,
+    /// The values of the graph that have a name or are the next of a state, in their order, each with
+    /// where it is introduced.
+    pub places: Vec<(ValueId, Span)>,
 }
 
 /// A value that has a name: of what shape it is.
@@ -49,12 +53,12 @@ pub fn inspect(unit: &Unit, bindings: &Bindings) -> Inspection {
     let globals = Globals::new(unit, &mut faults);
     let Some(cell) = &unit.root().cell else {
         faults.sort_by_key(|fault| fault.primary.span);
-        return Inspection { diagnostics: faults, values: Vec::new() };
+        return Inspection { diagnostics: faults, ..Inspection::default() };
     };
     let checker = Checker::of_cell(cell, &globals, bindings, faults);
-    let values = checker.named_values();
+    let (values, places) = (checker.named_values(), checker.places());
     let diagnostics = checker.finish().map_or_else(|faults| faults, |checked| checked.warnings);
-    Inspection { diagnostics, values }
+    Inspection { diagnostics, values, places }
 }
 
 impl Checker<'_> {
@@ -70,5 +74,16 @@ impl Checker<'_> {
         let mut values: Vec<_> = named.chain(outputs).collect();
         values.sort();
         values
+    }
+
+    fn places(&self) -> Vec<(ValueId, Span)> {
+        let place = |span: Span, value: &Option<Value>| Some((value.as_ref()?.id, span));
+        let named = self.scope.values().filter_map(|entry| place(entry.span, &entry.value));
+        let nexts = self.nexts.values().filter_map(|(span, value)| place(*span, value));
+        let outputs = self.outputs.iter();
+        let outputs = outputs.filter_map(|(name, value)| place(name.span, value));
+        let mut places: Vec<_> = named.chain(nexts).chain(outputs).collect();
+        places.sort();
+        places
     }
 }

@@ -18,14 +18,13 @@
 
 mod settings;
 
-use std::path::Path;
-
 use cellc_compiler::suggest::closest;
 use cellc_runtime::program::Engine;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::blueprint::{Blueprint, BlueprintError, CellText, LossConfig, ModelConfig};
+use crate::data_files::{self, DataFile};
 use crate::model::{Model, ModelError};
 use crate::optimizer::Method;
 use crate::task::{self, Context, Kind, Loaded, TaskError};
@@ -86,6 +85,8 @@ pub struct Ready {
     pub blueprint: Blueprint,
     /// The data.
     pub loaded: Loaded,
+    /// The files that they were read from.
+    pub files: Vec<DataFile>,
     /// The model, as it is before it has learnt anything.
     pub model: Model<f32>,
 }
@@ -143,14 +144,10 @@ impl Experiment {
         fault.map_or(Ok(()), |fault| Err(ExperimentError::Form(fault)))
     }
 
-    /// Makes paths of data be seen from anywhere.
+    /// Paths of data, seen from anywhere.
     pub(crate) fn absolute(&mut self) {
-        for (key, value) in &mut self.task {
-            let is_path = key.ends_with("data") || key == "tokenizer";
-            if let (true, toml::Value::String(path)) = (is_path, value)
-                && !path.is_empty()
-                && let Ok(absolute) = std::path::absolute(Path::new(path))
-            {
+        for path in data_files::paths(&mut self.task) {
+            if let Ok(absolute) = std::path::absolute(&*path) {
                 *path = absolute.display().to_string();
             }
         }
@@ -171,10 +168,11 @@ impl Experiment {
         let loaded = (kind.load)(&self.task, context)?;
         self.training.resolve(loaded.task.batches_per_epoch());
         self.absolute();
+        let files = data_files::of(&self.task).map_err(TaskError::from)?;
         let blueprint = self.blueprint(cells);
         let architecture = blueprint.architecture(loaded.codec.interface())?;
         let model = Model::new(&architecture, Engine::default(), self.training.seed)?;
-        Ok(Ready { experiment: self, blueprint, loaded, model })
+        Ok(Ready { experiment: self, blueprint, loaded, files, model })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::log::Format;
 use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
 
 /// How a model is trained: the `[training]` table of an experiment.
@@ -44,6 +45,8 @@ pub struct Settings {
     pub until_solved: bool,
     /// After how many seconds the training is kept as it stands, beside each evaluation.
     pub save_seconds: f64,
+    /// As what files the course of the training is kept; JSON lines are written in any case.
+    pub log: Vec<Format>,
     /// What everything random is drawn from.
     pub seed: u64,
     /// How many threads share the work. Results do not depend on it.
@@ -80,6 +83,7 @@ impl Default for Settings {
             patience: 0,
             until_solved: false,
             save_seconds: 30.0,
+            log: vec![Format::Jsonl],
             seed: 1,
             threads: 1,
             plateau: None,

@@ -313,6 +313,11 @@ impl<T: Wide> Model<T> {
         of_stage.collect()
     }
 
+    /// For each stage, its parameters in the order of its cell.
+    pub(crate) fn stage_params(&self) -> &[Vec<Vec<T>>] {
+        &self.params
+    }
+
     /// Changes the parameters.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut [&mut [T]]) -> R) -> R {
         let stages = self.stages.iter().zip(&mut self.params);

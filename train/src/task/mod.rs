@@ -29,6 +29,7 @@ pub use crate::data::{DataError, vocabulary};
 use self::options::{OptionError, OptionInfo};
 use self::vocabulary::Vocabulary;
 use crate::batch::{Batch, Example};
+use crate::metrics::regression::{Channel, Regression};
 use crate::metrics::summary::Better;
 use crate::model::{Interface, Score};
 
@@ -231,6 +232,15 @@ pub trait Codec {
     /// # Errors
     /// If they cannot be read, or have answers that the model does not know.
     fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError>;
+    /// Where the errors of answers are summed, if they are numbers: by steps ahead and channels.
+    fn errors(&self) -> Regression {
+        let channel = |i| Channel { name: format!("number {}", i + 1), naive: None };
+        Regression::new(1, (0..self.interface().answers.width()).map(channel).collect())
+    }
+    /// Numbers of an answer in the unit of the data.
+    fn measured(&self, numbers: &[f32]) -> Vec<f64> {
+        numbers.iter().copied().map(f64::from).collect()
+    }
     /// One line to be answered: a text, or a JSON value.
     ///
     /// # Errors

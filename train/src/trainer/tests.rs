@@ -301,17 +301,70 @@ fn a_training_ends_when_its_time_is_over() {
 
 #[test]
 fn what_is_no_number_ends_the_training_and_is_named() {
-    let diverged = |param: usize| {
+    let diverged = |with: f32| {
         let mut model = new_model(1);
-        model.update(|params| params[param].fill(f32::NAN));
+        model.update(|params| params[0].fill(with));
         let ended = train(&task(0), &mut model, &settings(5), None, &mut Record::default());
         ended.unwrap_err().to_string()
     };
+    assert_eq!(diverged(f32::NAN), "the loss is not a number (NaN) at step 1");
+    let model = new_model(1);
+    let mut gradients: Vec<Vec<f32>> = params(&model);
+    let score = Score { loss: 1.0, count: 1, ..Score::default() };
+    gradients[1][2] = f32::INFINITY;
+    let said = |gradients: &[Vec<f32>], score| {
+        super::diverged(&model, &gradients.iter().map(Vec::as_slice).collect::<Vec<_>>(), score)
+    };
     assert_eq!(
-        diverged(0),
-        "the loss is no finite number at step 1; nothing was learnt yet, so the cell itself gives \
-         infinities or NaN for these data"
+        said(&gradients, score),
+        "the gradient of `layer0.W` is infinite in 1 of its 12 numbers"
     );
+    gradients[1][3] = f32::NAN;
+    assert!(said(&gradients, score).ends_with("is NaN in 2 of its 12 numbers"));
+    assert_eq!(said(&gradients, Score { loss: f64::INFINITY, ..score }), "the loss is infinite");
+}
+
+/// What is evaluated is no number.
+struct Unsound(Same);
+
+impl Task for Unsound {
+    fn batches_per_epoch(&self) -> usize {
+        1
+    }
+
+    fn epoch(&self, epoch: u64, skipped: usize) -> Batches<'_> {
+        self.0.epoch(epoch, skipped)
+    }
+
+    fn part(&self, _: Part) -> Option<Batches<'_>> {
+        // Without an answer, the mean loss is none.
+        let batch =
+            Batch { targets: Targets::Classes(vec![crate::batch::IGNORED; 8]), ..self.0.0.clone() };
+        Some(Box::new([Ok(batch)].into_iter()))
+    }
+
+    fn goal(&self) -> Goal {
+        Goal::Loss
+    }
+}
+
+#[test]
+fn a_training_is_not_kept_where_it_has_lost_its_numbers() {
+    let batch = task(20).epoch(0, 0).next().unwrap().unwrap();
+    let (mut model, mut record) = (new_model(1), Record::default());
+    let settings = Settings { evaluate_every: 2, ..settings(4) };
+    let settings = Settings { save_seconds: 0.0, ..settings };
+    train(&Unsound(Same(batch)), &mut model, &settings, None, &mut record).unwrap();
+    // Before the first evaluation nobody knows.
+    assert_eq!(record.saves, [1]);
+    // JSON has no such number, and it comes back all the same.
+    let progress = Progress {
+        best: Some((2, Score { loss: f64::NAN, count: 1, ..Score::default() })),
+        ..Progress::default()
+    };
+    let kept = serde_json::to_string(&progress).unwrap();
+    let again: Progress = serde_json::from_str(&kept).unwrap();
+    assert!(again.best.unwrap().1.loss.is_nan(), "{kept}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Analysis {
     fn made(source: Source, read: &dyn Fn(&Path) -> Result<String, String>) -> Self {
         let (unit, faults) = Unit::recover(source, &mut |by, place| resolve_by(read, by, place));
         let bindings = Bindings { dims: default_dims(unit.root()), hypers: Vec::new() };
-        let Inspection { diagnostics, values } = inspect(&unit, &bindings);
+        let Inspection { diagnostics, values, .. } = inspect(&unit, &bindings);
         // Faults of form come before those of meaning, which may follow from them.
         let diagnostics = if faults.is_empty() { diagnostics } else { faults };
         Self { unit: Some(unit), diagnostics, values }

@@ -1,5 +1,6 @@
 //! `cellc train`
 
+mod diverged;
 pub(crate) mod options;
 pub(crate) mod report;
 
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     options: Options,
     /// Go on with a run that was stopped, as if it had not been
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Options", "out", "dry_run"])]
+    #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// Say what would be done, and do it not
     #[arg(long)]
@@ -115,12 +116,46 @@ pub(crate) fn free_folder(asked: Option<&Path>, name: &str) -> Result<PathBuf, F
 
 /// Goes on with a run that was stopped.
 fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
-    let run = Run::resume(path)?;
+    refuse_beside_resume(path)?;
+    let mut run = Run::resume(path)?;
+    if let Some(threads) = args.options.threads() {
+        run.ready.experiment.training.threads = threads;
+    }
     let steps = run.ready.experiment.training.steps;
     if run.step() >= steps {
         note(format_args!("all of its {steps} steps are taken already"));
     }
     go(args, run)
+}
+
+/// Options that say how a run is watched, and not what it is.
+const BESIDE_RESUME: [&str; 5] = ["resume", "threads", "quiet", "json", "help"];
+
+/// Refuses options that would make a run that is gone on with another than it was.
+fn refuse_beside_resume(path: &Path) -> Result<(), Failure> {
+    let command = <Args as clap::Args>::augment_args(clap::Command::new("train"));
+    // They were parsed already: there is no error but a bug.
+    let matches = command.clone().try_get_matches_from(std::env::args_os().skip(1));
+    let matches = matches.map_err(|error| Failure::new(error.to_string()))?;
+    let given = command.get_arguments().filter(|arg| {
+        let source = matches.value_source(arg.get_id().as_str());
+        source == Some(clap::parser::ValueSource::CommandLine)
+            && !BESIDE_RESUME.contains(&arg.get_id().as_str())
+    });
+    let name = |arg: &clap::Arg| {
+        arg.get_long().map_or_else(|| "KEY=VALUE".to_owned(), |long| format!("--{long}"))
+    };
+    let given: Vec<String> = given.map(name).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let (given, path) = (given.join(", "), path.display());
+    Err(Failure::new(format!(
+        "{given} cannot be given with --resume, which goes on with a run as if it had not been \
+         stopped: {path}/experiment.toml says how\nBeside it there can be --threads, --quiet and \
+         --json. To begin anew with other settings:\n  cellc train --config {path}/experiment.toml \
+         {given} .."
+    )))
 }
 
 fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
@@ -143,7 +178,13 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
     }
     let mut progress = Progress::new(&run, None, args.quiet);
     listen_for_interrupt();
-    let outcome = run.train(&mut progress)?;
+    let outcome = match run.train(&mut progress) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            run.folder.remove_if_empty();
+            return Err(diverged::explained(error, &run.ready, &path));
+        }
+    };
     let Ready { experiment, loaded, model, .. } = &run.ready;
     let (task, codec) = (loaded.task.as_ref(), loaded.codec.as_ref());
     let figures = match outcome.end {
@@ -226,7 +267,8 @@ fn what_next(path: &Path, experiment: &Experiment, codec: &dyn Codec) -> String 
              a cell without gates, on the same reviews\n  \
              cellc show lstm                                 the cell that has just learnt\n  \
              cellc train --task chars --data YOUR.txt        a text of your own\n  \
-             cellc eval {path} --data YOUR.csv    reviews of your own: columns text, label\n"
+             cellc predict {path} YOUR.txt    reviews of your own, one a line\n  \
+             cellc eval {path} --data YOUR.csv    the same with answers: columns text, label\n"
         ),
         _ if codec.continues() => format!(
             "  cellc sample {path} --prompt \"The \" --length 500 --temperature 0.8\n  \
@@ -234,8 +276,9 @@ fn what_next(path: &Path, experiment: &Experiment, codec: &dyn Codec) -> String 
         ),
         // Not the same data: the model has seen most of them.
         _ => format!(
-            "  cellc eval {path}                     what was held out, again\n  \
-             cellc eval {path} --data OTHER    data of your own\n"
+            "  cellc eval {path}                     what was held out, in all detail\n  \
+             cellc eval {path} --data OTHER    data of your own\n  \
+             cellc predict {path} FILE         answers to data of your own\n"
         ),
     };
     format!("\nnext:\n{commands}")

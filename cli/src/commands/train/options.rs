@@ -124,6 +124,9 @@ pub(crate) struct Options {
     /// How many evaluations without an improvement end the training
     #[arg(long, value_name = "N", help_heading = "Training")]
     patience: Option<u32>,
+    /// As what files the course is kept beside metrics.jsonl: csv, tensorboard
+    #[arg(long, value_name = "FORMATS", help_heading = "Training", value_delimiter = ',')]
+    log: Option<Vec<String>>,
     /// What everything random is drawn from
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -266,6 +269,11 @@ impl Options {
         Ok(Experiment::layered(&layers)?)
     }
 
+    /// How many threads there are to be, if that is said.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        self.threads.map(NonZero::get)
+    }
+
     /// The task whose files end as the data do; a text, if there are others.
     fn fitting_task(&self, layers: &[Table]) -> Option<&'static str> {
         let data =
@@ -330,6 +338,8 @@ impl Options {
         put("training.steps", self.steps.map(|n| number_of(n.get() as usize)));
         put("training.minutes", float(self.minutes));
         put("training.patience", self.patience.map(|n| number_of(n as usize)));
+        let log = self.log.iter().map(|formats| formats.iter().cloned().map(Value::String));
+        put("training.log", log.map(|formats| Value::Array(formats.collect())).next());
         put("training.seed", self.seed.map(|n| Value::Integer(n.cast_signed())));
         put("training.threads", size(self.threads));
         put("training.memory", self.memory.map(number_of));

@@ -35,6 +35,9 @@ pub const JSON_LINES: &str = "metrics.jsonl";
 /// The table in a run folder.
 pub const CSV: &str = "metrics.csv";
 
+/// How the names of files of events in a run folder begin.
+pub const EVENTS: &str = "events.out.tfevents.";
+
 /// As what files the course of a training is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +48,26 @@ pub struct Formats {
     pub csv: bool,
     /// Files of events for TensorBoard.
     pub tensorboard: bool,
+}
+
+/// A kind of file that the course of a training is kept as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// `metrics.jsonl`.
+    Jsonl,
+    /// `metrics.csv`.
+    Csv,
+    /// Files of events for TensorBoard.
+    Tensorboard,
+}
+
+impl From<&[Format]> for Formats {
+    /// Those, and JSON lines in any case: they are what the program itself reads.
+    fn from(formats: &[Format]) -> Self {
+        let has = |format| formats.contains(&format);
+        Self { jsonl: true, csv: has(Format::Csv), tensorboard: has(Format::Tensorboard) }
+    }
 }
 
 impl Default for Formats {

@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crc::{CRC_32_ISCSI, Crc};
 
-use super::LogError;
 use super::file::AppendFile;
+use super::{EVENTS, LogError};
 
 /// A file of events that is being written.
 #[derive(Debug)]
@@ -43,17 +43,16 @@ fn now() -> f64 {
 
 /// A name for a file of events that sorts behind those in the folder, even if the clock was set back.
 fn name(folder: &Path, seconds: u64) -> Result<String, LogError> {
-    const PREFIX: &str = "events.out.tfevents.";
     let unreadable = |source| LogError::Read { path: folder.to_owned(), source };
     let mut seconds = seconds;
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        let time = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('.').next());
+        let time = name.to_str().and_then(|name| name.strip_prefix(EVENTS)?.split('.').next());
         if let Some(time) = time.and_then(|time| time.parse::<u64>().ok()) {
             seconds = seconds.max(time + 1);
         }
     }
-    Ok(format!("{PREFIX}{seconds:010}.cellc"))
+    Ok(format!("{EVENTS}{seconds:010}.cellc"))
 }
 
 /// `file_version`, field 3 of an event: what a file begins with.
