@@ -65,7 +65,6 @@ impl From<BlueprintError> for Failure {
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         let help = match &error {
-            TrainError::Diverged { .. } => " (--lr), or clip gradients harder (--clip)",
             TrainError::Run(RunError::Memory { .. }) => {
                 " (--memory)\nTake fewer examples at once (--batch) or, of a text, shorter \
                  sequences (--seq)."
@@ -117,8 +116,11 @@ impl From<SeriesError> for Failure {
     }
 }
 
-/// A run, how data become batches for its model, and the model as it was kept.
-pub(crate) fn open(path: &Path) -> Result<(KeptRun, Box<dyn Codec>, Model<f32>), Failure> {
+/// A run, how data become batches for its model, and the model.
+pub(crate) type Opened = (KeptRun, Box<dyn Codec>, Model<f32>);
+
+/// Opens a run with its model as it was kept.
+pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
     let run = KeptRun::open(path)?;
     let codec = run.codec()?;
     let architecture = run.kept.blueprint.architecture(codec.interface())?;

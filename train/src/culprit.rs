@@ -7,7 +7,7 @@ use cellc_compiler::cell::{Cell, Initial};
 use cellc_compiler::check::{Bindings, inspect};
 use cellc_compiler::ir::eval::{Datum, eval};
 use cellc_compiler::ir::graph::{OutputRole, ValueId};
-use cellc_compiler::ir::op::Role;
+use cellc_compiler::ir::op::{Op, Role};
 
 use crate::batch::{Batch, Data, IGNORED, Targets};
 use crate::blueprint::{Blueprint, CellText};
@@ -130,11 +130,17 @@ impl Run<'_> {
                 let i = number(Role::Input, id).unwrap_or_default();
                 self.input(&stage.feeds[i], step, once, before)
             });
+            let bad = |id: ValueId| match &values[id.index()] {
+                Datum::Real(value) => value.iter().copied().find(|x| !x.is_finite()),
+                Datum::Index(_) => None,
+            };
             for id in graph.ids() {
-                if let Datum::Real(value) = &values[id.index()]
-                    && let Some(bad) = value.iter().find(|x| !x.is_finite())
+                // An infinity that is written down is meant, and so may be what is made of it.
+                let made = !matches!(graph.op(id), Op::Constant(_));
+                if let (true, Some(x)) = (made, bad(id))
+                    && graph.operands(id).iter().all(|&operand| bad(operand).is_none())
                 {
-                    return Err((step - first, id, bad.is_nan()));
+                    return Err((step - first, id, x.is_nan()));
                 }
             }
             let of = |value: ValueId| values[value.index()].real().to_vec();

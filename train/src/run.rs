@@ -168,7 +168,9 @@ impl Run {
         watcher.ended(result.as_ref());
         let saved = result.as_ref().map_or(Ok(()), |result| folder.save_result(result));
         let outcome = outcome?;
-        lost.into_iter().flatten().next().map_or(saved, Err)?;
+        // The course is not needed to use the model, or to go on.
+        let [_, best, training] = lost;
+        best.or(training).map_or(saved, Err)?;
         Ok(outcome)
     }
 }

@@ -121,8 +121,10 @@ pub fn result(path: &Path) -> Result<Option<RunResult>, CheckpointError> {
 
 /// What was noted in a folder, in its order. Lines that are not whole are left out.
 pub fn course(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path.join("metrics.jsonl")).unwrap_or_default();
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    let path = path.join("metrics.jsonl");
+    // A device in its place may have no end.
+    let text = if path.is_file() { std::fs::read_to_string(path).ok() } else { None };
+    text.unwrap_or_default().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// A figure of the evaluations on a part, where there are any: steps, seconds, and the figure.

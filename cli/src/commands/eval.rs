@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cellc_train::judge::{Judgement, judge};
+use cellc_train::metrics::classification::Confusion;
 use cellc_train::metrics::language::Language;
+use cellc_train::metrics::regression::Regression;
 use cellc_train::model::Model;
 use cellc_train::run_folder::KeptRun;
 use cellc_train::task::{Codec, Context, Figure, Part};
@@ -104,10 +106,10 @@ fn json(args: &Args, run: &KeptRun, codec: &dyn Codec, verdict: &Verdict) -> Val
         let key = if codec.labels().is_empty() { "baseline" } else { "majority" };
         result[key] = json!(baseline);
     }
-    if let Some(scores) = judgement.confusion.as_ref().and_then(|confusion| confusion.scores()) {
+    if let Some(scores) = judgement.confusion.as_ref().and_then(Confusion::scores) {
         result["classification"] = json!(scores);
     }
-    if let Some(scores) = judgement.errors.as_ref().and_then(|errors| errors.scores()) {
+    if let Some(scores) = judgement.errors.as_ref().and_then(Regression::scores) {
         result["regression"] = json!(scores);
     }
     if codec.continues() {
@@ -136,7 +138,7 @@ fn text(codec: &dyn Codec, verdict: &Verdict) -> String {
     if let Some((confusion, scores)) = confusion.as_ref().and_then(|c| Some((c, c.scores()?))) {
         let _ = write!(text, "\n{scores}\n{confusion}");
     }
-    if let Some(scores) = errors.as_ref().and_then(|errors| errors.scores()) {
+    if let Some(scores) = errors.as_ref().and_then(Regression::scores) {
         let _ = write!(text, "\n{scores}");
     }
     text

@@ -76,5 +76,8 @@ fn what_cannot_be_gone_on_with_is_said() {
     folder.cellc("train --resume run").exits(2).says(&["last.safetensors", "damaged"]);
     folder.file("run/last.safetensors", &kept);
     folder.file("a.txt", text() + "another end, of öther characters: ööööö\n");
-    folder.cellc("train --resume run").exits(2).says(&["data have changed"]);
+    folder
+        .cellc("train --resume run")
+        .exits(2)
+        .says(&["a.txt has changed since the training began"]);
 }

@@ -18,7 +18,7 @@ fn report(trained: &Outcome) -> Value {
 
 #[test]
 fn tasks_are_listed_with_their_options() {
-    cellc("tasks").exits(0).prints(&["words     the next word", "forecast  the next steps"]);
+    cellc("tasks").exits(0).prints(&["words ", " the next word", "forecast ", " the next steps"]);
     cellc("tasks forecast").exits(0).prints(&[
         "forecast: the next steps of series of numbers",
         "taken for files that end in .npy, .npz",

@@ -86,8 +86,7 @@ fn a_run_without_a_part_says_so() {
 #[test]
 fn lines_are_answered_in_their_order() {
     let folder = classifier();
-    let lines =
-        "bad and some\ngood and some more\n{\"id\": 7, \"text\": \"bad\", \"label\": \"?\"}\n";
+    let lines = "bad and some\ngood and some more\n{\"id\": 7, \"text\": \"bad and some\", \"label\": \"?\"}\n";
     let answered = folder.cellc_fed("predict run --keep", lines).exits(0);
     let answers: Vec<Value> =
         answered.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

@@ -8,6 +8,7 @@ use super::language::Language;
 use super::options::{described, options, parse};
 use super::stream::Stream;
 use super::{Context, Kind, Loaded, TaskError};
+use crate::data::store::Store;
 use crate::data::tokenizer::{Limits, Scheme};
 
 /// The next character of a text.
@@ -71,7 +72,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let tokenizer = source.tokenizer(cuts, Scheme::Characters, limits)?;
     let language = Language::new(tokenizer).reset_after(KIND.name, &options.reset_after)?;
     let parts = source.streams(cuts, &language, options.memory)?;
-    let [known, _, judged] = parts.each_ref().map(|part| part.elements());
+    let [known, _, judged] = parts.each_ref().map(Store::elements);
     let summary = format!(
         "{known} characters to train on and {judged} held out, {} different",
         language.symbols() - 1

@@ -8,6 +8,7 @@ use super::language::Language;
 use super::options::{described, options, parse};
 use super::stream::Stream;
 use super::{Codec, Context, Kind, Loaded, TaskError};
+use crate::data::store::Store;
 use crate::data::tokenizer::{Boundary, Limits, Scheme, Tokenizer};
 
 /// The next word of a text. The defaults are those of the small model of Zaremba, Sutskever &
@@ -90,7 +91,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     };
     let language = Language::new(tokenizer).reset_after(KIND.name, &options.reset_after)?;
     let parts = source.streams(cuts, &language, options.memory)?;
-    let [known, _, judged] = parts.each_ref().map(|part| part.elements());
+    let [known, _, judged] = parts.each_ref().map(Store::elements);
     let step = language.step();
     let summary = format!(
         "{known} {step}s to train on and {judged} held out, {} different",

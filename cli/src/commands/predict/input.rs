@@ -59,6 +59,9 @@ enum Content {
     Fields(Vec<(String, Value)>),
 }
 
+/// The number of a line, and what stands there or is wrong with it.
+type Line = (u64, Result<Content, String>);
+
 impl Input {
     pub(super) fn open(path: &Path, column: &str, codec: &dyn Codec) -> Result<Self, Failure> {
         let streamed = path.as_os_str() == "-";
@@ -108,7 +111,7 @@ impl Input {
         Ok(Some(question.map_err(|fault| format!("{}:{line}: {fault}", self.name))))
     }
 
-    fn content(&mut self) -> Result<Option<(u64, Result<Content, String>)>, Failure> {
+    fn content(&mut self) -> Result<Option<Line>, Failure> {
         let broken = |error| Failure::new(format!("cannot read {}: {error}", self.name));
         match &mut self.source {
             Source::Lines { reader, line, json } => {
