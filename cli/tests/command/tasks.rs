@@ -35,7 +35,7 @@ fn tasks_are_listed_with_their_options() {
         }
     }
     cellc("tasks forcast").exits(2).says(&["did you mean `forecast`?"]);
-    cellc("train --help").exits(0).prints(&["tag       a label for each token of a sentence"]);
+    cellc("train --help").exits(0).prints(&["a label for each token of a sentence"]);
 }
 
 #[test]

@@ -105,12 +105,14 @@ fn lines_are_answered_in_their_order() {
     let labels: Vec<&str> =
         of_file.stdout.lines().filter_map(|line| line.split('\t').next()).collect();
     assert_eq!(labels, ["no", "yes", "no"]);
-    folder.file("b.csv", "id,body\n1,\"good, and\"\n2,bad\n");
+    folder.file("b.csv", "id,body\n1,\"good, and\"\n2,bad and some\n");
     let of_table =
         folder.cellc("predict run b.csv --text-column body --format csv --keep").exits(0);
     let rows: Vec<&str> = of_table.stdout.lines().collect();
     assert_eq!(rows[0], "id,body,label,probability,probabilities.no,probabilities.yes");
-    assert!(rows[1].starts_with("1,\"good, and\",yes,") && rows[2].starts_with("2,bad,no,"));
+    assert!(
+        rows[1].starts_with("1,\"good, and\",yes,") && rows[2].starts_with("2,bad and some,no,")
+    );
     folder.cellc("predict run b.csv").exits(2).says(&["no column `text`", "--text-column"]);
     folder.cellc("predict run none.txt").exits(2).says(&["none.txt"]);
 }

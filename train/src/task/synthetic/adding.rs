@@ -5,10 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Problem, codec, interface, load, share};
+use super::{Problem, codec, interface, load, options, share};
 use crate::batch::{Data, Example, Targets};
 use crate::model::{Answers, Interface, Readout};
-use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The adding problem (Hochreiter & Schmidhuber 1997, experiment 4), in the form of Le, Jaitly &
@@ -30,7 +29,7 @@ pub const KIND: Kind = Kind {
         learning_rate = 1e-2
         clip = 1.0
     ",
-    options: listed::<Adding>,
+    options: options::<Adding>,
     load: |options, context| load::<Adding>(options, context),
     codec: |kept| codec::<Adding>(kept),
 };
@@ -61,6 +60,10 @@ fn example(pairs: &[[f32; 2]]) -> Example {
 
 impl Problem for Adding {
     const NAME: &'static str = "adding";
+    const MEANINGS: &'static [(&'static str, &'static str)] = &[
+        ("length", "How many steps a sequence has."),
+        ("examples", "How many sequences make an epoch."),
+    ];
 
     fn fault(&self) -> Option<(&'static str, String)> {
         let fault = || ("length", "two numbers are added: 2 steps are the least".to_owned());

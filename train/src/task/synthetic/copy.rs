@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::symbols::{any, of_one_hot, one_hot, read, written};
-use super::{Problem, codec, interface, load, share};
+use super::{Problem, codec, interface, load, options, share};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout, likeliest};
-use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The copying problem (Hochreiter & Schmidhuber 1997; in this form Arjovsky, Shah & Bengio 2016): a
@@ -30,7 +29,7 @@ pub const KIND: Kind = Kind {
         learning_rate = 5e-3
         clip = 1.0
     ",
-    options: listed::<Copy>,
+    options: options::<Copy>,
     load: |options, context| load::<Copy>(options, context),
     codec: |kept| codec::<Copy>(kept),
 };
@@ -80,6 +79,10 @@ impl Copy {
 
 impl Problem for Copy {
     const NAME: &'static str = "copy";
+    const MEANINGS: &'static [(&'static str, &'static str)] = &[
+        ("delay", "How many steps there are between the last symbol and its first repetition."),
+        ("examples", "How many sequences make an epoch."),
+    ];
 
     fn fault(&self) -> Option<(&'static str, String)> {
         let fault =

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::symbols::{of_one_hot, one_hot, read};
-use super::{Problem, codec, interface, load};
+use super::{Problem, codec, interface, load, options};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout};
-use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The language a^n b^n, which is free of context (Gers & Schmidhuber 2001): after each symbol, the
@@ -33,7 +32,7 @@ pub const AB: Kind = Kind {
         clip = 0.1
         evaluate_every = 1000
     ",
-    options: listed::<Counting<Ab>>,
+    options: options::<Counting<Ab>>,
     load: |options, context| load::<Counting<Ab>>(options, context),
     codec: |kept| codec::<Counting<Ab>>(kept),
 };
@@ -54,7 +53,7 @@ pub const ABC: Kind = Kind {
         clip = 0.1
         evaluate_every = 1000
     ",
-    options: listed::<Counting<Abc>>,
+    options: options::<Counting<Abc>>,
     load: |options, context| load::<Counting<Abc>>(options, context),
     codec: |kept| codec::<Counting<Abc>>(kept),
 };
@@ -147,6 +146,11 @@ fn accepted(example: &Example, answers: &[f32]) -> bool {
 
 impl<L: Language> Problem for Counting<L> {
     const NAME: &'static str = L::NAME;
+    const MEANINGS: &'static [(&'static str, &'static str)] = &[
+        ("most", "The largest n that is learnt from."),
+        ("judged", "The largest n that is judged by."),
+        ("examples", "How many strings make an epoch."),
+    ];
 
     fn fault(&self) -> Option<(&'static str, String)> {
         let least = |option| move || (option, "n is 1 at the least".to_owned());

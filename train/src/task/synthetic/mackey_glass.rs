@@ -5,11 +5,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Problem, codec, interface, load};
+use super::{Problem, codec, interface, load, options};
 use crate::batch::{Data, Example, Targets};
 use crate::draws::rng;
 use crate::model::{Answers, Interface, Readout};
-use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The Mackey-Glass series (Mackey & Glass 1977),
@@ -39,7 +38,7 @@ pub const KIND: Kind = Kind {
         learning_rate = 5e-3
         clip = 1.0
     ",
-    options: listed::<MackeyGlass>,
+    options: options::<MackeyGlass>,
     load: |options, context| load::<MackeyGlass>(options, context),
     codec: |kept| codec::<MackeyGlass>(kept),
 };
@@ -118,6 +117,13 @@ impl MackeyGlass {
 
 impl Problem for MackeyGlass {
     const NAME: &'static str = "mackey_glass";
+    const MEANINGS: &'static [(&'static str, &'static str)] = &[
+        ("ahead", "How far ahead the number to be answered is."),
+        ("length", "How many steps a sequence has."),
+        ("silent", "How many of them are not answered."),
+        ("points", "How many steps of the series are learnt from, and as many are judged by."),
+        ("examples", "How many sequences make an epoch."),
+    ];
 
     fn fault(&self) -> Option<(&'static str, String)> {
         if self.silent >= self.length {

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::examples::together;
-use super::options::{OptionError, parse};
+use super::options::{OptionError, OptionInfo, listed, parse};
 use super::{
     Answer, Batches, Codec, Context, DataError, Figure, Goal, Loaded, Part, Task, TaskError,
 };
@@ -40,6 +40,9 @@ const EVALUATION_BATCH: usize = 64;
 trait Problem: Clone + Default + Serialize + DeserializeOwned + 'static {
     /// Its name among the kinds of tasks.
     const NAME: &'static str;
+
+    /// What each option means, for who asks (`cellc tasks`).
+    const MEANINGS: &'static [(&'static str, &'static str)];
 
     /// The name of an option that has no meaning, and what is wrong with it.
     fn fault(&self) -> Option<(&'static str, String)>;
@@ -129,6 +132,17 @@ fn load<P: Problem>(options: &toml::Table, context: Context) -> Result<Loaded, T
     let interface = problem.interface();
     let task = Box::new(Generated { problem, interface, context, held_out });
     Ok(Loaded { task, codec, summary })
+}
+
+fn options<P: Problem>() -> Vec<OptionInfo> {
+    let place = |name: &str| P::MEANINGS.iter().position(|(of, _)| *of == name);
+    let mut all = listed::<P>();
+    all.sort_by_key(|option| place(&option.name));
+    for option in &mut all {
+        let meaning = place(&option.name).map(|place| P::MEANINGS[place].1);
+        option.meaning = meaning.unwrap_or_default().to_owned();
+    }
+    all
 }
 
 fn codec<P: Problem>(kept: Value) -> Result<Box<dyn Codec>, serde_json::Error> {

@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::symbols::{any, continued, foreseen, read, to_be_continued, written};
-use super::{Problem, codec, interface, load};
+use super::{Problem, codec, interface, load, options};
 use crate::batch::Example;
 use crate::model::{Answers, Interface, Readout};
-use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The embedded Reber grammar (Reber 1967; Cleeremans, Servan-Schreiber & McClelland 1989; Hochreiter
@@ -35,7 +34,7 @@ pub const KIND: Kind = Kind {
         evaluate_every = 100
         until_solved = true
     ",
-    options: listed::<Reber>,
+    options: options::<Reber>,
     load: |options, context| load::<Reber>(options, context),
     codec: |kept| codec::<Reber>(kept),
 };
@@ -123,6 +122,8 @@ pub(super) fn places(string: &[u32]) -> Result<Vec<Place>, usize> {
 
 impl Problem for Reber {
     const NAME: &'static str = "reber";
+    const MEANINGS: &'static [(&'static str, &'static str)] =
+        &[("examples", "How many strings make an epoch.")];
 
     fn fault(&self) -> Option<(&'static str, String)> {
         None

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::symbols::{any, one_hot, read};
-use super::{Problem, codec, interface, load};
+use super::{Problem, codec, interface, load, options};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout, likeliest};
-use crate::task::options::listed;
 use crate::task::{Figure, Kind};
 
 /// The temporal order problem (Hochreiter & Schmidhuber 1997, experiment 6): a sequence of 100 to 110
@@ -38,7 +37,7 @@ pub const KIND: Kind = Kind {
         evaluate_every = 50
         until_solved = true
     ",
-    options: listed::<TemporalOrder>,
+    options: options::<TemporalOrder>,
     load: |options, context| load::<TemporalOrder>(options, context),
     codec: |kept| codec::<TemporalOrder>(kept),
 };
@@ -92,6 +91,10 @@ fn certain(logits: &[f32], class: u32) -> bool {
 
 impl Problem for TemporalOrder {
     const NAME: &'static str = "temporal_order";
+    const MEANINGS: &'static [(&'static str, &'static str)] = &[
+        ("marks", "How many marks there are: 2 or 3."),
+        ("examples", "How many sequences make an epoch."),
+    ];
 
     fn fault(&self) -> Option<(&'static str, String)> {
         let fault = || ("marks", format!("there are 2 marks or 3, not {}", self.marks));

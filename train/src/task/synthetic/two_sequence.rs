@@ -5,11 +5,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Problem, codec, interface, load, share};
+use super::{Problem, codec, interface, load, options, share};
 use crate::batch::{Data, Example, Targets};
 use crate::draws::normal;
 use crate::model::{Answers, Interface, Readout};
-use crate::task::options::listed;
 use crate::task::{Figure, Goal, Kind};
 
 /// The 2-sequence problem (Bengio, Simard & Frasconi 1994; the variants Hochreiter & Schmidhuber 1997,
@@ -42,7 +41,7 @@ pub const KIND: Kind = Kind {
         evaluate_every = 50
         until_solved = true
     ",
-    options: listed::<TwoSequence>,
+    options: options::<TwoSequence>,
     load: |options, context| load::<TwoSequence>(options, context),
     codec: |kept| codec::<TwoSequence>(kept),
 };
@@ -109,6 +108,12 @@ impl TwoSequence {
 
 impl Problem for TwoSequence {
     const NAME: &'static str = "two_sequence";
+    const MEANINGS: &'static [(&'static str, &'static str)] = &[
+        ("variant", "What is disturbed: `a`, `b` or `c`."),
+        ("length", "The least length, T."),
+        ("informative", "How many numbers tell the class, N."),
+        ("examples", "How many sequences make an epoch."),
+    ];
 
     fn fault(&self) -> Option<(&'static str, String)> {
         let (told, length) = (self.informative, self.length);
