@@ -8,7 +8,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `plan.toml` | the plan, with the texts of the cells |
-//! | `<run>/` | each run, as [`run_folder`](crate::run_folder) says |
+//! | `<run>/` | each run, as [`run_folder`] says |
 
 pub mod budget;
 pub mod compare;

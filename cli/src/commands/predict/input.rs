@@ -23,7 +23,9 @@ fn unquote(field: &str) -> String {
 pub(super) struct Question {
     /// The line, from 1.
     pub(super) line: u64,
-    /// What the model reads.
+    /// What is asked, as it is written.
+    pub(super) asked: String,
+    /// What the model reads of it.
     pub(super) example: Example,
     /// The fields of the line, in their order.
     pub(super) fields: Vec<(String, Value)>,
@@ -144,30 +146,26 @@ impl Input {
 
     fn question(&self, line: u64, content: Content, codec: &dyn Codec) -> Result<Question, String> {
         let column = &self.column;
-        let (example, fields) = match content {
-            Content::Text(text) => {
-                (codec.question(&text)?, vec![(column.clone(), Value::String(text))])
-            }
+        let (asked, fields) = match content {
+            Content::Text(text) => (text.clone(), vec![(column.clone(), Value::String(text))]),
             Content::Fields(fields) => {
                 let value = fields.iter().find(|(name, _)| name == column).map(|(_, value)| value);
-                let example = match value {
-                    Some(Value::String(text)) => codec.question(text)?,
+                let asked = match value {
+                    Some(Value::String(text)) => text.clone(),
                     Some(_) if reads_texts(codec) => {
                         return Err(format!("`{column}` is not a string"));
                     }
-                    Some(value) => codec.question(&value.to_string())?,
+                    Some(value) => value.to_string(),
                     None if reads_texts(codec) => {
                         return Err(missing(column, fields.iter().map(|(name, _)| name)));
                     }
-                    None => {
-                        let object = serde_json::Map::from_iter(fields.iter().cloned());
-                        codec.question(&Value::Object(object).to_string())?
-                    }
+                    None => Value::Object(fields.iter().cloned().collect()).to_string(),
                 };
-                (example, fields)
+                (asked, fields)
             }
         };
-        Ok(Question { line, example, fields })
+        let example = codec.question(&asked)?;
+        Ok(Question { line, asked, example, fields })
     }
 }
 

@@ -122,7 +122,7 @@ fn answer(
                 own.flat_map(|step| row(step * extent.batch + column)).copied().collect()
             }
         };
-        codec.answer(&question.example, &numbers)
+        codec.answer_to(&question.asked, &question.example, &numbers)
     });
     Ok(answers.collect())
 }

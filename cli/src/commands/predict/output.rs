@@ -128,7 +128,8 @@ mod tests {
     fn question(fields: &[(&str, Value)]) -> Question {
         let (data, targets) = (Data::default(), Targets::default());
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        Question { line: 7, example: Example { data, targets }, fields: fields.collect() }
+        let (asked, example) = (String::new(), Example { data, targets });
+        Question { line: 7, asked, example, fields: fields.collect() }
     }
 
     #[test]
