@@ -5,7 +5,7 @@
 //! the last step everything is exactly as if it had run alone.
 
 use crate::ir::graph::{Graph, OutputRole, ValueId};
-use crate::ir::op::{Op, Role, Type, TypeError};
+use crate::ir::op::{Op, Role, Shape, Type, TypeError};
 
 /// What the added input is called.
 pub const MASK: &str = "mask";
@@ -31,11 +31,7 @@ pub fn freeze(graph: &Graph) -> Result<Graph, TypeError> {
             }
         }
     }
-    let mut name = MASK.to_owned();
-    while graph.find_argument(Role::Input, &name).is_some() {
-        name.push('_');
-    }
-    let mask = frozen.argument(Role::Input, name, Type::scalar());
+    let mask = flag(&mut frozen, graph, MASK);
     for output in graph.outputs() {
         let value = match graph.find_argument(Role::State, &output.name) {
             Some(state) if output.role == OutputRole::Next => {
@@ -48,6 +44,27 @@ pub fn freeze(graph: &Graph) -> Result<Graph, TypeError> {
     Ok(frozen)
 }
 
+/// Adds a scalar input to a graph that is made of another, under a name that none of the other's has.
+pub(crate) fn flag(new: &mut Graph, graph: &Graph, name: &str) -> ValueId {
+    let mut name = name.to_owned();
+    while graph.find_argument(Role::Input, &name).is_some() {
+        name.push('_');
+    }
+    new.argument(Role::Input, name, Type::scalar())
+}
+
+/// A scalar in a shape, which may be that of a scalar.
+pub(crate) fn spread(
+    graph: &mut Graph,
+    scalar: ValueId,
+    shape: &Shape,
+) -> Result<ValueId, TypeError> {
+    if shape.is_empty() {
+        return Ok(scalar);
+    }
+    graph.push(Op::Broadcast { shape: shape.clone() }, &[scalar])
+}
+
 fn held(
     graph: &mut Graph,
     mask: ValueId,
@@ -55,8 +72,7 @@ fn held(
     state: ValueId,
 ) -> Result<ValueId, TypeError> {
     let shape = graph.ty(state).shape.clone();
-    let mask =
-        if shape.is_empty() { mask } else { graph.push(Op::Broadcast { shape }, &[mask])? };
+    let mask = spread(graph, mask, &shape)?;
     graph.push(Op::Select, &[mask, next, state])
 }
 

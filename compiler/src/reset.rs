@@ -5,8 +5,9 @@
 //! first step. What came before has then no effect, and gets no gradient.
 
 use crate::cell::{Cell, Initial};
+use crate::freeze::{flag, spread};
 use crate::ir::graph::{Graph, ValueId};
-use crate::ir::op::{Op, Role, Scalar, Type, TypeError};
+use crate::ir::op::{Op, Role, Scalar, TypeError};
 
 /// What the added input is called.
 pub const RESET: &str = "reset";
@@ -28,26 +29,18 @@ pub fn resettable(cell: &Cell) -> Result<Graph, TypeError> {
             placed[id.index()] = Some(new.argument(*role, name, graph.ty(id).clone()));
         }
     }
-    let mut name = RESET.to_owned();
-    while graph.find_argument(Role::Input, &name).is_some() {
-        name.push('_');
-    }
-    let reset = new.argument(Role::Input, name, Type::scalar());
+    let reset = flag(&mut new, graph, RESET);
     let params: Vec<ValueId> = new.arguments_of(Role::Param).map(|(id, _)| id).collect();
     for ((state, _), initial) in graph.arguments_of(Role::State).zip(&cell.initial) {
         let shape = graph.ty(state).shape.clone();
-        let whole = |new: &mut Graph, value| match shape.is_empty() {
-            true => Ok(value),
-            false => new.push(Op::Broadcast { shape: shape.clone() }, &[value]),
-        };
         let initial = match *initial {
             Initial::Param(param) => params[param],
             Initial::Constant(number) => {
                 let number = new.push(Op::Constant(Scalar(number)), &[])?;
-                whole(&mut new, number)?
+                spread(&mut new, number, &shape)?
             }
         };
-        let reset = whole(&mut new, reset)?;
+        let reset = spread(&mut new, reset, &shape)?;
         let kept = placed[state.index()].expect("every argument is placed");
         placed[state.index()] = Some(new.push(Op::Select, &[reset, initial, kept])?);
     }

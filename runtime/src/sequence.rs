@@ -189,6 +189,18 @@ pub enum RunError {
         /// How many there are.
         found: usize,
     },
+    /// A state that is gone on from is of a run of another batch.
+    #[error(
+        "state `{name}` needs {expected} elements to go on from, found {found}: the batch is another"
+    )]
+    State {
+        /// The state's name.
+        name: String,
+        /// How many elements it needs.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// The parameters are not as many as the cell's.
     #[error("the cell has {expected} params, found {found}")]
     Params {

@@ -92,10 +92,10 @@ impl Data {
 }
 
 impl Batch {
-    /// A batch of sequences of several lengths, padded on the left to the longest. A step is
-    /// `width` numbers wide: 1 of symbols. Answers are given at `each` step or once, and are
-    /// `outputs` numbers wide: 1 of classes. A sequence without steps gets one, of symbol 0 or of
-    /// zeros, as there is no last step otherwise.
+    /// A batch of sequences of several lengths, padded on the left to the longest: by the symbol 0, or by
+    /// their first numbers. A step is `width` numbers wide: 1 of symbols. Answers are given at `each`
+    /// step or once, and are `outputs` numbers wide: 1 of classes. A sequence without steps gets one, of
+    /// symbol 0 or of zeros, as there is no last step otherwise.
     ///
     /// # Panics
     /// If the examples are not of one kind, or their arrays not of these widths.
@@ -138,6 +138,13 @@ impl Batch {
                 }
                 (Data::Reals(all), Data::Reals(own)) => {
                     put(all, own, width, &row);
+                    // A step that a cell may take: at zeros, what divides by a norm has no slope, and
+                    // 0 times that is no number.
+                    if let Some(first) = own.get(..width) {
+                        for step in 0..steps - len {
+                            all[(step * batch + column) * width..][..width].copy_from_slice(first);
+                        }
+                    }
                 }
                 _ => panic!("examples of one batch are of one kind"),
             }
@@ -153,6 +160,13 @@ impl Batch {
         }
         let extent = Extent { steps, batch };
         Self { extent, data, mask, targets, ..Self::default() }
+    }
+
+    /// Makes states begin anew after each step of a symbol.
+    pub fn reset_after(&mut self, symbol: u32) {
+        let (columns, Data::Symbols(symbols)) = (self.extent.batch, &self.data) else { return };
+        let before = |row: usize| row.checked_sub(columns).map(|before| symbols[before]);
+        self.resets = (0..symbols.len()).map(|row| before(row) == Some(symbol)).collect();
     }
 
     /// How many steps there are, padding apart.
@@ -200,6 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn states_begin_anew_after_a_symbol_of_the_same_sequence() {
+        let examples = [example(&[1, 9, 3], &[0]), example(&[9, 4, 9], &[1])];
+        let mut batch = Batch::padded(&examples, 1, false, 1);
+        batch.reset_after(9);
+        assert_eq!(batch.resets, [false, false, false, true, true, false]);
+    }
+
+    #[test]
     fn real_numbers_are_padded_by_rows() {
         let example = |data: &[f32], target: &[f32]| Example {
             data: Data::Reals(data.to_vec()),
@@ -207,7 +229,7 @@ mod tests {
         };
         let examples = [example(&[1., 2., 3., 4.], &[5., 6.]), example(&[7., 8.], &[9., 10.])];
         let batch = Batch::padded(&examples, 2, false, 2);
-        assert_eq!(batch.data, Data::Reals(vec![1., 2., 0., 0., 3., 4., 7., 8.]));
+        assert_eq!(batch.data, Data::Reals(vec![1., 2., 7., 8., 3., 4., 7., 8.]));
         assert_eq!(batch.targets, Targets::Reals(vec![5., 6., 9., 10.]));
         assert_eq!(batch.mask, [true, false, true, true]);
     }

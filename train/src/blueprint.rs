@@ -262,19 +262,13 @@ impl ModelConfig {
         if self.layer.is_empty() {
             return (0..self.layers).map(|_| Layer { ..common }).collect();
         }
-        let layer = |own: &'_ LayerConfig| -> (Option<usize>, Option<bool>, Option<bool>) {
-            (own.hidden, own.bidirectional, own.residual)
-        };
-        let layers = self.layer.iter().map(|own| {
-            let (hidden, bidirectional, residual) = layer(own);
-            Layer {
-                cell: own.cell.as_deref().unwrap_or(common.cell),
-                hidden: hidden.unwrap_or(common.hidden),
-                bidirectional: bidirectional.unwrap_or(common.bidirectional),
-                residual,
-                dims: own.dims.as_ref().unwrap_or(common.dims),
-                set: own.set.as_ref().unwrap_or(common.set),
-            }
+        let layers = self.layer.iter().map(|own| Layer {
+            cell: own.cell.as_deref().unwrap_or(common.cell),
+            hidden: own.hidden.unwrap_or(common.hidden),
+            bidirectional: own.bidirectional.unwrap_or(common.bidirectional),
+            residual: own.residual,
+            dims: own.dims.as_ref().unwrap_or(common.dims),
+            set: own.set.as_ref().unwrap_or(common.set),
         });
         layers.collect()
     }

@@ -306,7 +306,6 @@ struct Training<'a> {
     /// The best model on the validation part, if there is one, and whether it is yet to be kept.
     best: Vec<Vec<f32>>,
     unkept: bool,
-    limited: bool,
     /// Whether the last evaluation gave a number. If not, the training is lost, and what was kept
     /// before is worth more than what it has become.
     sound: bool,
@@ -358,7 +357,7 @@ impl<'a> Training<'a> {
             }
         }
         let before = Duration::try_from_secs_f64(progress.seconds).unwrap_or_default();
-        let (start, limited) = (Instant::now(), limit.is_some());
+        let start = Instant::now();
         Ok(Self {
             task,
             model,
@@ -371,7 +370,6 @@ impl<'a> Training<'a> {
             progress,
             best,
             unkept: false,
-            limited,
             sound: true,
             start,
             before,
@@ -577,11 +575,11 @@ impl<'a> Training<'a> {
 
     fn score(&mut self, part: Part) -> Result<Score, TrainError> {
         let batches = self.task.part(part).ok_or(TrainError::NothingHeldOut)?;
-        if self.limited {
+        if self.settings.memory.is_some() {
             self.run.release();
         }
         let score = evaluate(self.model, &mut self.evaluation, batches)?;
-        if self.limited {
+        if self.settings.memory.is_some() {
             self.evaluation.release();
         }
         Ok(score)

@@ -8,12 +8,10 @@
 //! | [`store`] | sequences in memory, and beyond a limit in a temporary file |
 //! | [`normalize`] | channels of numbers brought to one scale, and back |
 //! | [`split`] | which examples are trained on, and which a model is judged by |
-//! | [`buckets`] | which examples share a batch in an epoch |
 //!
 //! Nothing here holds a whole file in memory, and nothing depends on anything but the files and seeds:
 //! what is drawn at random is a pure function of a seed.
 
-pub mod buckets;
 mod error;
 pub mod normalize;
 pub mod split;

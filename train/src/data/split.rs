@@ -1,39 +1,20 @@
 //! Which examples are trained on, which checkpoints are chosen by, and which a model is judged by.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::PathBuf;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use super::DataError;
 
 /// The shares of the data that are not trained on, each 0 to 1 and together less than 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shares {
     /// What the best of several checkpoints is chosen by.
     pub validation: f64,
     /// What a model is judged by, once it is chosen.
     pub test: f64,
-}
-
-/// How the parts come about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Parts {
-    /// Shares of one file.
-    Shares(Shares),
-    /// Files of their own for what the data is not trained on.
-    Files {
-        /// What the best of several checkpoints is chosen by.
-        validation: Option<PathBuf>,
-        /// What a model is judged by, once it is chosen.
-        test: Option<PathBuf>,
-    },
 }
 
 /// Numbers of examples in three parts; each example is in one of them.
@@ -99,16 +80,6 @@ pub fn random(count: usize, shares: Shares, seed: u64) -> Result<Split, DataErro
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     Ok(cut(order, counts).sorted())
-}
-
-/// Consecutive stretches of a series: the past is trained on, what is judged by comes last, and nothing
-/// is known of what follows.
-///
-/// # Errors
-/// If a part that is to be is empty.
-pub fn chronological(count: usize, shares: Shares) -> Result<[Range<usize>; 3], DataError> {
-    let [training, validation, _] = shares.counts(count)?;
-    Ok([0..training, training..training + validation, training + validation..count])
 }
 
 /// Examples drawn for each part by a seed, so that each part has its share of every label; the example
@@ -188,13 +159,6 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_split_by_time() {
-        assert_eq!(chronological(10, SHARES).unwrap(), [0..7, 7..8, 8..10]);
-        let none = Shares { validation: 0.0, test: 0.0 };
-        assert_eq!(chronological(3, none).unwrap(), [0..3, 3..3, 3..3]);
-    }
-
-    #[test]
     fn each_part_has_its_share_of_every_label() {
         let labels: Vec<_> = (0..60).map(|i| if i % 3 == 0 { "good" } else { "bad" }).collect();
         let split = stratified(&labels, SHARES, 1).unwrap();
@@ -239,15 +203,5 @@ mod tests {
             "a validation share of 0.1 is none of the examples of any label; give more data, or a \
              larger share"
         );
-    }
-
-    #[test]
-    fn parts_are_written_down() {
-        let text = serde_json::to_string(&Parts::Shares(SHARES)).unwrap();
-        assert_eq!(text, r#"{"shares":{"validation":0.1,"test":0.2}}"#);
-        let files = Parts::Files { validation: None, test: Some("test.csv".into()) };
-        let text = serde_json::to_string(&files).unwrap();
-        assert_eq!(text, r#"{"files":{"validation":null,"test":"test.csv"}}"#);
-        assert_eq!(serde_json::from_str::<Parts>(&text).unwrap(), files);
     }
 }

@@ -5,7 +5,7 @@ use cellc_runtime::masks::Masks;
 use cellc_runtime::segmented::{Limit, Segmented, share};
 use cellc_runtime::sequence::{Bytes, Extent, InputMut, RunError, Sequence};
 
-use super::{Answers, Feed, Model, Readout, Ready, Score};
+use super::{Feed, Model, Readout, Ready, Score};
 use crate::batch::{Batch, Data, IGNORED, Targets};
 
 /// For each stage its states after a run, `[B, ..]`.
@@ -22,14 +22,12 @@ pub struct ModelRun<T> {
     owned: Vec<(usize, usize)>,
     /// Gradients of parameters that stages share, summed over these.
     shared: Vec<((usize, usize), Vec<T>)>,
-    /// How many numbers an answer of the last run is.
-    width: usize,
 }
 
 impl<T: Wide> ModelRun<T> {
     pub(super) fn new(sequences: Vec<Segmented<T>>, limit: Option<Limit>) -> Self {
         let (states, owned, shared) = (Vec::new(), Vec::new(), Vec::new());
-        Self { sequences, limit, masks: Masks::Expected, states, owned, shared, width: 1 }
+        Self { sequences, limit, masks: Masks::Expected, states, owned, shared }
     }
 
     /// Sets what the masks of its cells are in later runs: their probabilities, as at first, or draws,
@@ -84,9 +82,10 @@ impl<T: Wide> ModelRun<T> {
         let score = self.forward_stages(model, batch, true)?;
         let share = T::from_f64(weight.unwrap_or(1.0 / score.count.max(1) as f64));
         let last = self.sequences.len() - 1;
+        let width = model.interface.answers.width();
         let seeds = self.sequences[last].output_cotangent_mut(0);
         for (i, seed) in seeds.iter_mut().enumerate() {
-            *seed = if batch.targets.is_answer(i, self.width) { share } else { T::default() };
+            *seed = if batch.targets.is_answer(i, width) { share } else { T::default() };
         }
         let mut reached = vec![false; self.sequences.len()];
         for i in (0..self.sequences.len()).rev() {
@@ -188,7 +187,7 @@ impl<T: Wide> ModelRun<T> {
                 fill_flags(sequence, mask, &batch.mask, true);
             }
             let states = self.states.get(i).filter(|_| batch.continues);
-            fill_states(sequence, states);
+            fill_states(sequence, states)?;
             if keep_tape {
                 sequence.forward_with_tape(&model.params[i])?;
             } else {
@@ -196,11 +195,7 @@ impl<T: Wide> ModelRun<T> {
             }
         }
         self.keep_states();
-        self.width = match model.interface.answers {
-            Answers::Classes(_) => 1,
-            Answers::Reals(width) => width,
-        };
-        Ok(self.score(batch, !keep_tape))
+        Ok(self.score(model, batch, !keep_tape))
     }
 
     /// Gives each stage its share of the memory.
@@ -260,14 +255,14 @@ impl<T: Wide> ModelRun<T> {
 
     /// The score of the last run; how many answers are right only if it is asked for, as the likeliest of
     /// many classes takes time.
-    fn score(&self, batch: &Batch, count_correct: bool) -> Score {
+    fn score(&self, model: &Model<T>, batch: &Batch, count_correct: bool) -> Score {
         let loss = &self.sequences[self.sequences.len() - 1];
         // A loss may give a second one, to be judged by.
         let losses = loss.output(loss.interface().outputs.len() - 1);
         let mut score = Score::default();
-        let width = self.logits().len() / losses.len().max(1);
+        let width = model.interface.answers.width();
         for (i, (answer, loss)) in self.logits().chunks(width.max(1)).zip(losses).enumerate() {
-            if !batch.targets.is_answer(i, self.width) {
+            if !batch.targets.is_answer(i, width) {
                 continue;
             }
             score.loss += loss.to_f64();
@@ -456,11 +451,21 @@ fn fill_flags<T: Wide>(
     array.iter_mut().zip(flags).for_each(|(into, &flag)| *into = number(flag));
 }
 
-fn fill_states<T: Wide>(sequence: &mut dyn Sequence<T>, states: Option<&Vec<Vec<T>>>) {
+fn fill_states<T: Wide>(
+    sequence: &mut dyn Sequence<T>,
+    states: Option<&Vec<Vec<T>>>,
+) -> Result<(), RunError> {
     for i in 0..sequence.interface().states.len() {
-        match states {
-            Some(states) => sequence.initial_mut(i).copy_from_slice(&states[i]),
-            None => sequence.begin(i),
+        let Some(states) = states else {
+            sequence.begin(i);
+            continue;
+        };
+        let (expected, found) = (sequence.initial_mut(i).len(), states[i].len());
+        if expected != found {
+            let name = sequence.interface().states[i].name.clone();
+            return Err(RunError::State { name, expected, found });
         }
+        sequence.initial_mut(i).copy_from_slice(&states[i]);
     }
+    Ok(())
 }

@@ -212,6 +212,10 @@ pub trait Codec {
     fn continues(&self) -> bool {
         false
     }
+    /// After which symbol states begin anew, if there is one.
+    fn end(&self) -> Option<u32> {
+        None
+    }
     /// Symbols of a text, if the task reads texts.
     fn encode(&self, text: &str) -> Option<Vec<u32>> {
         let _ = text;
