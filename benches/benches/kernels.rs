@@ -45,7 +45,7 @@ fn products(c: &mut Criterion, width: Width) {
         group.throughput(Throughput::Elements((2 * count * k * n) as u64));
         group.bench_function(BenchmarkId::from_parameter(format!("{count}x{k}x{n}")), |b| {
             // SAFETY: both have so many rows, and the matrix is packed for them.
-            b.iter(|| unsafe { product(width, &[x], packed.as_ptr(), None, y, 0, count) });
+            b.iter(|| unsafe { product(width, &[x], packed.as_ptr(), &[], y, 0, count) });
         });
     }
     group.finish();

@@ -287,8 +287,8 @@ fn the_tape_of_each_cell() {
     // f, i, o, which are slices of one sigmoid; g, tanh(c).
     let lstm = ["input x", "slice", "slice", "slice", "state c", "state h", "tanh", "tanh"];
     assert_eq!(kept("lstm"), lstm);
-    // r, z; n; U_n @ h + c_n. Not 1 - z.
-    assert_eq!(kept("gru"), ["input x", "sigmoid", "sigmoid", "slice", "state h", "tanh"]);
+    // r, z, which are slices of one sigmoid; U_n @ h + c_n; n. Not 1 - z.
+    assert_eq!(kept("gru"), ["input x", "slice", "slice", "slice", "state h", "tanh"]);
     assert_eq!(kept("rnn"), ["input x", "next h", "state h"]);
 }
 

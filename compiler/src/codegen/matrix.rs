@@ -123,12 +123,32 @@ impl Emitter<'_> {
     /// `M v` for each row, with a matrix that was packed as one panel: its element for element
     /// `k` of the vector and `n` of the product is element `(k, n)`.
     pub(super) fn product(&mut self, product: &Product) {
+        let mut column = 0;
+        for &start in &product.start {
+            self.product_columns(product, column, self.size(start), Some(start));
+            column += self.size(start);
+        }
+        if product.start.is_empty() {
+            self.product_columns(product, 0, self.size(product.value), None);
+        }
+    }
+
+    /// Some columns of a product, and what they start with.
+    fn product_columns(
+        &mut self,
+        product: &Product,
+        column: usize,
+        columns: usize,
+        start: Option<ValueId>,
+    ) {
         let outer = self.size(product.value);
         let packed = self.base(self.plan.packed(product.matrix));
+        let packed = self.advance(packed, column);
         self.for_tiles(|e, row, tile| {
             let c = e.row(product.value, row);
-            let start = product.start.map(|start| (e.row(start, row), e.stride(start)));
-            e.for_column_tiles(outer, TILE / tile, |e, j, width, ty| {
+            let c = e.advance(c, column);
+            let start = start.map(|start| (e.row(start, row), e.stride(start)));
+            e.for_column_tiles(columns, TILE / tile, |e, j, width, ty| {
                 let mut b = e.element(packed, j, e.real.bytes);
                 let c = e.element(c, j, e.real.bytes);
                 let mut sums = Vec::new();

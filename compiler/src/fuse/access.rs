@@ -4,6 +4,7 @@ use crate::ir::graph::{Graph, ValueId};
 use crate::ir::op::{Op, Scalar};
 
 use super::{Kernel, Map, Product};
+use crate::phases::{Loop, Phase};
 
 /// The value whose elements these are, in the same order: a reshape only names them anew.
 pub fn resolve(graph: &Graph, mut id: ValueId) -> ValueId {
@@ -128,6 +129,16 @@ pub fn reads(graph: &Graph, kernel: &Kernel) -> Vec<ValueId> {
             parts.iter().chain(start).copied().collect()
         }
         Kernel::Single(id) => graph.operands(*id).to_vec(),
+    }
+}
+
+/// The parts of what a product starts with. A concatenation that is the same for all rows is made
+/// once, and read as a whole.
+pub(super) fn starts(looped: &Loop, start: Option<ValueId>) -> Vec<ValueId> {
+    match start {
+        None => Vec::new(),
+        Some(start) if looped.phase(start) == Phase::Once => vec![start],
+        Some(start) => parts(looped.graph(), start),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Within a phase, a value stands above what it reads. Even levels hold elementwise values, which
 //! maps compute together; odd ones hold everything that reads its operands from memory.
 
-use super::access::{Read, extents, is_view, map_reads, parts, resolve, view};
+use super::access::{Read, extents, is_view, map_reads, parts, resolve, starts, view};
 use super::{Form, Need};
 use crate::ir::graph::{Graph, ValueId};
 use crate::ir::op::{Class, Op};
@@ -49,6 +49,7 @@ impl Levels<'_> {
             Form::Started => 0,
             Form::Product { product, start } => {
                 let parts = parts(graph, graph.operands(product)[1]).into_iter();
+                let start = starts(self.looped, start);
                 let read = parts.chain(start).map(|part| self.memory(id, part));
                 read.max().map_or(1, |level| level | 1)
             }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::access::{Read, View, extents, map_operands, map_reads, reads, resolve, view};
-use self::access::{is_view, parts, read, read_broadcast};
+use self::access::{is_view, parts, read, read_broadcast, starts};
 use self::levels::{is_inline, levels, source};
 pub use self::matrix::{Block, Matrix};
 use self::sums::sums;
@@ -73,8 +73,8 @@ pub struct Map {
 pub struct Product {
     /// The product, with what is added to it.
     pub value: ValueId,
-    /// What is added to it: where the sums start; zeros for `None`.
-    pub start: Option<ValueId>,
+    /// What is added to it, part by part: where the sums start; zeros if there is nothing.
+    pub start: Vec<ValueId>,
     /// The vector that is multiplied, part by part.
     pub parts: Vec<ValueId>,
     /// The number of its matrix.
@@ -156,10 +156,10 @@ impl fmt::Display for Kernels {
                     }
                     Kernel::Product(Product { value, start, parts, matrix }) => {
                         write!(f, "product {value} {}: ", graph.ty(*value))?;
-                        if let Some(start) = start {
-                            write!(f, "{start} + ")?;
-                        }
-                        writeln!(f, "matrix {matrix} by{}", list(parts))?;
+                        let plus = if start.is_empty() { "" } else { " + " };
+                        let start = list(start);
+                        let start = start.trim_start();
+                        writeln!(f, "{start}{plus}matrix {matrix} by{}", list(parts))?;
                     }
                     Kernel::Single(id) => {
                         writeln!(f, "{} {id} {}", graph.op(*id).name(), graph.ty(*id))?;
@@ -286,7 +286,7 @@ pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
     let sums = sums(graph, machine.wide);
     let mut forms = forms(looped, machine, &sums);
     let mut gathered = gather(looped, &mut forms);
-    let needed = needed(graph, &forms, &sums);
+    let needed = needed(looped, &forms, &sums);
     // Where only products and sums read a concatenation, they read its parts.
     gathered.retain(|_, place| needed[place.base.index()] != Need::None);
     let level = levels(looped, &forms, &needed);
@@ -324,7 +324,8 @@ pub fn fuse(looped: &Loop, machine: Machine) -> Kernels {
                     matrices.push(found);
                     matrices.len() - 1
                 });
-                let product = Product { value: id, start, parts: parts(graph, vector), matrix };
+                let (start, parts) = (starts(looped, start), parts(graph, vector));
+                let product = Product { value: id, start, parts, matrix };
                 kernels.insert((phase, level, None, Some(id)), Kernel::Product(product));
             }
             Form::Single => {
@@ -352,7 +353,8 @@ enum Need {
 }
 
 /// What each value is needed for. A need of a view is one of its base.
-fn needed(graph: &Graph, forms: &[Form], sums: &[Sum]) -> Vec<Need> {
+fn needed(looped: &Loop, forms: &[Form], sums: &[Sum]) -> Vec<Need> {
+    let graph = looped.graph();
     let mut needed = vec![Need::None; graph.len()];
     let need = |needed: &mut Vec<Need>, id: ValueId, how: Need| {
         let slot = &mut needed[source(graph, id).index()];
@@ -396,7 +398,7 @@ fn needed(graph: &Graph, forms: &[Form], sums: &[Sum]) -> Vec<Need> {
                 let matrix = Matrix::new(graph, operands[0], *op == Op::MatVecT);
                 let blocks = matrix.blocks.iter().map(|block| block.source);
                 let parts = parts(graph, operands[1]);
-                for id in parts.into_iter().chain(blocks).chain(start) {
+                for id in parts.into_iter().chain(blocks).chain(starts(looped, start)) {
                     need(&mut needed, id, Need::Stored);
                 }
             }

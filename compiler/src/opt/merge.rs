@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use super::rebuild::keep;
 use crate::ir::graph::{Graph, ValueId};
-use crate::ir::op::{Binary, Op, TypeError};
+use crate::ir::op::{Binary, Op, Role, TypeError};
 use crate::phases::{Phase, phases};
 
 /// Merges the products of a graph.
@@ -63,8 +63,8 @@ pub(super) struct Rebuilt<'g> {
 }
 
 impl<'g> Rebuilt<'g> {
-    /// A new graph with what is computed from params and constants alone, so that matrices are
-    /// there before the first product.
+    /// A new graph with what is computed from params and constants alone, so that matrices are there
+    /// before the first product, and then the other arguments, whose order is that of the interface.
     pub(super) fn new(old: &'g Graph) -> Result<Self, TypeError> {
         let looped = phases(old);
         let new = Graph::new(old.name());
@@ -72,11 +72,19 @@ impl<'g> Rebuilt<'g> {
         for id in old.ids().filter(|id| looped.phase(*id) == Phase::Once) {
             rebuilt.keep(id)?;
         }
+        for (id, ..) in old.arguments().filter(|(_, role, _)| *role != Role::Param) {
+            rebuilt.keep(id)?;
+        }
         Ok(rebuilt)
     }
 
     pub(super) fn at(&self, id: ValueId) -> ValueId {
         self.placed[id.index()].expect("operands are placed before their users")
+    }
+
+    /// The graph so far.
+    pub(super) fn graph(&self) -> &Graph {
+        &self.new
     }
 
     pub(super) fn is_placed(&self, id: ValueId) -> bool {
@@ -92,6 +100,17 @@ impl<'g> Rebuilt<'g> {
         let value = keep(&mut self.new, self.old, id, &operands)?;
         self.place(id, value);
         Ok(())
+    }
+
+    /// Keeps a value, and first what it is computed from.
+    pub(super) fn bring(&mut self, id: ValueId) -> Result<(), TypeError> {
+        if self.is_placed(id) {
+            return Ok(());
+        }
+        for &operand in self.old.operands(id) {
+            self.bring(operand)?;
+        }
+        self.keep(id)
     }
 
     pub(super) fn push(&mut self, op: Op, operands: &[ValueId]) -> Result<ValueId, TypeError> {

@@ -75,6 +75,12 @@ pub enum PassError {
         /// What was ill-typed.
         source: TypeError,
     },
+    /// Its result has other arguments, or in another order, which is that of the interface.
+    #[error("pass `{pass}` changes the arguments")]
+    Arguments {
+        /// The pass.
+        pass: &'static str,
+    },
     /// Its result breaks an invariant.
     #[error("after pass `{pass}`: {source}")]
     Verify {
@@ -109,9 +115,25 @@ fn apply(
     let mut graph = graph.clone();
     for &Pass { name: pass, run } in passes {
         if enabled(pass) {
-            graph = run(&graph).map_err(|source| PassError::Type { pass, source })?;
-            verify(&graph).map_err(|source| PassError::Verify { pass, source })?;
+            let new = run(&graph).map_err(|source| PassError::Type { pass, source })?;
+            verify(&new).map_err(|source| PassError::Verify { pass, source })?;
+            if !same_arguments(&graph, &new) {
+                return Err(PassError::Arguments { pass });
+            }
+            graph = new;
         }
     }
     Ok(graph)
+}
+
+/// Whether the arguments of each role are the same ones, in the same order.
+fn same_arguments(old: &Graph, new: &Graph) -> bool {
+    let by_role = |graph: &Graph| {
+        let mut arguments: Vec<_> =
+            graph.arguments().map(|(_, role, name)| (role.name(), name.to_owned())).collect();
+        // Stable: names stay in their order.
+        arguments.sort_by_key(|(role, _)| *role);
+        arguments
+    };
+    by_role(old) == by_role(new)
 }

@@ -6,7 +6,8 @@
 //!
 //! - *Stack*: [`merge`](super::merge()) leaves products of which slices are used. What is added to
 //!   each slice is added to the whole at once: slices of another vector, if they are the same ones,
-//!   and vectors that are the same for all rows.
+//!   and what an earlier phase left in memory. A product can start from several such vectors, end to
+//!   end, so it does not matter to which of the slices something is added.
 //! - *Order*: the terms of a sum with a product in it are added in the order in which they are
 //!   there: what runs once, before the loop, in it.
 //!
@@ -82,21 +83,34 @@ fn parts(graph: &Graph, is_output: &[bool], product: &Product) -> Option<Vec<Par
 fn stack(graph: &Graph) -> Result<Option<Graph>, TypeError> {
     let is_output = outputs(graph);
     let looped = phases(graph);
-    for (_, product) in products(graph).values() {
-        let Some(parts) = parts(graph, &is_output, product) else { continue };
+    let products = products(graph);
+    // What is added to two products starts the earlier one.
+    let mut by_phase: Vec<_> = products.values().collect();
+    by_phase.sort_by_key(|(phase, _)| *phase);
+    for &(phase, product) in by_phase {
+        let Some(parts) = parts(graph, &is_output, &product) else { continue };
         let vectors = common_vectors(graph, &is_output, &parts);
-        let constants: Vec<Vec<ValueId>> = (parts.iter())
+        // When a term is in memory. Anything else is left to the map that computes it where it is used.
+        let in_memory = |term: ValueId| match graph.op(term) {
+            Op::Slice { axis: 0, .. } => Some(looped.phase(graph.operands(term)[0])),
+            Op::Argument { .. } => Some(looped.phase(term)),
+            _ if products.contains_key(&term) => Some(looped.phase(term)),
+            _ => None,
+        };
+        let earlier: Vec<Vec<ValueId>> = (parts.iter())
             .map(|part| {
-                // What a common vector brings is not to be added once more.
-                let constant = |&term: &ValueId| {
-                    looped.phase(term) == Phase::Once && !part.is_of(graph, term, &vectors)
+                let earlier = |&term: &ValueId| {
+                    let is_there = in_memory(term).is_some_and(|at| at < phase);
+                    // What a common vector brings is not to be added once more.
+                    (is_there || looped.phase(term) == Phase::Once)
+                        && !part.is_of(graph, term, &vectors)
                 };
                 let terms = part.sum.iter().flat_map(|(_, terms)| terms);
-                terms.copied().filter(constant).collect()
+                terms.copied().filter(earlier).collect()
             })
             .collect();
-        if !vectors.is_empty() || constants.iter().any(|terms| !terms.is_empty()) {
-            return rebuild(graph, product, &parts, &vectors, &constants).map(Some);
+        if !vectors.is_empty() || earlier.iter().any(|terms| !terms.is_empty()) {
+            return rebuild(graph, &product, &parts, &vectors, &earlier).map(Some);
         }
     }
     Ok(None)
@@ -133,7 +147,7 @@ fn rebuild(
     product: &Product,
     parts: &[Part],
     vectors: &[ValueId],
-    constants: &[Vec<ValueId>],
+    earlier: &[Vec<ValueId>],
 ) -> Result<Graph, TypeError> {
     let mut rebuilt = Rebuilt::new(graph)?;
     let mut whole: Option<ValueId> = None;
@@ -150,18 +164,18 @@ fn rebuild(
                 let vector = rebuilt.at(vector);
                 sum = rebuilt.add(sum, vector)?;
             }
-            if let Some(constant) = stacked(&mut rebuilt, parts, constants)? {
-                sum = rebuilt.add(sum, constant)?;
+            if let Some(earlier) = stacked(&mut rebuilt, parts, earlier)? {
+                sum = rebuilt.add(sum, earlier)?;
             }
             whole = Some(sum);
         }
         let Some(whole) = whole else { continue };
-        for (part, constants) in parts.iter().zip(constants) {
+        for (part, earlier) in parts.iter().zip(earlier) {
             let slice = Op::Slice { axis: 0, start: part.start, len: part.len };
             match &part.sum {
                 Some((sum, terms)) if *sum == id => {
                     let mut value = rebuilt.push(slice, &[whole])?;
-                    for term in terms.iter().filter(|term| !constants.contains(term)) {
+                    for term in terms.iter().filter(|term| !earlier.contains(term)) {
                         if !part.is_of(graph, *term, vectors) {
                             let term = rebuilt.at(*term);
                             value = rebuilt.add(value, term)?;
@@ -180,34 +194,54 @@ fn rebuild(
     Ok(rebuilt.finish())
 }
 
-/// The constant terms of all parts end to end, with zeros for a part without; `None` for none.
+/// The earlier terms of all parts end to end, with zeros for a part without; `None` for none.
 fn stacked(
     rebuilt: &mut Rebuilt<'_>,
     parts: &[Part],
-    constants: &[Vec<ValueId>],
+    earlier: &[Vec<ValueId>],
 ) -> Result<Option<ValueId>, TypeError> {
-    if constants.iter().all(Vec::is_empty) {
+    if earlier.iter().all(Vec::is_empty) {
         return Ok(None);
     }
-    let mut values = Vec::new();
-    for (part, constants) in parts.iter().zip(constants) {
+    let mut values: Vec<ValueId> = Vec::new();
+    for (part, earlier) in parts.iter().zip(earlier) {
         let mut sum: Option<ValueId> = None;
-        for &constant in constants {
-            let constant = rebuilt.at(constant);
+        for &term in earlier {
+            // It may stand behind the product, but cannot depend on it.
+            rebuilt.bring(term)?;
+            let term = rebuilt.at(term);
             sum = Some(match sum {
-                None => constant,
-                Some(sum) => rebuilt.add(sum, constant)?,
+                None => term,
+                Some(sum) => rebuilt.add(sum, term)?,
             });
         }
-        values.push(match sum {
+        let value = match sum {
             Some(sum) => sum,
             None => {
                 let zero = rebuilt.push(Op::constant(0.0), &[])?;
                 rebuilt.push(Op::Broadcast { shape: [part.len].as_slice().into() }, &[zero])?
             }
-        });
+        };
+        match values.last().and_then(|&last| neighbours(rebuilt.graph(), last, value)) {
+            Some((slice, vector)) => {
+                values.pop();
+                values.push(rebuilt.push(slice, &[vector])?);
+            }
+            None => values.push(value),
+        }
     }
     rebuilt.push(Op::Concat { axis: 0 }, &values).map(Some)
+}
+
+/// The one slice that two slices are that follow each other in a vector, and the vector.
+fn neighbours(graph: &Graph, first: ValueId, second: ValueId) -> Option<(Op, ValueId)> {
+    let slice = |id: ValueId| match *graph.op(id) {
+        Op::Slice { axis: 0, start, len } => Some((graph.operands(id)[0], start, len)),
+        _ => None,
+    };
+    let ((vector, start, len), (other, next, more)) = (slice(first)?, slice(second)?);
+    let follows = vector == other && next == start + len;
+    follows.then_some((Op::Slice { axis: 0, start, len: len + more }, vector))
 }
 
 /// Adds the terms of each sum with a product in it by phase; in one phase the products first.

@@ -99,7 +99,7 @@ impl Uses {
                 Task::Wide(values) if together && by_map && values.contains(&user) => {
                     self.in_place.insert(id, user);
                 }
-                Task::Product(Product { value, start, .. }) if *start == Some(id) => {
+                Task::Product(Product { value, start, .. }) if *start == [id] => {
                     if reader.0 == phase {
                         self.in_place.insert(id, *value);
                     } else if phase == Phase::Before

@@ -281,8 +281,8 @@ impl Plan {
                 format!("wide: {}", values.iter().map(each).collect::<Vec<_>>().join(", "))
             }
             Task::Product(Product { value, start, parts, matrix }) => {
-                let start = start.map_or(String::new(), |start| format!("{start} + "));
-                format!("{value} = {start}matrix {matrix} by{}", list(parts))
+                let plus = if start.is_empty() { "" } else { " +" };
+                format!("{value} ={}{plus} matrix {matrix} by{}", list(start), list(parts))
             }
             Task::Single(id) => {
                 format!("{id} = {}{}", graph.op(*id).name(), list(graph.operands(*id)))

@@ -7,6 +7,9 @@
 #![allow(clippy::needless_range_loop, reason = "strips are gone through by row and panel")]
 #![allow(unsafe_code, reason = "rows and matrices are given by address")]
 
+use std::ops::Range;
+
+use super::Rows;
 use super::product::Product;
 use super::simd::{Kernel, Vector, Wide};
 
@@ -23,7 +26,16 @@ pub(super) struct FewRows<'p, T> {
 impl<T: Wide> Kernel<T> for FewRows<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Vector<Scalar = T>>(self) {
-        let Self { product, first, rows } = self;
+        let Self { product: Product { parts, packed, start, out, depth }, first, rows } = self;
+        let gathered = [out];
+        let start = if start.len() > 1 {
+            // SAFETY: the caller of `product` answers for the memory.
+            unsafe { gather::<V>(start, out, first..first + rows) }
+            &gathered
+        } else {
+            start
+        };
+        let product = Product { parts, packed, start, out, depth };
         // As many panels as leave registers for a vector of each row.
         let most = match rows {
             1 => V::ROWS / 2,
@@ -80,7 +92,7 @@ impl<T: Wide, const R: usize, const P: usize> Kernel<T> for StripOf<'_, '_, T, R
         unsafe {
             let mut panel = packed.add(column * depth);
             let mut sums = [[[V::splat(T::default()); 2]; P]; R];
-            if let Some(start) = start {
+            if let Some(start) = start.first() {
                 for r in 0..R {
                     for p in 0..P {
                         let from = start.at(first + r, column + p * 2 * V::LANES);
@@ -112,6 +124,30 @@ impl<T: Wide, const R: usize, const P: usize> Kernel<T> for StripOf<'_, '_, T, R
                 }
             }
         }
+    }
+}
+
+/// Puts the parts of a start together where the result goes: in so few rows a copy costs less than
+/// finding the part at each panel.
+///
+/// # Safety
+/// The machine has the extension. The parts are readable, and the rows of `out`, which have as many
+/// elements, writable.
+#[inline(always)]
+unsafe fn gather<V: Vector>(parts: &[Rows<V::Scalar>], out: Rows<V::Scalar>, rows: Range<usize>) {
+    let mut column = 0;
+    for part in parts {
+        for row in rows.clone() {
+            let (from, to) = (part.row(row), out.at(row, column).data);
+            for i in (0..part.len).step_by(2 * V::LANES) {
+                // SAFETY: as the caller says.
+                unsafe {
+                    let pair: [V; 2] = load_pair(from.add(i), part.len - i);
+                    store_pair(pair, to.add(i), part.len - i);
+                }
+            }
+        }
+        column += part.len;
     }
 }
 

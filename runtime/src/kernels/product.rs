@@ -27,18 +27,19 @@ const BLOCK: usize = 80 << 10;
 const AHEAD: usize = 16;
 
 /// `out[r, n] = start[r, n] + Σ_k x[r, k] matrix[k, n]` for the rows `first..last`, where the rows of
-/// `parts` one after the other are those of `x`. Without a `start`, it is zero.
+/// `parts` one after the other are those of `x`, and the rows of `start`'s those of the start: zeros
+/// without any.
 ///
 /// # Safety
 /// The machine has `width`. `packed` is a matrix packed for this width, of as many rows as the
-/// parts have elements and as many columns as `out`. All rows are valid; those of `out` overlap no
-/// part, and are those of `start` or do not overlap them. No other thread touches those of `out`.
+/// parts have elements and as many columns as `out`, which the parts of a start have too. All rows are
+/// valid; those of `out` overlap no part, and are those of `start` or do not overlap them. No other thread touches those of `out`.
 #[inline]
 pub unsafe fn product<T: Wide>(
     width: Width,
     parts: &[Rows<T>],
     packed: *const T,
-    start: Option<Rows<T>>,
+    start: &[Rows<T>],
     out: Rows<T>,
     first: usize,
     last: usize,
@@ -61,10 +62,79 @@ pub unsafe fn product<T: Wide>(
 pub(super) struct Product<'p, T> {
     pub(super) parts: &'p [Rows<T>],
     pub(super) packed: *const T,
-    pub(super) start: Option<Rows<T>>,
+    pub(super) start: &'p [Rows<T>],
     pub(super) out: Rows<T>,
     /// Rows of the matrix.
     pub(super) depth: usize,
+}
+
+/// Where a few rows of a panel start, if that lies in several parts: `ROWS` of two vectors at most.
+struct Seam<T>([MaybeUninit<T>; SEAM]);
+
+/// Twelve rows of two vectors of f32 at 512 bits, which has the largest tiles.
+const SEAM: usize = 12 * 32;
+
+impl<T: Wide> Seam<T> {
+    fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; SEAM])
+    }
+
+    /// Puts together `columns` of some rows: from `first`, which begins at the first of them, and from the
+    /// parts that follow it.
+    ///
+    /// # Safety
+    /// As for [`start_at`].
+    unsafe fn join(
+        &mut self,
+        first: Rows<T>,
+        others: &[Rows<T>],
+        rows: Range<usize>,
+        columns: usize,
+    ) -> Rows<T> {
+        let data: *mut T = self.0.as_mut_ptr().cast();
+        let others = others.iter().map(|part| part.at(rows.start, 0));
+        let mut column = 0;
+        for part in std::iter::once(first).chain(others) {
+            let len = part.len.min(columns - column);
+            for row in 0..rows.len() {
+                // SAFETY: the parts are readable, and there is room for the rows of a tile.
+                unsafe {
+                    let to = data.add(row * columns + column);
+                    to.copy_from_nonoverlapping(part.row(row), len);
+                }
+            }
+            column += len;
+        }
+        Rows { data, stride: columns, len: columns }
+    }
+}
+
+/// Where a panel of some rows starts: from a column on as many as `columns`, found in the part that has
+/// them, or put together from several.
+///
+/// # Safety
+/// The rows are readable, and there are no more of them than of a tile, nor columns than of a panel.
+#[inline(always)]
+unsafe fn start_at<T: Wide>(
+    start: &[Rows<T>],
+    rows: Range<usize>,
+    column: usize,
+    columns: usize,
+    seam: &mut Seam<T>,
+) -> Option<Rows<T>> {
+    let mut before = 0;
+    for (i, part) in start.iter().enumerate() {
+        if column < before + part.len {
+            let own = part.at(rows.start, column - before);
+            if own.len >= columns {
+                return Some(own);
+            }
+            // SAFETY: as the caller says.
+            return Some(unsafe { seam.join(own, &start[i + 1..], rows, columns) });
+        }
+        before += part.len;
+    }
+    None
 }
 
 /// A range of rows that is long enough to be gone through tile by tile.
@@ -88,6 +158,7 @@ impl<T: Wide> Kernel<T> for ManyRows<'_, T> {
     unsafe fn run<V: Vector<Scalar = T>>(self) {
         let Self { product, rows } = self;
         let Product { parts, packed, start, out, depth } = product;
+        let mut seam = Seam::new();
         let mut buffer = Buffer(MaybeUninit::uninit());
         let block = buffer.0.as_mut_ptr().cast::<T>();
         // Rows are split evenly: 11, 11 and 10 are faster than 12, 12 and 8.
@@ -104,17 +175,20 @@ impl<T: Wide> Kernel<T> for ManyRows<'_, T> {
                 // for the rows of its tiles.
                 unsafe {
                     copy_block(parts, begin..row(tiles.end), &k, block);
-                    let start = if range == 0 { start } else { Some(out) };
+                    let rest = [out];
+                    let start = if range == 0 { start } else { &rest };
                     for column in (0..out.len).step_by(2 * V::LANES) {
                         let panel = packed.add(column * depth + k.start * 2 * V::LANES);
                         for tile in tiles.clone() {
                             let first = row(tile);
                             let tile_rows = row(tile + 1) - first;
+                            let columns = (2 * V::LANES).min(out.len - column);
+                            let rows = first..first + tile_rows;
                             let tile = Tile {
                                 x: block.add((first - begin) * pitch::<T>()),
                                 panel,
                                 depth: k.len(),
-                                start: start.map(|start| start.at(first, column)),
+                                start: start_at(start, rows, column, columns, &mut seam),
                                 out: out.at(first, column),
                             };
                             tile.run::<V>(tile_rows);

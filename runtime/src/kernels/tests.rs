@@ -258,12 +258,22 @@ fn check_product_of<T: Bits>(width: Width, [rows, k, n]: [usize; 3], random: &mu
     let before = Array::<T>::new(rows, n, random);
     let [start, shared] = [rows, 1].map(|rows| Array::<T>::new(rows, n, random));
     let shared_rows = Rows { stride: 0, ..shared.rows() };
+    // Parts of both by turns, some of them empty.
+    let mut cuts: Vec<usize> = (0..4).map(|_| random.below(n + 1)).chain([0, n]).collect();
+    cuts.sort_unstable();
+    let of_start = |column: usize| cuts.iter().filter(|&&cut| cut <= column).count() % 2 == 0;
+    let seams: Vec<Rows<T>> = (cuts.windows(2))
+        .map(|cut| {
+            let from = if of_start(cut[0]) { start.rows() } else { shared_rows };
+            Rows { data: from.data.wrapping_add(cut[0]), len: cut[1] - cut[0], ..from }
+        })
+        .collect();
     let tolerance = T::EPSILON * (k + 2) as f64;
     let sum =
         |r: usize, n: usize| -> f64 { (0..k).map(|k| stacked(&x, r, k) * matrix.at(k, n)).sum() };
 
-    for (kind, start_rows) in [None, Some(start.rows()), Some(shared_rows)].into_iter().enumerate()
-    {
+    let starts = [vec![], vec![start.rows()], vec![shared_rows], seams];
+    for (kind, start_rows) in starts.iter().enumerate() {
         let mut out = before.clone();
         let to = out.rows_mut();
         // SAFETY: all arrays live, and have as many rows.
@@ -271,6 +281,8 @@ fn check_product_of<T: Bits>(width: Width, [rows, k, n]: [usize; 3], random: &mu
         let begin = |r: usize, n: usize| match kind {
             0 => 0.0,
             1 => start.at(r, n),
+            2 => shared.at(0, n),
+            _ if of_start(n) => start.at(r, n),
             _ => shared.at(0, n),
         };
         out.assert_near(&before, 0..rows, tolerance, |r, n| begin(r, n) + sum(r, n), &what);
@@ -289,7 +301,7 @@ fn check_product_of<T: Bits>(width: Width, [rows, k, n]: [usize; 3], random: &mu
             let mut place = start.clone();
             let to = place.rows_mut();
             // SAFETY: as above, and a start may be the result's own memory.
-            unsafe { product(width, &x_rows, packed, Some(to), to, 0, rows) }
+            unsafe { product(width, &x_rows, packed, &[to], to, 0, rows) }
             for (r, i) in (0..rows).flat_map(|r| (0..n).map(move |i| (r, i))) {
                 assert_eq!(place.at(r, i), out.at(r, i), "in place: {what:?}");
             }
@@ -320,7 +332,7 @@ fn check_long_product<T: Bits>(width: Width) {
     for rows in [3, 5] {
         let to = out.rows_mut();
         // SAFETY: nothing of an empty matrix is read.
-        unsafe { product(width, &[], std::ptr::null(), Some(start.rows()), to, 0, rows) }
+        unsafe { product(width, &[], std::ptr::null(), &[start.rows()], to, 0, rows) }
         let before = out.clone();
         out.assert_near(&before, 0..rows, 0.0, |r, n| start.at(r, n), &rows);
     }

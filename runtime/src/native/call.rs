@@ -31,7 +31,7 @@ struct Product<T> {
     width: Width,
     parts: Vec<Rows<T>>,
     packed: *const T,
-    start: Option<Rows<T>>,
+    start: Vec<Rows<T>>,
     to: Rows<T>,
     count: usize,
 }
@@ -42,7 +42,7 @@ impl<T: Wide> Product<T> {
     /// its result goes.)
     fn goes_on_from(&self, first: &Self) -> bool {
         let same = |a: Rows<T>, b: Rows<T>| (a.data, a.stride, a.len) == (b.data, b.stride, b.len);
-        let starts_there = self.start.is_some_and(|start| same(start, first.to));
+        let starts_there = matches!(self.start[..], [start] if same(start, first.to));
         starts_there && same(self.to, first.to) && self.count == first.count
     }
 
@@ -172,7 +172,7 @@ impl<T: Wide> Calls<T> {
                         kernels::map(width, function, from, to, 0, count);
                     }
                     Call::Product(Product { width, parts, packed, start, to, count }) => {
-                        kernels::product(*width, parts, *packed, *start, *to, 0, *count);
+                        kernels::product(*width, parts, *packed, start, *to, 0, *count);
                     }
                 }
             }
@@ -198,7 +198,7 @@ fn bind<T: Wide>(
             width,
             parts: parts.iter().map(|part| worker.rows(*part, first)).collect(),
             packed: worker.table()[*packed].cast(),
-            start: start.map(|start| worker.rows(start, first)),
+            start: start.iter().map(|part| worker.rows(*part, first)).collect(),
             to: worker.rows(*to, first),
             count,
         }),

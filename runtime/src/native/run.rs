@@ -239,12 +239,12 @@ impl<T: Wide> Worker<T> {
             (Action::Product { start, parts, packed, to }, Some(width)) => {
                 let mut rows = std::mem::take(&mut self.parts);
                 rows.clear();
-                rows.extend(parts.iter().map(|part| self.rows(*part, first)));
+                rows.extend(start.iter().chain(parts).map(|part| self.rows(*part, first)));
+                let (start, parts) = rows.split_at(start.len());
                 let packed = self.table[*packed].cast::<T>();
-                let start = start.map(|start| self.rows(start, first));
                 let to = self.rows(*to, first);
                 // SAFETY: as above; the matrix was packed for these parts before the phase.
-                unsafe { kernels::product(width, &rows, packed, start, to, 0, count) }
+                unsafe { kernels::product(width, parts, packed, start, to, 0, count) }
                 self.parts = rows;
             }
             (Action::Wide { .. } | Action::Product { .. }, None) => {

@@ -31,7 +31,7 @@ pub(super) enum Action {
     /// A transcendental function of each element.
     Wide { function: Unary, from: Spot, to: Spot },
     /// A product with a packed matrix.
-    Product { start: Option<Spot>, parts: Vec<Spot>, packed: usize, to: Spot },
+    Product { start: Vec<Spot>, parts: Vec<Spot>, packed: usize, to: Spot },
 }
 
 /// Actions that are done one after the other on a tile of rows before the next tile is begun.
@@ -84,7 +84,7 @@ pub(super) struct Script {
     pub(super) sums: Vec<Vec<(SumAction, usize)>>,
     /// The rows for which tiled memory has room.
     pub(super) tile_rows: usize,
-    /// The most parts of a vector that is multiplied.
+    /// The most parts of a product's start and of the vector that is multiplied.
     pub(super) parts: usize,
 }
 
@@ -142,11 +142,10 @@ impl Script {
             packs: packs.collect(),
             sums: sums.collect(),
             parts: (phases.iter().flatten().flat_map(|stage| &stage.actions))
-                .map(
-                    |action| {
-                        if let Action::Product { parts, .. } = action { parts.len() } else { 0 }
-                    },
-                )
+                .map(|action| match action {
+                    Action::Product { start, parts, .. } => start.len() + parts.len(),
+                    Action::Call(_) | Action::Wide { .. } => 0,
+                })
                 .max()
                 .unwrap_or(0),
             tile_rows: phases.iter().flatten().filter_map(|stage| stage.tile).max().unwrap_or(0),
@@ -198,9 +197,9 @@ fn actions(plan: &Plan, task: &Task) -> Vec<Action> {
             values.iter().map(action).collect()
         }
         Task::Product(Product { value, start, parts, matrix }) => {
-            let parts = parts.iter().map(|&part| spot(plan, part)).collect();
+            let [start, parts] =
+                [start, parts].map(|ids| ids.iter().map(|&id| spot(plan, id)).collect());
             let packed = plan.packed(*matrix).index();
-            let start = start.map(|start| spot(plan, start));
             vec![Action::Product { start, parts, packed, to: spot(plan, *value) }]
         }
         Task::Map(_) | Task::Single(_) | Task::Copy { .. } => {
