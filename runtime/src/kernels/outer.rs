@@ -30,6 +30,8 @@ const FEW_PANELS: usize = 3;
 /// Rows from one that is packed to one that is fetched: the next one may be a page away, where the
 /// processor does not look by itself.
 const AHEAD: usize = 12;
+/// Rows of a panel from one that is multiplied to one that is fetched from L2.
+const NEXT: usize = 16;
 /// Rows of the largest tile there is.
 const MOST_ROWS: usize = 12;
 
@@ -387,15 +389,17 @@ impl<T: Wide, const R: usize, const C: usize> Kernel<T> for TileOf<'_, T, R, C> 
         let &Tile { mut u, u_stride, mut v, depth } = tile;
         // SAFETY: `u` and `v` have `depth` rows, of `R` and `2 LANES` elements; masks end at `len`.
         unsafe {
-            for r in 0..R {
-                for c in 0..C {
-                    V::prefetch(to[r].wrapping_add(c * V::LANES));
-                }
-            }
             let mut sums = [[V::splat(T::default()); C]; R];
-            for _ in 0..depth {
+            for k in 0..depth {
+                // Not all rows of the result at once: the panel has to be fetched as well.
+                if k < R {
+                    for c in 0..C {
+                        V::prefetch(to[k].wrapping_add(c * V::LANES));
+                    }
+                }
                 let mut columns = [V::splat(T::default()); C];
                 for c in 0..C {
+                    V::prefetch(v.wrapping_add((2 * NEXT + c) * V::LANES));
                     columns[c] = V::load(v.add(c * V::LANES));
                 }
                 for r in 0..R {
