@@ -216,6 +216,14 @@ pub trait Codec {
     fn end(&self) -> Option<u32> {
         None
     }
+    /// Questions side by side, as a model reads them.
+    fn batch(&self, questions: &[&Example]) -> Batch {
+        let mut batch = examples::together(questions.iter().copied(), &self.interface());
+        if let Some(end) = self.end() {
+            batch.reset_after(end);
+        }
+        batch
+    }
     /// Symbols of a text, if the task reads texts.
     fn encode(&self, text: &str) -> Option<Vec<u32>> {
         let _ = text;
