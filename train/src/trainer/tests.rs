@@ -1,12 +1,14 @@
 use super::*;
 use crate::batch::{Data, Example, Targets};
 use crate::blueprint::{Blueprint, ModelConfig};
+use crate::checkpoint::CheckpointError;
 use crate::fixtures::{architecture, interface};
 use crate::model::Readout;
 use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
 use crate::task::Context;
 use crate::task::examples::Examples;
 use cellc_runtime::program::Engine;
+use cellc_runtime::sequence::RunError;
 
 /// The label is the first symbol, 1 or 2, whatever follows it.
 fn task(validation: usize) -> Examples {
