@@ -9,49 +9,25 @@
 //! | `metrics.jsonl` and others | the course of the training ([`log`]) |
 //! | `result.json` | what came of it, once it is over ([`RunResult`]) |
 
+mod course;
+mod kept;
+
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::blueprint::Blueprint;
+use self::course::{METRICS, noted_at, part_key, seconds_per_step};
 use crate::checkpoint::{self, CheckpointError, write_whole};
-use crate::data_files::{Changed, DataFile};
-use crate::experiment::{Experiment, Ready};
+use crate::experiment::Experiment;
 use crate::metrics::log::{self, Format, Formats, LogError, MetricLog};
-use crate::metrics::summary::summarize;
-use crate::model::{Interface, Model};
+use crate::model::Model;
 use crate::run::RunResult;
-use crate::task::{self, Codec, Goal, Part};
-use crate::trainer::{Evaluation, Resumed, Snapshot, Step, optimizer};
+use crate::task::Goal;
+use crate::trainer::{Evaluation, Snapshot, Step};
 
-/// What it takes to use a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kept {
-    /// The version of this layout, [`checkpoint::FORMAT`].
-    pub format: u32,
-    /// The kind of its task.
-    pub task: String,
-    /// How data become batches, and answers something to be read.
-    pub codec: Value,
-    /// The model.
-    pub blueprint: Blueprint,
-    /// The files of its data as they were.
-    #[serde(default)]
-    pub data: Vec<DataFile>,
-}
-
-impl Kept {
-    /// What is kept of an experiment.
-    pub fn of(ready: &Ready) -> Self {
-        let task = ready.experiment.kind().map_or("", |kind| kind.name).to_owned();
-        let (codec, blueprint) = (ready.loaded.codec.kept(), ready.blueprint.clone());
-        let data = ready.files.clone();
-        Self { format: checkpoint::FORMAT, task, codec, blueprint, data }
-    }
-}
+pub use self::course::{course, curve};
+pub use self::kept::{Kept, KeptRun, read_experiment, read_kept, result};
 
 /// A folder that a training is kept in.
 #[derive(Debug)]
@@ -73,27 +49,6 @@ pub const EXPERIMENT: &str = "experiment.toml";
 
 const KEPT: &str = "model.json";
 
-/// The metrics of a run. The speed is in steps of sequences: symbols, or rows of numbers.
-const METRICS: [&str; 17] = [
-    "train/epoch",
-    "train/loss",
-    "train/learning_rate",
-    "train/gradient_norm",
-    "train/seconds",
-    "train/symbols_per_second",
-    "validation/loss",
-    "validation/accuracy",
-    "validation/mean_absolute_error",
-    "validation/mean_squared_error",
-    "validation/seconds",
-    "heldout/loss",
-    "heldout/accuracy",
-    "heldout/mean_absolute_error",
-    "heldout/mean_squared_error",
-    "heldout/seconds",
-    "heldout/chosen_step",
-];
-
 impl From<LogError> for CheckpointError {
     fn from(error: LogError) -> Self {
         match error {
@@ -107,56 +62,6 @@ impl From<LogError> for CheckpointError {
                 Self::Damaged { path: PathBuf::from(log::JSON_LINES), fault }
             }
         }
-    }
-}
-
-/// What came of the run of a folder; `None` if it is not over, or there is none.
-///
-/// # Errors
-/// If the file is damaged or cannot be read.
-pub fn result(path: &Path) -> Result<Option<RunResult>, CheckpointError> {
-    let file = path.join("result.json");
-    if file.exists() { read_json(&file).map(Some) } else { Ok(None) }
-}
-
-/// What was noted in a folder, in its order. Lines that are not whole are left out.
-pub fn course(path: &Path) -> Vec<Value> {
-    let path = path.join("metrics.jsonl");
-    // A device in its place may have no end.
-    let text = if path.is_file() { std::fs::read_to_string(path).ok() } else { None };
-    text.unwrap_or_default().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-/// A figure of the evaluations on a part, where there are any: steps, seconds, and the figure.
-pub fn curve(course: &[Value], part: Part, figure: &str) -> Vec<(f64, f64, f64)> {
-    let key = |name: &str| format!("{}/{name}", part_key(part));
-    let (seconds, figure) = (key("seconds"), key(figure));
-    let point = |note: &Value| {
-        // What is no number was written as `null`.
-        let y = note.get(&figure)?.as_f64().unwrap_or(f64::NAN);
-        Some((note["step"].as_f64()?, note[&seconds].as_f64()?, y))
-    };
-    course.iter().filter_map(point).collect()
-}
-
-/// When something was noted, in seconds of the training.
-fn noted_at(note: &Value) -> Option<f64> {
-    ["train/seconds", "validation/seconds", "heldout/seconds"]
-        .iter()
-        .filter_map(|key| note[key].as_f64())
-        .reduce(f64::max)
-}
-
-fn seconds_per_step(course: &[Value]) -> Option<f64> {
-    let pairs = course.windows(2).filter(|pair| pair[1].get("train/seconds").is_some());
-    let times = pairs.filter_map(|pair| Some(noted_at(&pair[1])? - noted_at(&pair[0])?));
-    summarize(&times.collect::<Vec<_>>()).map(|summary| summary.median)
-}
-
-fn part_key(part: Part) -> &'static str {
-    match part {
-        Part::Validation => "validation",
-        Part::HeldOut => "heldout",
     }
 }
 
@@ -306,133 +211,6 @@ impl RunFolder {
     }
 }
 
-/// A run that was kept.
-#[derive(Debug)]
-pub struct KeptRun {
-    path: PathBuf,
-    /// What it was started with.
-    pub experiment: Experiment,
-    /// What it takes to use its model.
-    pub kept: Kept,
-}
-
-impl KeptRun {
-    /// Reads what a run was started with.
-    ///
-    /// # Errors
-    /// If the folder holds no run, or a file is damaged.
-    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let damaged = |fault: &str| {
-            Err(CheckpointError::Damaged { path: path.to_owned(), fault: fault.to_owned() })
-        };
-        if !path.exists() {
-            return damaged("there is no such run folder");
-        }
-        if !path.join(KEPT).exists() {
-            return damaged("this is no run folder: it has no `model.json`");
-        }
-        let (kept, experiment) = (read_kept(path)?, read_experiment(path)?);
-        Ok(Self { path: path.to_owned(), experiment, kept })
-    }
-
-    /// Checks that the files of its data are what they were.
-    ///
-    /// # Errors
-    /// If one is not, or cannot be read.
-    pub fn check_data(&self) -> Result<(), Changed> {
-        self.kept.data.iter().try_for_each(DataFile::check)
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// How data become batches for its model.
-    ///
-    /// # Errors
-    /// If what was kept of it is damaged, or of a task that this program does not have.
-    pub fn codec(&self) -> Result<Box<dyn Codec>, CheckpointError> {
-        let path = self.path.join("model.json");
-        let Some(kind) = task::find(&self.kept.task) else {
-            let fault = format!("this program has no task `{}`", self.kept.task);
-            return Err(CheckpointError::Damaged { path, fault });
-        };
-        (kind.codec)(self.kept.codec.clone()).map_err(broken(&path))
-    }
-
-    /// Whether a model was kept.
-    pub fn has_model(&self) -> bool {
-        self.path.join("model.safetensors").exists()
-    }
-
-    /// Takes up its best model, which must be of its blueprint and codec.
-    ///
-    /// # Errors
-    /// If the checkpoint is missing, damaged or of another model.
-    pub fn load(&self, model: &mut Model<f32>) -> Result<checkpoint::Metadata, CheckpointError> {
-        checkpoint::load_model(&self.there(MODEL)?, model)
-    }
-
-    /// Reads the training as it stood, to be gone on with. `None` if it was stopped before it was
-    /// kept for the first time.
-    ///
-    /// # Errors
-    /// If a checkpoint is damaged or of another model.
-    pub fn resume(&self, model: &Model<f32>) -> Result<Option<Resumed>, CheckpointError> {
-        let path = self.path.join(TRAINING);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let optimizer = optimizer(model, &self.experiment.training);
-        checkpoint::load_training(&path, model, &optimizer).map(Some)
-    }
-
-    fn there(&self, file: &str) -> Result<PathBuf, CheckpointError> {
-        let path = self.path.join(file);
-        if path.exists() {
-            return Ok(path);
-        }
-        let fault = "there is no checkpoint yet: the training was stopped before the first";
-        Err(CheckpointError::Damaged { path, fault: fault.to_owned() })
-    }
-
-    /// What the task asks of its model.
-    ///
-    /// # Errors
-    /// As [`codec`](Self::codec).
-    pub fn interface(&self) -> Result<Interface, CheckpointError> {
-        Ok(self.codec()?.interface())
-    }
-}
-
-/// Reads what it takes to use the model of a run.
-///
-/// # Errors
-/// If it is missing, damaged or of another version.
-pub fn read_kept(run: &Path) -> Result<Kept, CheckpointError> {
-    let path = run.join(KEPT);
-    let value: Value = read_json(&path)?;
-    let (found, known) = (value["format"].as_u64(), checkpoint::FORMAT);
-    if found != Some(known.into()) {
-        let found = found.map_or_else(|| "not said".to_owned(), |found| found.to_string());
-        let fault = format!("the run's format is {found}; this program reads {known}");
-        return Err(CheckpointError::Damaged { path: run.to_owned(), fault });
-    }
-    serde_json::from_value(value).map_err(broken(&path))
-}
-
-/// Reads what a run was started with.
-///
-/// # Errors
-/// If it is missing or damaged.
-pub fn read_experiment(run: &Path) -> Result<Experiment, CheckpointError> {
-    let path = run.join(EXPERIMENT);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-    toml::from_str(&text).map_err(broken(&path))
-}
-
 /// Removes a run that came to nothing, with the folders that were made for it.
 fn remove(path: &Path, made: &[PathBuf]) {
     // What cannot be removed stays: the training has failed already, and that is to be said.
@@ -481,7 +259,9 @@ mod tests {
 
     use super::*;
     use crate::blueprint::CellText;
+    use crate::experiment::Ready;
     use crate::model::Score;
+    use crate::task::Part;
 
     fn ready() -> Ready {
         let layer = "[model]\nhidden = 4\n[task]\nexamples = 20\n[training]\nsteps = 2";
