@@ -10,7 +10,7 @@ use crate::checkpoint::CheckpointError;
 use crate::data_files::Changed;
 use crate::experiment::{ExperimentError, Ready};
 use crate::model::{Model, Score};
-use crate::run_folder::{Kept, KeptRun, RunFolder};
+use crate::run_folder::{Kept, KeptRun, Lock, RunFolder};
 use crate::task::Goal;
 use crate::trainer::{
     End, Evaluation, Observer, Outcome, Resumed, Snapshot, Step, TrainError, train,
@@ -95,6 +95,7 @@ impl Run {
     /// If it cannot be read, or its data are not there any more as they were.
     pub fn resume(path: &Path) -> Result<Self, ResumeError> {
         let kept = KeptRun::open(path)?;
+        let lock = Lock::take(path)?;
         kept.check_data()?;
         let mut ready = kept.experiment.clone().ready(kept.kept.blueprint.cells.clone())?;
         if ready.loaded.codec.kept() != kept.kept.codec {
@@ -113,7 +114,7 @@ impl Run {
             }
         }
         let step = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
-        let folder = RunFolder::reopen(path, &ready.experiment.training.log, step)?;
+        let folder = RunFolder::reopen(lock, &ready.experiment.training.log, step)?;
         Ok(Self { ready, folder, resumed })
     }
 

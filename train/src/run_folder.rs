@@ -8,32 +8,39 @@
 //! | `last.safetensors` | the training as it stands, to be gone on with |
 //! | `metrics.jsonl` and others | the course of the training ([`log`]) |
 //! | `result.json` | what came of it, once it is over ([`RunResult`]) |
+//! | `.lock` | nothing; it is locked by the process that trains ([`Lock`]) |
 
 mod course;
 mod kept;
+mod lock;
 
 use std::path::{Path, PathBuf};
 
+use cellc_runtime::files::PendingFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::course::{METRICS, noted_at, part_key, seconds_per_step};
+use self::lock::LOCK;
 use crate::checkpoint::{self, CheckpointError, write_whole};
 use crate::experiment::Experiment;
 use crate::metrics::log::{self, Format, Formats, LogError, MetricLog};
 use crate::model::Model;
 use crate::run::RunResult;
-use crate::task::Goal;
+use crate::task::{Goal, Part};
 use crate::trainer::{Evaluation, Snapshot, Step};
 
 pub use self::course::{course, curve};
 pub use self::kept::{Kept, KeptRun, read_experiment, read_kept, result};
+pub use self::lock::Lock;
 
 /// A folder that a training is kept in.
 #[derive(Debug)]
 pub struct RunFolder {
-    path: PathBuf,
+    lock: Lock,
     log: MetricLog,
+    /// The step that it was left at, and the parts whose evaluations then are noted.
+    noted: (u64, Vec<Part>),
     /// The folders that were made for it, the innermost first; `None` if the run was there before.
     made: Option<Vec<PathBuf>>,
 }
@@ -47,7 +54,14 @@ pub const TRAINING: &str = "last.safetensors";
 /// What a run was started with.
 pub const EXPERIMENT: &str = "experiment.toml";
 
-const KEPT: &str = "model.json";
+/// What it takes to use the model of a run.
+pub const KEPT: &str = "model.json";
+
+/// What came of a run.
+pub const RESULT: &str = "result.json";
+
+/// All that a run writes under names of its own, beside files of events.
+const NAMES: [&str; 7] = [EXPERIMENT, KEPT, MODEL, TRAINING, RESULT, log::JSON_LINES, log::CSV];
 
 impl From<LogError> for CheckpointError {
     fn from(error: LogError) -> Self {
@@ -80,26 +94,24 @@ impl RunFolder {
         experiment: &Experiment,
         kept: &Kept,
     ) -> Result<Self, CheckpointError> {
-        let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
-        if path.join(KEPT).exists() {
-            return Err(damaged(
-                "the folder holds a run already; go on with it (--resume), name another, or \
-                 remove it"
-                    .to_owned(),
-            ));
-        }
+        refuse_taken(path)?;
         let new = path.ancestors().take_while(|folder| !folder.exists());
         let made: Vec<PathBuf> = new.map(Path::to_owned).collect();
+        // What of it was made is left: it may be another process that begins there.
+        std::fs::create_dir_all(path).map_err(cannot_write(path))?;
+        let lock = Lock::take(path)?;
+        refuse_taken(path)?;
+        remove_abandoned(path);
         let begin = || {
-            std::fs::create_dir_all(path).map_err(cannot_write(path))?;
-            let text = toml::to_string(experiment).map_err(|error| damaged(error.to_string()))?;
-            write_whole(&path.join(EXPERIMENT), text.as_bytes())?;
-            write_json(&path.join(KEPT), kept)?;
+            write_experiment(path, experiment)?;
             let formats = Formats::from(experiment.training.log.as_slice());
-            Ok(MetricLog::create(path, formats, &METRICS)?)
+            let log = MetricLog::create(path, formats, &METRICS)?;
+            // The last: who finds it finds a run.
+            write_json(&path.join(KEPT), kept)?;
+            Ok(log)
         };
         match begin() {
-            Ok(log) => Ok(Self { path: path.to_owned(), log, made: Some(made) }),
+            Ok(log) => Ok(Self { lock, log, noted: (0, Vec::new()), made: Some(made) }),
             Err(error) => {
                 remove(path, &made);
                 Err(error)
@@ -107,18 +119,43 @@ impl RunFolder {
         }
     }
 
-    /// Goes on with a run after a step: what was noted of later ones is dropped.
+    /// Goes on with a run after a step: what was noted of later ones is dropped, and so are files that
+    /// a program was killed over.
     ///
     /// # Errors
     /// If its files cannot be read or written.
-    pub fn reopen(path: &Path, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
+    pub fn reopen(lock: Lock, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
+        let path = lock.folder();
+        remove_abandoned(path);
         let log = MetricLog::resume(path, formats.into(), &METRICS, step)?;
-        Ok(Self { path: path.to_owned(), log, made: None })
+        let notes = log::read(&path.join(log::JSON_LINES))?;
+        let last: Vec<_> = notes.iter().filter(|note| note.step == step).collect();
+        let is_noted = |part: &Part| {
+            let loss = format!("{}/loss", part_key(*part));
+            last.iter().any(|note| note.metrics.contains_key(&loss))
+        };
+        let noted = [Part::Validation, Part::HeldOut].into_iter().filter(is_noted).collect();
+        Ok(Self { lock, log, noted: (step, noted), made: None })
+    }
+
+    /// Writes down that the run is to go on for longer than it was started with: it is not over.
+    ///
+    /// # Errors
+    /// If its files cannot be written.
+    pub fn extend(&self, experiment: &Experiment) -> Result<(), CheckpointError> {
+        write_experiment(self.path(), experiment)?;
+        let result = self.path().join(RESULT);
+        match std::fs::remove_file(&result) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(cannot_write(&result)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.lock.folder()
     }
 
     /// Notes a step.
@@ -138,7 +175,8 @@ impl RunFolder {
         self.log.note(step.step, &metrics)
     }
 
-    /// Notes an evaluation after so many steps; at the end, of the model that was chosen.
+    /// Notes an evaluation after so many steps; at the end, of the model that was chosen. Not again what
+    /// was noted before the run was gone on with: a run that is over is judged whenever it is.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -149,6 +187,9 @@ impl RunFolder {
         goal: Goal,
     ) -> Result<(), LogError> {
         let Evaluation { step, part, score, elapsed, .. } = evaluation;
+        if self.noted.0 == steps.max(*step) && self.noted.1.contains(part) {
+            return Ok(());
+        }
         let part = part_key(*part);
         let mut metrics = vec![("loss", score.mean_loss()), ("seconds", elapsed.as_secs_f64())];
         if goal == Goal::Accuracy {
@@ -170,9 +211,9 @@ impl RunFolder {
 
     /// Removes what was written, if this is a new run of which no checkpoint is kept.
     pub fn remove_if_empty(&self) {
-        let kept = [MODEL, TRAINING].iter().any(|file| self.path.join(file).exists());
+        let kept = [MODEL, TRAINING].iter().any(|file| self.path().join(file).exists());
         if let (Some(made), false) = (&self.made, kept) {
-            remove(&self.path, made);
+            remove(self.path(), made);
         }
     }
 
@@ -181,7 +222,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_model(&self, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
-        checkpoint::save_model(&self.path.join(MODEL), model, step)
+        checkpoint::save_model(&self.path().join(MODEL), model, step)
     }
 
     /// Keeps the training as it stands in place of what it was before.
@@ -189,7 +230,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_training(&self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
-        checkpoint::save_training(&self.path.join(TRAINING), snapshot)
+        checkpoint::save_training(&self.path().join(TRAINING), snapshot)
     }
 
     /// Keeps what came of the training.
@@ -197,33 +238,70 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_result(&self, result: &RunResult) -> Result<(), CheckpointError> {
-        write_json(&self.path.join("result.json"), result)
+        write_json(&self.path().join(RESULT), result)
     }
 
     /// Seconds of an update in the median, without evaluations; `None` if too few were noted.
     pub fn seconds_per_step(&self) -> Option<f64> {
-        seconds_per_step(&course(&self.path))
+        seconds_per_step(&course(self.path()))
     }
 
     /// Seconds of the training, as far as they were noted.
     pub fn seconds(&self) -> f64 {
-        course(&self.path).last().and_then(noted_at).unwrap_or(0.0)
+        course(self.path()).last().and_then(noted_at).unwrap_or(0.0)
     }
+}
+
+/// Refuses a folder that holds what a run would write, but for what is left of one whose process ended
+/// before it had begun.
+fn refuse_taken(path: &Path) -> Result<(), CheckpointError> {
+    let refused = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
+    if path.join(KEPT).exists() {
+        let fault = "the folder holds a run already; go on with it (--resume), name another, or \
+                     remove it";
+        return Err(refused(fault.to_owned()));
+    }
+    let begun = [MODEL, TRAINING, RESULT];
+    let names: &[&str] = if path.join(LOCK).exists() { &begun } else { &NAMES };
+    let mut taken = names.iter().map(PathBuf::from).filter(|name| path.join(name).exists());
+    let events = if path.join(LOCK).exists() { None } else { events(path).into_iter().next() };
+    match taken.next().or(events) {
+        None => Ok(()),
+        Some(name) => Err(refused(format!(
+            "the folder holds a file `{}`, as a run would write; name another folder, or remove \
+             the file",
+            name.display()
+        ))),
+    }
+}
+
+/// The names of the files of events in a folder.
+fn events(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let names = entries.map(|entry| PathBuf::from(entry.file_name()));
+    names.filter(|name| name.to_str().is_some_and(|n| n.starts_with(log::EVENTS))).collect()
+}
+
+/// Removes what programs left that were killed while they wrote to a folder. It must be taken.
+fn remove_abandoned(path: &Path) {
+    NAMES.iter().for_each(|name| PendingFile::remove_abandoned(&path.join(name)));
+}
+
+fn write_experiment(path: &Path, experiment: &Experiment) -> Result<(), CheckpointError> {
+    let text = toml::to_string(experiment).map_err(|error| CheckpointError::Damaged {
+        path: path.to_owned(),
+        fault: error.to_string(),
+    })?;
+    write_whole(&path.join(EXPERIMENT), text.as_bytes())
 }
 
 /// Removes a run that came to nothing, with the folders that were made for it.
 fn remove(path: &Path, made: &[PathBuf]) {
     // What cannot be removed stays: the training has failed already, and that is to be said.
     if made.is_empty() {
-        for file in [EXPERIMENT, KEPT, log::JSON_LINES, log::CSV] {
-            let _ = std::fs::remove_file(path.join(file));
-        }
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        let is_log = |name: &std::ffi::OsString| {
-            name.to_str().is_some_and(|name| name.starts_with(log::EVENTS))
-        };
-        for entry in entries.filter(|entry| is_log(&entry.file_name())) {
-            let _ = std::fs::remove_file(entry.path());
+        let names = [EXPERIMENT, KEPT, log::JSON_LINES, log::CSV, LOCK].map(PathBuf::from);
+        for name in names.into_iter().chain(events(path)) {
+            let _ = std::fs::remove_file(path.join(name));
         }
         return;
     }
@@ -261,7 +339,6 @@ mod tests {
     use crate::blueprint::CellText;
     use crate::experiment::Ready;
     use crate::model::Score;
-    use crate::task::Part;
 
     fn ready() -> Ready {
         let layer = "[model]\nhidden = 4\n[task]\nexamples = 20\n[training]\nsteps = 2";
@@ -285,6 +362,51 @@ mod tests {
         assert_eq!(kept.load(&mut ready.model).unwrap().step, 3);
         let again = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap_err();
         assert!(again.to_string().contains("holds a run already"), "{again}");
+    }
+
+    #[test]
+    fn no_file_that_is_there_is_written_over() {
+        let ready = ready();
+        let others = ["events.out.tfevents.0000000001.other"];
+        for name in NAMES.into_iter().chain(others) {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(name), "own").unwrap();
+            let refused = RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready));
+            let said = refused.unwrap_err().to_string();
+            assert!(
+                said.contains(name) || name == KEPT && said.contains("a run already"),
+                "{said}"
+            );
+            let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+            assert_eq!(left.len(), 1, "{left:?}");
+            assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), "own");
+        }
+        // But for what a process left behind that was killed before the run had begun.
+        let folder = tempfile::tempdir().unwrap();
+        for name in [LOCK, EXPERIMENT, ".model.json.17.part"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready)).unwrap();
+        assert!(KeptRun::open(folder.path()).is_ok());
+        assert!(!folder.path().join(".model.json.17.part").exists());
+    }
+
+    #[test]
+    fn a_folder_has_one_training_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let ready = ready();
+        let run = RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready)).unwrap();
+        let refused = Lock::take(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("another process is training in this folder"), "{refused}");
+        drop(run);
+        let left = ".last.safetensors.4711.part";
+        let other = ".last.safetensors.mine.part";
+        for name in [left, other] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let lock = Lock::take(folder.path()).unwrap();
+        RunFolder::reopen(lock, &[Format::Jsonl], 0).unwrap();
+        assert!(!folder.path().join(left).exists() && folder.path().join(other).exists());
     }
 
     fn step(step: u64, loss: f64) -> Step {
@@ -322,6 +444,9 @@ mod tests {
             run.note_evaluation(&validated, number, Goal::Accuracy).unwrap();
         }
         run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
+        drop(run);
+        let mut run = RunFolder::reopen(Lock::take(&path).unwrap(), &formats, 3).unwrap();
+        run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
         let notes = || log::read(&path.join(log::JSON_LINES)).unwrap();
         let noted = notes();
         assert_eq!(noted.len(), 7);
@@ -331,7 +456,13 @@ mod tests {
         // The last line was cut off in the middle.
         let file = std::fs::read_to_string(path.join(log::JSON_LINES)).unwrap();
         std::fs::write(path.join(log::JSON_LINES), file + "{\"step\":2,\"lo").unwrap();
-        let mut run = RunFolder::reopen(&path, &formats, 2).unwrap();
+        drop(run);
+        let reopened =
+            |step| RunFolder::reopen(Lock::take(&path).unwrap(), &formats, step).unwrap();
+        // What is noted already is not noted again.
+        let mut run = reopened(2);
+        run.note_evaluation(&evaluation(2, Part::Validation), 2, Goal::Accuracy).unwrap();
+        assert_eq!(notes(), noted[..4]);
         run.note_step(&step(3, 2.0)).unwrap();
         let again = notes();
         assert_eq!(again[..4], noted[..4]);
@@ -341,7 +472,7 @@ mod tests {
         let files = std::fs::read_dir(&path).unwrap().flatten();
         let is_events = |name: &str| name.starts_with(log::EVENTS);
         let events = files.filter(|file| file.file_name().to_str().is_some_and(is_events));
-        assert_eq!(events.count(), 2);
+        assert_eq!(events.count(), 3);
     }
 
     #[test]
@@ -357,6 +488,7 @@ mod tests {
         let kept = begin(&path);
         kept.save_model(&ready.model, 1).unwrap();
         kept.remove_if_empty();
+        drop(kept);
         assert!(KeptRun::open(&path).is_ok());
         begin(&folder.path().join("runs/reviews-2")).remove_if_empty();
         assert_eq!(std::fs::read_dir(folder.path().join("runs")).unwrap().count(), 1);
@@ -366,7 +498,8 @@ mod tests {
         std::fs::write(own.join("notes.txt"), "").unwrap();
         begin(&own).remove_if_empty();
         assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
-        RunFolder::reopen(&path, &[Format::Jsonl], 0).unwrap().remove_if_empty();
+        let lock = Lock::take(&path).unwrap();
+        RunFolder::reopen(lock, &[Format::Jsonl], 0).unwrap().remove_if_empty();
         assert!(path.exists());
     }
 

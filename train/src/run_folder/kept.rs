@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EXPERIMENT, KEPT, MODEL, TRAINING, broken, read_json};
+use super::{EXPERIMENT, KEPT, MODEL, RESULT, TRAINING, broken, read_json};
 use crate::blueprint::Blueprint;
 use crate::checkpoint::{self, CheckpointError};
 use crate::data_files::{Changed, DataFile};
@@ -65,7 +65,7 @@ impl KeptRun {
             return damaged("there is no such run folder");
         }
         if !path.join(KEPT).exists() {
-            return damaged("this is no run folder: it has no `model.json`");
+            return damaged(&format!("this is no run folder: it has no `{KEPT}`"));
         }
         let (kept, experiment) = (read_kept(path)?, read_experiment(path)?);
         Ok(Self { path: path.to_owned(), experiment, kept })
@@ -89,7 +89,7 @@ impl KeptRun {
     /// # Errors
     /// If what was kept of it is damaged, or of a task that this program does not have.
     pub fn codec(&self) -> Result<Box<dyn Codec>, CheckpointError> {
-        let path = self.path.join("model.json");
+        let path = self.path.join(KEPT);
         let Some(kind) = task::find(&self.kept.task) else {
             let fault = format!("this program has no task `{}`", self.kept.task);
             return Err(CheckpointError::Damaged { path, fault });
@@ -99,7 +99,7 @@ impl KeptRun {
 
     /// Whether a model was kept.
     pub fn has_model(&self) -> bool {
-        self.path.join("model.safetensors").exists()
+        self.path.join(MODEL).exists()
     }
 
     /// Takes up its best model, which must be of its blueprint and codec.
@@ -174,6 +174,6 @@ pub fn read_experiment(run: &Path) -> Result<Experiment, CheckpointError> {
 /// # Errors
 /// If the file is damaged or cannot be read.
 pub fn result(path: &Path) -> Result<Option<RunResult>, CheckpointError> {
-    let file = path.join("result.json");
+    let file = path.join(RESULT);
     if file.exists() { read_json(&file).map(Some) } else { Ok(None) }
 }
