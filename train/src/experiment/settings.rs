@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::log::Format;
 use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
+use crate::trainer::Progress;
 
 /// How a model is trained: the `[training]` table of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,6 +112,13 @@ impl Settings {
         if self.evaluate_every == 0 {
             self.evaluate_every = self.steps.div_ceil(self.evaluations.max(1)).max(1);
         }
+    }
+
+    /// Whether so many evaluations found nothing better that the training ends.
+    pub(crate) fn is_out_of_patience(&self, progress: &Progress) -> bool {
+        let best = progress.best.map_or(0, |(step, _)| step);
+        let waited = (progress.step - best) / self.evaluate_every.max(1);
+        self.patience > 0 && waited >= self.patience.into()
     }
 
     /// What is wrong with it, if anything is.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use cellc_train::experiment::Experiment;
+use cellc_train::run::Limits;
 use cellc_train::series::sweep::{Axis, value as read};
 use cellc_train::task;
 use clap::ValueEnum;
@@ -272,6 +273,12 @@ impl Options {
     /// How many threads there are to be, if that is said.
     pub(crate) fn threads(&self) -> Option<usize> {
         self.threads.map(NonZero::get)
+    }
+
+    /// How long a run is to go on that was begun with other limits.
+    pub(crate) fn limits(&self) -> Limits {
+        let steps = self.steps.map(NonZero::get);
+        Limits { steps, epochs: self.epochs, minutes: self.minutes }
     }
 
     /// The task whose files end as the data do; a text, if there are others.
