@@ -70,11 +70,10 @@ pub(crate) fn optimizer(model: &Model<f32>, settings: &Settings) -> Optimizer<f3
 
 /// How many times there are as many numbers as parameters, beside gradients and what the optimiser
 /// keeps: the parameters, those of the best model, sums of gradients, means on the way.
-fn copies(settings: &Settings, watched: Part) -> usize {
-    let chosen = usize::from(watched == Part::Validation);
+fn copies(settings: &Settings) -> usize {
     let summed = usize::from(settings.accumulate > 1);
     let averaged = 2 * usize::from(settings.average.is_some());
-    1 + chosen + summed + averaged
+    2 + summed + averaged
 }
 
 struct Training<'a> {
@@ -89,7 +88,8 @@ struct Training<'a> {
     /// What the best model is chosen by, and whether it is.
     watched: Part,
     progress: Progress,
-    /// The best model on the validation part, if there is one, and whether it is yet to be kept.
+    /// The best model, or the last whose loss was a number if none is chosen; and whether it is yet to be
+    /// kept.
     best: Vec<Vec<f32>>,
     unkept: bool,
     /// Whether the last evaluation gave a number. If not, the training is lost, and what was kept
@@ -122,7 +122,7 @@ impl<'a> Training<'a> {
         }
         let limit = settings.memory.map(|bytes| {
             // The gradients are those of the run that is at rest.
-            let copies = 1 + copies(settings, watched);
+            let copies = 1 + copies(settings);
             let numbers = copies * model.size() + optimizer.size();
             Limit { bytes, taken: numbers * size_of::<f32>() }
         });
@@ -138,9 +138,7 @@ impl<'a> Training<'a> {
             }
             run.set_states(resumed.states);
             progress = resumed.progress;
-            if watched == Part::Validation {
-                best = resumed.best;
-            }
+            best = resumed.best;
         }
         let before = Duration::try_from_secs_f64(progress.seconds).unwrap_or_default();
         let start = Instant::now();
@@ -248,14 +246,14 @@ impl<'a> Training<'a> {
 
     /// Why the training ends here, if it does.
     fn end(&self) -> Option<End> {
-        let Settings { steps, patience, minutes, .. } = *self.settings;
+        let Settings { steps, minutes, .. } = *self.settings;
         if self.progress.solved {
             return Some(End::Solved);
         }
         if self.progress.step >= steps {
             return Some(End::Steps);
         }
-        if patience > 0 && self.waited() >= patience.into() {
+        if self.settings.is_out_of_patience(&self.progress) {
             return Some(End::Patience);
         }
         let is_over = minutes > 0.0 && self.elapsed().as_secs_f64() > 60.0 * minutes;
@@ -290,11 +288,6 @@ impl<'a> Training<'a> {
         })?;
         self.saved = Instant::now();
         Ok(())
-    }
-
-    /// How many evaluations there were without an improvement.
-    fn waited(&self) -> u64 {
-        (self.progress.step - self.best_step()) / self.settings.evaluate_every.max(1)
     }
 
     /// Learns from batches.
@@ -392,7 +385,7 @@ impl<'a> Training<'a> {
         let best = self.progress.best;
         let better = best.is_none_or(|(_, best)| improves(self.task.goal(), score, best));
         // What is no number is no model to keep, even if there is no other.
-        let chosen = score.loss.is_finite() && (self.watched == Part::HeldOut || better);
+        let chosen = score.mean_loss().is_finite() && (self.watched == Part::HeldOut || better);
         let (step, part, elapsed) = (self.progress.step, self.watched, self.elapsed());
         self.progress.evaluated = step;
         if let (Some(plateau), Part::Validation) = (&mut self.progress.plateau, self.watched) {
@@ -402,11 +395,9 @@ impl<'a> Training<'a> {
         self.sound = score.mean_loss().is_finite();
         if chosen {
             self.progress.best = Some((step, score));
-            if self.watched == Part::Validation {
-                self.best = copied(self.model);
-            }
+            self.best = copied(self.model);
             let kept = observer.best(self.model, step)?;
-            self.unkept = !kept && self.watched == Part::Validation;
+            self.unkept = !kept;
         }
         if self.settings.until_solved {
             let Self { task, model, evaluation, .. } = self;

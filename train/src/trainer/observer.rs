@@ -93,7 +93,7 @@ pub struct Snapshot<'a> {
 pub struct Resumed {
     /// The parameters of the model as it was then.
     pub params: Vec<Vec<f32>>,
-    /// Those of the best model so far.
+    /// Those of the best model so far, or of the last whose loss was a number.
     pub best: Vec<Vec<f32>>,
     /// What the optimiser remembered: how many steps it had taken, and each parameter's moments.
     pub optimizer: (u64, Vec<Vec<Vec<f32>>>),
