@@ -3,14 +3,16 @@
 //! Tensors are f32, row-major, under the parameters' names. Where a training is kept to be gone on
 //! with, what the optimiser remembers stands under `optimizer.<moment>.<parameter>`, and states that
 //! the next batch goes on from under `state.<stage>.<number>`. The one metadata entry, `cellc`, is
-//! JSON.
+//! JSON, with a checksum of the whole file in it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cellc_runtime::files::PendingFile;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -25,8 +27,8 @@ pub struct Metadata {
     pub format: u32,
     /// After how many steps of the training it was kept.
     pub step: u64,
-    /// A checksum (CRC-32) of all tensors, in the order of their names.
-    pub checksum: u32,
+    /// A checksum (CRC-32) of the whole file, in eight hexadecimal digits, which count as zeros in it.
+    pub checksum: String,
     /// Where a training stood that is to be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Stood>,
@@ -45,7 +47,7 @@ pub struct Stood {
 }
 
 /// The layout that this version writes and reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Why a file could not be kept or taken up.
 #[derive(Debug, Error)]
@@ -93,7 +95,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointErr
 pub fn save_model(path: &Path, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
     let mut tensors = Tensors::default();
     tensors.push_params(model);
-    tensors.write(path, Metadata { format: FORMAT, step, checksum: 0, training: None })
+    tensors.write(path, step, None)
 }
 
 /// Keeps a training as it stands.
@@ -120,51 +122,88 @@ pub fn save_training(path: &Path, snapshot: &Snapshot<'_>) -> Result<(), Checkpo
         }
     }
     let averaged = averaged.and(*average).map(Average::updates);
-    let training =
-        Some(Stood { progress: (*progress).clone(), optimizer: optimizer.steps(), averaged });
-    tensors.write(path, Metadata { format: FORMAT, step: progress.step, checksum: 0, training })
+    let stood = Stood { progress: (*progress).clone(), optimizer: optimizer.steps(), averaged };
+    tensors.write(path, progress.step, Some(stood))
 }
 
-/// Tensors to be written, each with its name and shape.
-#[derive(Default)]
-struct Tensors(Vec<(String, Vec<usize>, Vec<u8>)>);
+/// A tensor to be written.
+struct Tensor<'a> {
+    shape: Vec<usize>,
+    data: &'a [f32],
+}
 
-impl Tensors {
-    fn push(&mut self, name: String, shape: Vec<usize>, data: &[f32]) {
-        self.0.push((name, shape, data.iter().flat_map(|x| x.to_le_bytes()).collect()));
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
     }
 
-    fn push_params(&mut self, model: &Model<f32>) {
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.data.iter().flat_map(|x| x.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.data)
+    }
+}
+
+/// Tensors to be written, each with its name.
+#[derive(Default)]
+struct Tensors<'a>(Vec<(String, Tensor<'a>)>);
+
+impl<'a> Tensors<'a> {
+    fn push(&mut self, name: String, shape: Vec<usize>, data: &'a [f32]) {
+        self.0.push((name, Tensor { shape, data }));
+    }
+
+    fn push_params(&mut self, model: &'a Model<f32>) {
         for (parameter, data) in model.parameters().into_iter().zip(model.params()) {
             self.push(parameter.name, parameter.shape, data);
         }
     }
 
-    fn write(mut self, path: &Path, mut metadata: Metadata) -> Result<(), CheckpointError> {
-        self.0.sort();
-        metadata.checksum = checksum(self.0.iter().map(|(_, _, data)| data.as_slice()));
-        let damaged = |error: SafeTensorError| CheckpointError::Damaged {
-            path: path.to_owned(),
-            fault: error.to_string(),
-        };
-        let mut views = Vec::new();
-        for (name, shape, data) in &self.0 {
-            let view = TensorView::new(Dtype::F32, shape.clone(), data).map_err(damaged)?;
-            views.push((name.as_str(), view));
-        }
+    fn write(self, path: &Path, step: u64, stood: Option<Stood>) -> Result<(), CheckpointError> {
+        let none = NO_CHECKSUM.to_owned();
+        let metadata = Metadata { format: FORMAT, step, checksum: none, training: stood };
         let metadata = serde_json::to_string(&metadata).unwrap_or_default();
         // A single entry: the order of several would depend on their hashes.
         let metadata = HashMap::from([("cellc".to_owned(), metadata)]);
-        let bytes = serialize(views, Some(metadata)).map_err(damaged)?;
+        let mut bytes = serialize(self.0, Some(metadata)).map_err(|error| {
+            CheckpointError::Damaged { path: path.to_owned(), fault: error.to_string() }
+        })?;
+        if let Some(place) = checksum_place(&bytes) {
+            let sum = checksum(&bytes, &place);
+            bytes[place].copy_from_slice(sum.as_bytes());
+        }
         write_whole(path, &bytes)
     }
 }
 
-fn checksum<'a>(tensors: impl Iterator<Item = &'a [u8]>) -> u32 {
+/// What stands in a file where its checksum is to be.
+const NO_CHECKSUM: &str = "00000000";
+
+/// Where the digits of the checksum of a file are, in the JSON text that its header, JSON too, has as a
+/// string.
+fn checksum_place(bytes: &[u8]) -> Option<Range<usize>> {
+    const KEY: &[u8] = br#"\"checksum\":\""#;
+    let (length, rest) = bytes.split_first_chunk()?;
+    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let key = header.windows(KEY.len()).position(|window| window == KEY)?;
+    let start = length.len() + key + KEY.len();
+    let place = start..start + NO_CHECKSUM.len();
+    (place.end <= bytes.len()).then_some(place)
+}
+
+fn checksum(bytes: &[u8], place: &Range<usize>) -> String {
     static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
     let mut digest = CRC.digest();
-    tensors.for_each(|data| digest.update(data));
-    digest.finalize()
+    digest.update(&bytes[..place.start]);
+    digest.update(NO_CHECKSUM.as_bytes());
+    digest.update(&bytes[place.end..]);
+    format!("{:08x}", digest.finalize())
 }
 
 fn moment_name(moment: usize, parameter: &Parameter) -> String {
@@ -269,11 +308,8 @@ impl<'a> Checkpoint<'a> {
         }
         let metadata: Metadata = serde_json::from_str(metadata)
             .map_err(|error| damaged(format!("its metadata are broken: {error}")))?;
-        let mut names = tensors.names();
-        names.sort_unstable();
-        let data = names.iter().filter_map(|name| tensors.tensor(name).ok());
-        let data: Vec<&[u8]> = data.map(|tensor| tensor.data()).collect();
-        if checksum(data.into_iter()) != metadata.checksum {
+        let sum = checksum_place(bytes).map(|place| checksum(bytes, &place));
+        if sum.as_ref() != Some(&metadata.checksum) {
             return Err(damaged("the file is damaged: its checksum is wrong".to_owned()));
         }
         Ok(Self { path, tensors, metadata })
@@ -409,6 +445,26 @@ mod tests {
         assert_eq!(left, 2, "a temporary file is left behind");
     }
 
+    /// Gives a file that was changed the checksum that it has now.
+    fn sealed(bytes: &mut [u8]) {
+        let place = checksum_place(bytes).unwrap();
+        let sum = checksum(bytes, &place);
+        bytes[place].copy_from_slice(sum.as_bytes());
+    }
+
+    #[test]
+    fn no_byte_of_a_file_can_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, ..) = saved(&folder);
+        let mut bytes = std::fs::read(&path).unwrap();
+        assert!(Checkpoint::parse(&path, &bytes).is_ok());
+        for i in 0..bytes.len() {
+            bytes[i] ^= 1;
+            assert!(Checkpoint::parse(&path, &bytes).is_err(), "byte {i}");
+            bytes[i] ^= 1;
+        }
+    }
+
     /// Loads the file after a change of its bytes; the error without the path.
     fn refused(change: impl Fn(&mut Vec<u8>), into: &mut Model<f32>) -> String {
         let folder = tempfile::tempdir().unwrap();
@@ -452,14 +508,22 @@ mod tests {
         );
         assert_eq!(
             refused(replace("\"head.b\"", "\"head.q\""), &mut model(6, 1)),
+            "FILE: the file is damaged: its checksum is wrong"
+        );
+        let renamed = |bytes: &mut Vec<u8>| {
+            replace("\"head.b\"", "\"head.q\"")(bytes);
+            sealed(bytes);
+        };
+        assert_eq!(
+            refused(renamed, &mut model(6, 1)),
             "FILE: tensor `head.q` is no parameter of the model"
         );
         assert_eq!(
             refused(replace("\"cellc\"", "\"other\""), &mut model(6, 1)),
             "FILE: the file is no checkpoint of cellc: its metadata lack it"
         );
-        let error = refused(replace("format\\\":2", "format\\\":7"), &mut model(6, 1));
-        assert_eq!(error, "FILE: its format is 7; this program reads 2");
+        let error = refused(replace("format\\\":3", "format\\\":7"), &mut model(6, 1));
+        assert_eq!(error, "FILE: its format is 7; this program reads 3");
     }
 
     #[test]
@@ -472,6 +536,7 @@ mod tests {
         let name = b"optimizer.1.head.b";
         let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
         bytes[at + name.len() - 1] = b'c';
+        sealed(&mut bytes);
         std::fs::write(&path, bytes).unwrap();
         let adam = optimizer(&model, Method::ADAM);
         let error = load_training(&path, &model, &adam).unwrap_err().to_string();

@@ -521,8 +521,8 @@ mod tests {
         assert!(refused().starts_with("cannot read RUN/experiment.toml: "));
         let model = folder.path().join("model.json");
         let text = std::fs::read_to_string(&model).unwrap();
-        std::fs::write(&model, text.replace("\"format\": 2", "\"format\": 1")).unwrap();
-        assert_eq!(refused(), "RUN: the run's format is 1; this program reads 2");
+        std::fs::write(&model, text.replace("\"format\": 3", "\"format\": 1")).unwrap();
+        assert_eq!(refused(), "RUN: the run's format is 1; this program reads 3");
         std::fs::write(&model, &text[..text.len() / 2]).unwrap();
         assert!(refused().starts_with("RUN/model.json: the file is damaged: EOF"));
         let missing = KeptRun::open(Path::new("not/there")).unwrap_err();
