@@ -2,10 +2,11 @@
 
 use std::num::NonZero;
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::batch::{Batch, Data, IGNORED, Targets};
+use crate::draws::rng;
 use crate::model::{Model, ModelRun};
 use crate::task::vocabulary::Vocabulary;
 use cellc_runtime::sequence::{Extent, RunError};
@@ -85,8 +86,7 @@ impl<'m> Generator<'m> {
             targets: Targets::Classes(vec![IGNORED]),
             ..Batch::default()
         };
-        let mut rng = ChaCha8Rng::seed_from_u64(sampling.seed);
-        rng.set_stream(sampling.number);
+        let rng = rng(sampling.seed, "sample", [sampling.number, 0]);
         Self { model, run: model.run(1), sampling, rng, end, batch }
     }
 
@@ -147,6 +147,7 @@ mod tests {
     use crate::fixtures::architecture;
     use crate::model::Readout;
     use cellc_runtime::program::Engine;
+    use rand::SeedableRng;
 
     #[test]
     fn probabilities_sum_to_one_and_sharpen_with_cold() {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 use super::DataError;
+use crate::draws::rng;
 
 /// The shares of the data that are not trained on, each 0 to 1 and together less than 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,7 +77,7 @@ impl Shares {
 pub fn random(count: usize, shares: Shares, seed: u64) -> Result<Split, DataError> {
     let counts = shares.counts(count)?;
     let mut order: Vec<usize> = (0..count).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    order.shuffle(&mut rng(seed, "split", [0, 0]));
     Ok(cut(order, counts).sorted())
 }
 
@@ -93,7 +92,7 @@ pub fn stratified<L: Ord>(labels: &[L], shares: Shares, seed: u64) -> Result<Spl
     for (i, label) in labels.iter().enumerate() {
         examples.entry(label).or_default().push(i);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = rng(seed, "split", [0, 0]);
     let mut split = Split::default();
     for (_, mut order) in examples {
         order.shuffle(&mut rng);
