@@ -72,7 +72,7 @@ pub(crate) fn optimizer(model: &Model<f32>, settings: &Settings) -> Optimizer<f3
 /// keeps: the parameters, those of the best model, sums of gradients, means on the way.
 fn copies(settings: &Settings) -> usize {
     let summed = usize::from(settings.accumulate > 1);
-    let averaged = 2 * usize::from(settings.average.is_some());
+    let averaged = usize::from(settings.average.is_some());
     2 + summed + averaged
 }
 
@@ -367,17 +367,16 @@ impl<'a> Training<'a> {
     /// Evaluates the model, or the mean of its parameters on their way, and keeps it if it is the
     /// best.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
-        let averaged = self.average.as_ref().and_then(Average::averaged).map(<[_]>::to_vec);
-        let own = averaged.map(|averaged| {
-            let own = copied(self.model);
-            set_params(self.model, &averaged);
-            own
-        });
+        self.swap_average();
         self.evaluate_as_it_is(observer)?;
-        if let Some(own) = own {
-            set_params(self.model, &own);
-        }
+        self.swap_average();
         Ok(())
+    }
+
+    fn swap_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            self.model.update(|params| average.swap(params));
+        }
     }
 
     fn evaluate_as_it_is(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
