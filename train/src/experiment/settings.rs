@@ -50,7 +50,9 @@ pub struct Settings {
     pub log: Vec<Format>,
     /// What everything random is drawn from.
     pub seed: u64,
-    /// How many threads share the work. Results do not depend on it.
+    /// How many threads share the work. Results do not depend on it, but for roundings under a limit of
+    /// memory: each thread has arrays of its own, so that more of them leave room for shorter segments,
+    /// over which gradients are summed in another order.
     pub threads: usize,
     /// How the learning rate falls where the validation loss no longer does, beside its schedule.
     #[serde(skip_serializing_if = "Option::is_none")]

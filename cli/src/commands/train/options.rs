@@ -131,7 +131,8 @@ pub(crate) struct Options {
     /// What everything random is drawn from
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// How many threads; as many as there are cores if left out. Results do not depend on it
+    /// How many threads; as many as there are cores if left out. Results do not depend on it, but for
+    /// roundings under --memory
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = count::<1024>)]
     threads: Option<NonZero<usize>>,
     /// The most memory that the training may take, beside the data; long sequences are run in
