@@ -86,7 +86,7 @@ fn a_run_that_is_over_goes_on_for_longer() {
     // How long it is was written down.
     folder.cellc("train --resume run").exits(0).says(&["all of its 60 steps are taken already"]);
     let refused = folder.cellc("train --resume run --steps 90 --lr 0.1 training.steps=90");
-    refused.exits(2).says(&["--lr, KEY=VALUE cannot be given", "--steps, --epochs and --minutes"]);
+    refused.exits(2).says(&["KEY=VALUE, --lr cannot be given", "--steps, --epochs and --minutes"]);
     // A run that ended with its time goes on with more of it.
     let words = WORDS.replace("--steps 400", "--steps 20 --minutes 1e-6");
     folder.cellc(&format!("{words} --out short")).exits(0);
