@@ -263,7 +263,8 @@ fn refuse_taken(path: &Path) -> Result<(), CheckpointError> {
     }
     let begun = [MODEL, TRAINING, RESULT];
     let names: &[&str] = if path.join(LOCK).exists() { &begun } else { &NAMES };
-    let mut taken = names.iter().map(PathBuf::from).filter(|name| path.join(name).exists());
+    // Nothing is lost that is written to a device or a pipe.
+    let mut taken = names.iter().map(PathBuf::from).filter(|name| path.join(name).is_file());
     let events = if path.join(LOCK).exists() { None } else { events(path).into_iter().next() };
     match taken.next().or(events) {
         None => Ok(()),
