@@ -137,6 +137,9 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
 
     const SHARES: Shares = Shares { validation: 0.1, test: 0.2 };
@@ -155,6 +158,13 @@ mod tests {
         assert_eq!(whole(&split), (0..50).collect::<Vec<_>>());
         assert_eq!(split, random(50, SHARES, 1).unwrap());
         assert_ne!(split, random(50, SHARES, 2).unwrap());
+    }
+
+    #[test]
+    fn parts_are_not_drawn_from_the_stream_of_the_first_parameter() {
+        let mut order: Vec<usize> = (0..50).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
+        assert_ne!(cut(order, [35, 5, 10]).sorted(), random(50, SHARES, 1).unwrap());
     }
 
     #[test]

@@ -266,6 +266,8 @@ fn sentence(pattern: &str, judgement: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use rand::SeedableRng;
+
     use super::*;
     use crate::data::words::words;
 
@@ -274,6 +276,9 @@ mod tests {
         assert_eq!(reviews(5, false, 1), reviews(5, false, 1));
         assert_ne!(reviews(5, false, 1), reviews(5, false, 2));
         assert_ne!(reviews(5, false, 1), reviews(5, true, 1));
+        // Of a stream of their own, and not that of the first parameter.
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        assert_ne!(reviews(1, false, 1), [review(&mut rng, false)]);
     }
 
     #[test]
