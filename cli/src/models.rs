@@ -99,7 +99,9 @@ impl From<ResumeError> for Failure {
         match error {
             ResumeError::Checkpoint(error) => error.into(),
             ResumeError::Experiment(error) => error.into(),
-            error @ (ResumeError::File(_) | ResumeError::Data(_)) => Self::new(error.to_string()),
+            error @ (ResumeError::File(_) | ResumeError::Data(_) | ResumeError::Limits(_)) => {
+                Self::new(error.to_string())
+            }
         }
     }
 }

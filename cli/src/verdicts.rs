@@ -5,7 +5,6 @@ use std::fmt::Write;
 use cellc_train::generate::probabilities;
 use cellc_train::model::Model;
 use cellc_train::task::Codec;
-use cellc_train::task::examples::together;
 use cellc_train::task::reviews::held_out;
 
 use crate::failure::Failure;
@@ -24,7 +23,7 @@ pub(crate) fn verdicts(
     let mut text = String::from("\nreviews it has never seen, and how likely it would buy:\n");
     for review in held_out(seed).iter().take(SHOWN) {
         let question = codec.question(&review.text).map_err(Failure::new)?;
-        let batch = together([&question], &codec.interface());
+        let batch = codec.batch(&[&question]);
         run.forward(model, &batch)?;
         let buy = probabilities(run.logits(), 1.0).last().copied().unwrap_or(0.0);
         let right = if (buy > 0.5) == review.buy { "" } else { "  (wrong)" };

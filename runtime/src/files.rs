@@ -41,6 +41,23 @@ impl PendingFile {
         Ok(Self { target, temporary: Some(temporary), file })
     }
 
+    /// Removes temporary files that were left behind beside a file by processes that were killed. There
+    /// must be no other that writes it now.
+    pub fn remove_abandoned(path: &Path) {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else { return };
+        let is_ours = |other: &std::ffi::OsStr| {
+            let other = other.to_str()?.strip_prefix('.')?.strip_prefix(name.to_str()?)?;
+            other.strip_prefix('.')?.strip_suffix(".part")?.parse::<u32>().ok()
+        };
+        // What cannot be removed does no harm.
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if is_ours(&entry.file_name()).is_some() {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Writes the bytes and gives the file its name.
     ///
     /// # Errors

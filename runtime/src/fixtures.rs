@@ -1,4 +1,4 @@
-//! Small cells for the tests of this crate, in the graph's own text.
+//! Small cells for the tests of this crate and of `cellc-train`, in the graph's own text.
 
 use cellc_compiler::cell::{Cell, Initial, Initializer};
 use cellc_compiler::ir::op::Role;

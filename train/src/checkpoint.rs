@@ -3,14 +3,16 @@
 //! Tensors are f32, row-major, under the parameters' names. Where a training is kept to be gone on
 //! with, what the optimiser remembers stands under `optimizer.<moment>.<parameter>`, and states that
 //! the next batch goes on from under `state.<stage>.<number>`. The one metadata entry, `cellc`, is
-//! JSON.
+//! JSON, with a checksum of the whole file in it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cellc_runtime::files::PendingFile;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -25,8 +27,8 @@ pub struct Metadata {
     pub format: u32,
     /// After how many steps of the training it was kept.
     pub step: u64,
-    /// A checksum (CRC-32) of all tensors, in the order of their names.
-    pub checksum: u32,
+    /// A checksum (CRC-32) of the whole file, in eight hexadecimal digits, which count as zeros in it.
+    pub checksum: String,
     /// Where a training stood that is to be gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Stood>,
@@ -45,7 +47,7 @@ pub struct Stood {
 }
 
 /// The layout that this version writes and reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Why a file could not be kept or taken up.
 #[derive(Debug, Error)]
@@ -93,7 +95,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointErr
 pub fn save_model(path: &Path, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
     let mut tensors = Tensors::default();
     tensors.push_params(model);
-    tensors.write(path, Metadata { format: FORMAT, step, checksum: 0, training: None })
+    tensors.write(path, step, None)
 }
 
 /// Keeps a training as it stands.
@@ -120,51 +122,88 @@ pub fn save_training(path: &Path, snapshot: &Snapshot<'_>) -> Result<(), Checkpo
         }
     }
     let averaged = averaged.and(*average).map(Average::updates);
-    let training =
-        Some(Stood { progress: (*progress).clone(), optimizer: optimizer.steps(), averaged });
-    tensors.write(path, Metadata { format: FORMAT, step: progress.step, checksum: 0, training })
+    let stood = Stood { progress: (*progress).clone(), optimizer: optimizer.steps(), averaged };
+    tensors.write(path, progress.step, Some(stood))
 }
 
-/// Tensors to be written, each with its name and shape.
-#[derive(Default)]
-struct Tensors(Vec<(String, Vec<usize>, Vec<u8>)>);
+/// A tensor to be written.
+struct Tensor<'a> {
+    shape: Vec<usize>,
+    data: &'a [f32],
+}
 
-impl Tensors {
-    fn push(&mut self, name: String, shape: Vec<usize>, data: &[f32]) {
-        self.0.push((name, shape, data.iter().flat_map(|x| x.to_le_bytes()).collect()));
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
     }
 
-    fn push_params(&mut self, model: &Model<f32>) {
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.data.iter().flat_map(|x| x.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.data)
+    }
+}
+
+/// Tensors to be written, each with its name.
+#[derive(Default)]
+struct Tensors<'a>(Vec<(String, Tensor<'a>)>);
+
+impl<'a> Tensors<'a> {
+    fn push(&mut self, name: String, shape: Vec<usize>, data: &'a [f32]) {
+        self.0.push((name, Tensor { shape, data }));
+    }
+
+    fn push_params(&mut self, model: &'a Model<f32>) {
         for (parameter, data) in model.parameters().into_iter().zip(model.params()) {
             self.push(parameter.name, parameter.shape, data);
         }
     }
 
-    fn write(mut self, path: &Path, mut metadata: Metadata) -> Result<(), CheckpointError> {
-        self.0.sort();
-        metadata.checksum = checksum(self.0.iter().map(|(_, _, data)| data.as_slice()));
-        let damaged = |error: SafeTensorError| CheckpointError::Damaged {
-            path: path.to_owned(),
-            fault: error.to_string(),
-        };
-        let mut views = Vec::new();
-        for (name, shape, data) in &self.0 {
-            let view = TensorView::new(Dtype::F32, shape.clone(), data).map_err(damaged)?;
-            views.push((name.as_str(), view));
-        }
+    fn write(self, path: &Path, step: u64, stood: Option<Stood>) -> Result<(), CheckpointError> {
+        let none = NO_CHECKSUM.to_owned();
+        let metadata = Metadata { format: FORMAT, step, checksum: none, training: stood };
         let metadata = serde_json::to_string(&metadata).unwrap_or_default();
         // A single entry: the order of several would depend on their hashes.
         let metadata = HashMap::from([("cellc".to_owned(), metadata)]);
-        let bytes = serialize(views, Some(metadata)).map_err(damaged)?;
+        let mut bytes = serialize(self.0, Some(metadata)).map_err(|error| {
+            CheckpointError::Damaged { path: path.to_owned(), fault: error.to_string() }
+        })?;
+        if let Some(place) = checksum_place(&bytes) {
+            let sum = checksum(&bytes, &place);
+            bytes[place].copy_from_slice(sum.as_bytes());
+        }
         write_whole(path, &bytes)
     }
 }
 
-fn checksum<'a>(tensors: impl Iterator<Item = &'a [u8]>) -> u32 {
+/// What stands in a file where its checksum is to be.
+const NO_CHECKSUM: &str = "00000000";
+
+/// Where the digits of the checksum of a file are, in the JSON text that its header, JSON too, has as a
+/// string.
+fn checksum_place(bytes: &[u8]) -> Option<Range<usize>> {
+    const KEY: &[u8] = br#"\"checksum\":\""#;
+    let (length, rest) = bytes.split_first_chunk()?;
+    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let key = header.windows(KEY.len()).position(|window| window == KEY)?;
+    let start = length.len() + key + KEY.len();
+    let place = start..start + NO_CHECKSUM.len();
+    (place.end <= bytes.len()).then_some(place)
+}
+
+fn checksum(bytes: &[u8], place: &Range<usize>) -> String {
     static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
     let mut digest = CRC.digest();
-    tensors.for_each(|data| digest.update(data));
-    digest.finalize()
+    digest.update(&bytes[..place.start]);
+    digest.update(NO_CHECKSUM.as_bytes());
+    digest.update(&bytes[place.end..]);
+    format!("{:08x}", digest.finalize())
 }
 
 fn moment_name(moment: usize, parameter: &Parameter) -> String {
@@ -269,11 +308,8 @@ impl<'a> Checkpoint<'a> {
         }
         let metadata: Metadata = serde_json::from_str(metadata)
             .map_err(|error| damaged(format!("its metadata are broken: {error}")))?;
-        let mut names = tensors.names();
-        names.sort_unstable();
-        let data = names.iter().filter_map(|name| tensors.tensor(name).ok());
-        let data: Vec<&[u8]> = data.map(|tensor| tensor.data()).collect();
-        if checksum(data.into_iter()) != metadata.checksum {
+        let sum = checksum_place(bytes).map(|place| checksum(bytes, &place));
+        if sum.as_ref() != Some(&metadata.checksum) {
             return Err(damaged("the file is damaged: its checksum is wrong".to_owned()));
         }
         Ok(Self { path, tensors, metadata })
@@ -324,165 +360,4 @@ struct Format {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixtures::architecture;
-    use crate::model::{Readout, Score, States};
-    use crate::optimizer::{Averaging, Method};
-    use cellc_runtime::program::Engine;
-
-    fn model(symbols: usize, seed: u64) -> Model<f32> {
-        let architecture = architecture(symbols, 3, Readout::Each);
-        Model::new(&architecture, Engine::default(), seed).unwrap()
-    }
-
-    fn optimizer(model: &Model<f32>, method: Method) -> Optimizer<f32> {
-        let shapes: Vec<_> = model.parameters().into_iter().map(|p| p.shape).collect();
-        Optimizer::new(method, 0.0, &shapes)
-    }
-
-    fn progress() -> Progress {
-        let best = Some((10, Score { loss: 0.1 + 0.2, count: 3, ..Score::default() }));
-        Progress {
-            step: 17,
-            epoch: 2,
-            batch: 5,
-            evaluated: 15,
-            best,
-            plateau: None,
-            seconds: 1.5,
-            solved: false,
-        }
-    }
-
-    /// States of the two layers, one of which has two.
-    fn states() -> States<f32> {
-        let two = vec![vec![0.5; 8], vec![-1.0; 8]];
-        vec![Vec::new(), two.clone(), two, Vec::new(), Vec::new()]
-    }
-
-    fn saved(folder: &tempfile::TempDir) -> (PathBuf, Model<f32>, Optimizer<f32>) {
-        let path = folder.path().join("last.safetensors");
-        let mut model = model(6, 1);
-        let mut optimizer = optimizer(&model, Method::ADAM);
-        let gradients: Vec<Vec<f32>> = model.params().iter().map(|p| p.to_vec()).collect();
-        let gradients: Vec<&[f32]> = gradients.iter().map(Vec::as_slice).collect();
-        model.update(|params| optimizer.step(params, &gradients, 0.1, 1.0));
-        let mut average =
-            Average::new(Averaging::EMA, &gradients.iter().map(|g| g.len()).collect::<Vec<_>>());
-        average.update(&model.params());
-        let (states, progress) = (states(), progress());
-        let snapshot = Snapshot {
-            model: &model,
-            optimizer: &optimizer,
-            average: Some(&average),
-            states: &states,
-            progress: &progress,
-        };
-        save_training(&path, &snapshot).unwrap();
-        (path, model, optimizer)
-    }
-
-    #[test]
-    fn what_is_kept_comes_back_bit_by_bit() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, kept, optimizer) = saved(&folder);
-        let mut other = model(6, 2);
-        let resumed = load_training(&path, &other, &optimizer).unwrap();
-        assert_eq!(resumed.params, kept.params());
-        let moments = optimizer.moments().into_iter().map(<[_]>::to_vec).collect();
-        assert_eq!(resumed.optimizer, (1, moments));
-        let (updates, mean) = resumed.average.unwrap();
-        assert_eq!((updates, mean.len()), (1, kept.params().len()));
-        assert_eq!((resumed.states, resumed.progress), (states(), progress()));
-        assert_ne!(kept.params(), other.params());
-        assert_eq!(load_model(&path, &mut other).unwrap().step, 17);
-        assert_eq!(kept.params(), other.params());
-        let alone = folder.path().join("model.safetensors");
-        save_model(&alone, &kept, 17).unwrap();
-        let mut third = model(6, 3);
-        load_model(&alone, &mut third).unwrap();
-        assert_eq!(kept.params(), third.params());
-        let error = load_training(&alone, &third, &optimizer).unwrap_err().to_string();
-        assert!(error.ends_with("it holds a model alone, not a training"), "{error}");
-        let left = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(left, 2, "a temporary file is left behind");
-    }
-
-    /// Loads the file after a change of its bytes; the error without the path.
-    fn refused(change: impl Fn(&mut Vec<u8>), into: &mut Model<f32>) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, ..) = saved(&folder);
-        let mut bytes = std::fs::read(&path).unwrap();
-        change(&mut bytes);
-        std::fs::write(&path, bytes).unwrap();
-        let before: Vec<Vec<f32>> = into.params().iter().map(|p| p.to_vec()).collect();
-        let error = load_model(&path, into).unwrap_err().to_string();
-        assert!(into.params().iter().zip(before).all(|(a, b)| *a == b), "the model was changed");
-        let training =
-            load_training(&path, into, &optimizer(into, Method::ADAM)).unwrap_err().to_string();
-        assert_eq!(training, error);
-        error.replace(path.to_str().unwrap(), "FILE")
-    }
-
-    #[test]
-    fn damaged_and_foreign_files_are_refused_with_a_reason() {
-        let replace = |from: &str, to: &str| {
-            let (from, to) = (from.as_bytes().to_vec(), to.as_bytes().to_vec());
-            move |bytes: &mut Vec<u8>| {
-                let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
-                bytes[at..at + from.len()].copy_from_slice(&to);
-            }
-        };
-        let damaged = "FILE: the file is damaged or no safetensors file (";
-        for cut in [0, 5, 200, 1000] {
-            let error = refused(|bytes| bytes.truncate(cut), &mut model(6, 1));
-            assert!(error.starts_with(damaged), "{error}");
-        }
-        let error = refused(|bytes| bytes[3] = 0xff, &mut model(6, 1));
-        assert!(error.starts_with(damaged), "{error}");
-        let flip = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
-        assert_eq!(
-            refused(flip, &mut model(6, 1)),
-            "FILE: the file is damaged: its checksum is wrong"
-        );
-        assert_eq!(
-            refused(|_| (), &mut model(9, 1)),
-            "FILE: tensor `embedding.table` is [6, 3]; it must be [9, 3]"
-        );
-        assert_eq!(
-            refused(replace("\"head.b\"", "\"head.q\""), &mut model(6, 1)),
-            "FILE: tensor `head.q` is no parameter of the model"
-        );
-        assert_eq!(
-            refused(replace("\"cellc\"", "\"other\""), &mut model(6, 1)),
-            "FILE: the file is no checkpoint of cellc: its metadata lack it"
-        );
-        let error = refused(replace("format\\\":2", "format\\\":7"), &mut model(6, 1));
-        assert_eq!(error, "FILE: its format is 7; this program reads 2");
-    }
-
-    #[test]
-    fn what_the_optimizer_needs_must_be_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, model, _) = saved(&folder);
-        let momentum = optimizer(&model, Method::SGD);
-        assert!(load_training(&path, &model, &momentum).is_ok(), "what is not needed may be there");
-        let mut bytes = std::fs::read(&path).unwrap();
-        let name = b"optimizer.1.head.b";
-        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
-        bytes[at + name.len() - 1] = b'c';
-        std::fs::write(&path, bytes).unwrap();
-        let adam = optimizer(&model, Method::ADAM);
-        let error = load_training(&path, &model, &adam).unwrap_err().to_string();
-        let missing = "tensor `optimizer.1.head.b` [3] is missing";
-        assert!(error.ends_with(missing), "{error}");
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_written_is_named() {
-        let path = Path::new("not/there/model.safetensors");
-        let error = save_model(path, &model(6, 1), 1).unwrap_err();
-        assert!(error.to_string().starts_with("cannot write not/there/model.safetensors: "));
-    }
-}
+mod tests;

@@ -103,19 +103,21 @@ impl Run<'_> {
         } else if stage.reverse {
             order.reverse();
         }
-        let mut states: Vec<Vec<f32>> = stage
-            .cell
-            .initial
-            .iter()
-            .zip(graph.arguments_of(Role::State))
-            .map(|(initial, (id, _))| match *initial {
+        let initial = || -> Vec<Vec<f32>> {
+            let states = stage.cell.initial.iter().zip(graph.arguments_of(Role::State));
+            let state = |(initial, (id, _)): (&Initial, (ValueId, _))| match *initial {
                 Initial::Constant(x) => vec![x as f32; graph.ty(id).size()],
                 Initial::Param(param) => self.params[param].clone(),
-            })
-            .collect();
+            };
+            states.map(state).collect()
+        };
+        let mut states = initial();
         let number = |role: Role, id| graph.arguments_of(role).position(|(other, _)| other == id);
         let mut outputs = vec![Vec::new(); steps];
         for step in order {
+            if batch.resets.get(step * batch.extent.batch + column) == Some(&true) {
+                states = initial();
+            }
             let values = eval(graph, |id| {
                 let mask = graph.masks().find(|(other, ..)| *other == id);
                 if let Some((_, _, probability)) = mask {
@@ -223,5 +225,9 @@ mod tests {
         // Of the second sequence, which begins later than the third.
         assert_eq!(culprit.step, 3);
         assert_eq!(culprit.place, Some(("odd.cell".to_owned(), 5, 5)));
+        // Nothing is wrong where states begin anew before they get there.
+        let mut batch = together(&[example(5)], &interface);
+        batch.reset_after(1);
+        assert_eq!(find(&architecture, &blueprint, &model, &batch), None);
     }
 }

@@ -1,4 +1,17 @@
-//! Random numbers that are a function of what they are for.
+//! Random numbers that are a function of what they are for: each purpose has a stream of its own, so
+//! that what is drawn for one says nothing of what is drawn for another.
+//!
+//! | purpose | draws |
+//! |---|---|
+//! | `split` | which examples are in which part |
+//! | `order`, `offset` | the order of examples in an epoch; where windows of a text are cut |
+//! | `noise` | which words of a batch are hidden |
+//! | `reviews`, `train`, `judge`, `series` | data that the program makes |
+//! | `sample` | what a model goes on with |
+//! | `sweep` | choices of settings |
+//!
+//! Parameters ([`initialize`](cellc_runtime::initialize)) and masks ([`masks`](cellc_runtime::masks))
+//! have keys of another form.
 //!
 //! Nothing in a training keeps a generator from one step to the next: each epoch, and each batch
 //! that is disturbed, has one of its own, made of the user's seed and of where it stands. So a

@@ -2,10 +2,11 @@
 
 use std::num::NonZero;
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::batch::{Batch, Data, IGNORED, Targets};
+use crate::draws::rng;
 use crate::model::{Model, ModelRun};
 use crate::task::vocabulary::Vocabulary;
 use cellc_runtime::sequence::{Extent, RunError};
@@ -68,21 +69,25 @@ pub struct Generator<'m> {
     run: ModelRun<f32>,
     sampling: Sampling,
     rng: ChaCha8Rng,
+    /// States begin anew after this symbol.
+    end: Option<u32>,
     batch: Batch,
 }
 
 impl<'m> Generator<'m> {
-    /// A generator that has read nothing yet.
-    pub fn new(model: &'m Model<f32>, sampling: Sampling) -> Self {
+    /// A generator that has read nothing yet. States begin anew after the symbol `end`, if there is
+    /// one, as they did in training ([`Codec::end`]).
+    ///
+    /// [`Codec::end`]: crate::task::Codec::end
+    pub fn new(model: &'m Model<f32>, end: Option<u32>, sampling: Sampling) -> Self {
         let batch = Batch {
             extent: Extent { steps: 1, batch: 1 },
             data: Data::Symbols(vec![Vocabulary::UNKNOWN]),
             targets: Targets::Classes(vec![IGNORED]),
             ..Batch::default()
         };
-        let mut rng = ChaCha8Rng::seed_from_u64(sampling.seed);
-        rng.set_stream(sampling.number);
-        Self { model, run: model.run(1), sampling, rng, batch }
+        let rng = rng(sampling.seed, "sample", [sampling.number, 0]);
+        Self { model, run: model.run(1), sampling, rng, end, batch }
     }
 
     /// Reads a symbol.
@@ -90,6 +95,8 @@ impl<'m> Generator<'m> {
     /// # Errors
     /// If the model does not know the symbol.
     pub fn read(&mut self, symbol: u32) -> Result<(), RunError> {
+        let ends = |end| self.batch.continues && self.batch.data == Data::Symbols(vec![end]);
+        self.batch.resets = vec![self.end.is_some_and(ends)];
         self.batch.data = Data::Symbols(vec![symbol]);
         self.run.forward(self.model, &self.batch)?;
         self.batch.continues = true;
@@ -136,9 +143,11 @@ impl<'m> Generator<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Example;
     use crate::fixtures::architecture;
     use crate::model::Readout;
     use cellc_runtime::program::Engine;
+    use rand::SeedableRng;
 
     #[test]
     fn probabilities_sum_to_one_and_sharpen_with_cold() {
@@ -155,7 +164,7 @@ mod tests {
         let model = Model::new(&architecture(6, 6, Readout::Each), Engine::default(), 1).unwrap();
         let sample = |temperature, seed| {
             let mut generator =
-                Generator::new(&model, Sampling { temperature, seed, ..Sampling::default() });
+                Generator::new(&model, None, Sampling { temperature, seed, ..Sampling::default() });
             generator.read(1).unwrap();
             (0..50).map(|_| generator.draw().unwrap()).collect::<Vec<_>>()
         };
@@ -163,6 +172,38 @@ mod tests {
         assert_ne!(sample(1.0, 1), sample(1.0, 2));
         assert_eq!(sample(0.0, 1), sample(0.0, 2));
         assert!(sample(1.0, 3).iter().all(|symbol| (1..6).contains(symbol)));
+    }
+
+    #[test]
+    fn states_begin_anew_after_the_end_as_in_a_whole_sequence() {
+        let mut architecture = architecture(6, 6, Readout::Each);
+        architecture.interface.resets = true;
+        let model = Model::new(&architecture, Engine::default(), 1).unwrap();
+        let symbols = [2, 1, 3, 2, 2, 4, 1, 5];
+        let whole = |end: Option<u32>| {
+            let example = Example {
+                data: Data::Symbols(symbols.to_vec()),
+                targets: Targets::Classes(vec![IGNORED; symbols.len()]),
+            };
+            let mut batch = Batch::padded([&example], 1, true, 1);
+            end.into_iter().for_each(|end| batch.reset_after(end));
+            let mut run = model.run(1);
+            run.forward(&model, &batch).unwrap();
+            run.logits().to_vec()
+        };
+        let by_steps = |end| {
+            let mut generator = Generator::new(&model, end, Sampling::default());
+            let mut read = |symbol| {
+                generator.read(symbol).unwrap();
+                generator.run.logits().to_vec()
+            };
+            symbols.iter().flat_map(|symbol| read(*symbol)).collect::<Vec<f32>>()
+        };
+        for end in [None, Some(2), Some(4)] {
+            let both = by_steps(end).into_iter().zip(whole(end));
+            assert!(both.into_iter().all(|(a, b)| (a - b).abs() < 1e-6), "{end:?}");
+        }
+        assert_ne!(whole(None), whole(Some(2)));
     }
 
     #[test]
@@ -208,7 +249,7 @@ mod tests {
     fn samples_of_one_seed_differ_and_the_likeliest_alone_is_what_cold_draws() {
         let model = Model::new(&architecture(6, 6, Readout::Each), Engine::default(), 1).unwrap();
         let sample = |sampling| {
-            let mut generator = Generator::new(&model, sampling);
+            let mut generator = Generator::new(&model, None, sampling);
             generator.read(1).unwrap();
             (0..50).map(|_| generator.draw().unwrap()).collect::<Vec<_>>()
         };

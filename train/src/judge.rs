@@ -69,8 +69,8 @@ pub fn judge(
                 }
                 Targets::Reals(reals) if batch.targets.is_answer(i, width) => {
                     if let Some(errors) = &mut judgement.errors {
-                        let truth = codec.measured(&reals[i * width..][..width]);
-                        errors.add(&truth, &codec.measured(answer));
+                        let truth = codec.measured(&batch, i, &reals[i * width..][..width]);
+                        errors.add(&truth, &codec.measured(&batch, i, answer));
                     }
                 }
                 Targets::Classes(_) | Targets::Reals(_) => {}

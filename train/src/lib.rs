@@ -44,7 +44,7 @@
 //!
 //! // One answer: the scores (logits) of the classes, which the codec turns into labels.
 //! let question = loaded.codec.question("Anything but great!")?;
-//! let batch = cellc_train::task::examples::together([&question], &loaded.codec.interface());
+//! let batch = loaded.codec.batch(&[&question]);
 //! let mut run = model.run(1);
 //! run.forward(&model, &batch)?;
 //! let answer = loaded.codec.answer(&question, run.logits());

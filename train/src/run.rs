@@ -8,12 +8,12 @@ use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
 use crate::data_files::Changed;
-use crate::experiment::{ExperimentError, Ready};
+use crate::experiment::{Experiment, ExperimentError, Ready, Settings};
 use crate::model::{Model, Score};
-use crate::run_folder::{Kept, KeptRun, RunFolder};
+use crate::run_folder::{Kept, KeptRun, Lock, RunFolder};
 use crate::task::Goal;
 use crate::trainer::{
-    End, Evaluation, Observer, Outcome, Resumed, Snapshot, Step, TrainError, train,
+    End, Evaluation, Observer, Outcome, Progress, Resumed, Snapshot, Step, TrainError, train,
 };
 
 /// A training and the folder that it is kept in.
@@ -41,6 +41,57 @@ pub enum ResumeError {
     /// There are other data than there were.
     #[error("{0}: the data have changed since the training began, so it cannot be gone on with")]
     Data(String),
+    /// The limits that it is to have would not have it go on.
+    #[error("{0}")]
+    Limits(String),
+}
+
+/// How long a run is to go on that was begun with other limits; what is `None` stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// How many updates are made in all.
+    pub steps: Option<u64>,
+    /// How often the data are gone through in all, in place of `steps`.
+    pub epochs: Option<f64>,
+    /// After how many minutes in all the training ends in any case; 0 for never.
+    pub minutes: Option<f64>,
+}
+
+impl Limits {
+    /// An experiment under these limits.
+    fn extended(&self, experiment: &Experiment) -> Result<Experiment, ExperimentError> {
+        let mut experiment = experiment.clone();
+        let training = &mut experiment.training;
+        if let Some(epochs) = self.epochs {
+            (training.epochs, training.steps) = (epochs, 0);
+        }
+        training.steps = self.steps.unwrap_or(training.steps);
+        training.minutes = self.minutes.unwrap_or(training.minutes);
+        experiment.check()?;
+        Ok(experiment)
+    }
+}
+
+/// Why a training would end where it stands.
+fn ended(progress: &Progress, settings: &Settings) -> Option<String> {
+    let Settings { steps, minutes, .. } = *settings;
+    let Progress { step, seconds, .. } = *progress;
+    let taken = seconds / 60.0;
+    if step >= steps {
+        Some(format!("{step} steps are taken already; to go on, give more (--steps)"))
+    } else if minutes > 0.0 && taken > minutes {
+        Some(format!("it has taken {taken:.1} minutes already; to go on, give more (--minutes)"))
+    } else if progress.solved {
+        Some("its task is solved: there is nothing left to learn".to_owned())
+    } else if settings.is_out_of_patience(progress) {
+        Some(format!(
+            "it ended as it did not get better any more (training.patience = {}); more time does \
+             not change that",
+            settings.patience
+        ))
+    } else {
+        None
+    }
 }
 
 /// What came of a run: its `result.json`.
@@ -92,11 +143,26 @@ impl Run {
     /// A run that was stopped, to be gone on with as if it had not been.
     ///
     /// # Errors
-    /// If it cannot be read, or its data are not there any more as they were.
+    /// If it cannot be read, another process trains it, or its data are not there any more as they
+    /// were.
     pub fn resume(path: &Path) -> Result<Self, ResumeError> {
+        Self::extend(path, &Limits::default())
+    }
+
+    /// A run that was stopped or is over, to be gone on with for longer than it was begun with. What is
+    /// given is written down, so that it is gone on with so from then on.
+    ///
+    /// Where the learning rate follows a schedule of the whole length, it is that of the new length from
+    /// here on.
+    ///
+    /// # Errors
+    /// Those of [`resume`](Self::resume), and if it would end at once.
+    pub fn extend(path: &Path, limits: &Limits) -> Result<Self, ResumeError> {
         let kept = KeptRun::open(path)?;
+        let lock = Lock::take(path)?;
         kept.check_data()?;
-        let mut ready = kept.experiment.clone().ready(kept.kept.blueprint.cells.clone())?;
+        let experiment = limits.extended(&kept.experiment)?;
+        let mut ready = experiment.ready(kept.kept.blueprint.cells.clone())?;
         if ready.loaded.codec.kept() != kept.kept.codec {
             return Err(ResumeError::Data(path.display().to_string()));
         }
@@ -112,8 +178,17 @@ impl Run {
                 resumed.progress.best = None;
             }
         }
-        let step = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
-        let folder = RunFolder::reopen(path, &ready.experiment.training.log, step)?;
+        let progress = resumed.as_ref().map(|resumed| resumed.progress.clone()).unwrap_or_default();
+        let settings = &ready.experiment.training;
+        if *limits != Limits::default()
+            && let Some(fault) = ended(&progress, settings)
+        {
+            return Err(ResumeError::Limits(format!("{}: {fault}", path.display())));
+        }
+        let folder = RunFolder::reopen(lock, &settings.log, progress.step)?;
+        if *limits != Limits::default() {
+            folder.extend(&ready.experiment)?;
+        }
         Ok(Self { ready, folder, resumed })
     }
 

@@ -8,56 +8,39 @@
 //! | `last.safetensors` | the training as it stands, to be gone on with |
 //! | `metrics.jsonl` and others | the course of the training ([`log`]) |
 //! | `result.json` | what came of it, once it is over ([`RunResult`]) |
+//! | `.lock` | nothing; it is locked by the process that trains ([`Lock`]) |
+
+mod course;
+mod kept;
+mod lock;
 
 use std::path::{Path, PathBuf};
 
+use cellc_runtime::files::PendingFile;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::blueprint::Blueprint;
+use self::course::{METRICS, noted_at, part_key, seconds_per_step};
+use self::lock::LOCK;
 use crate::checkpoint::{self, CheckpointError, write_whole};
-use crate::data_files::{Changed, DataFile};
-use crate::experiment::{Experiment, Ready};
+use crate::experiment::Experiment;
 use crate::metrics::log::{self, Format, Formats, LogError, MetricLog};
-use crate::metrics::summary::summarize;
-use crate::model::{Interface, Model};
+use crate::model::Model;
 use crate::run::RunResult;
-use crate::task::{self, Codec, Goal, Part};
-use crate::trainer::{Evaluation, Resumed, Snapshot, Step, optimizer};
+use crate::task::{Goal, Part};
+use crate::trainer::{Evaluation, Snapshot, Step};
 
-/// What it takes to use a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kept {
-    /// The version of this layout, [`checkpoint::FORMAT`].
-    pub format: u32,
-    /// The kind of its task.
-    pub task: String,
-    /// How data become batches, and answers something to be read.
-    pub codec: Value,
-    /// The model.
-    pub blueprint: Blueprint,
-    /// The files of its data as they were.
-    #[serde(default)]
-    pub data: Vec<DataFile>,
-}
-
-impl Kept {
-    /// What is kept of an experiment.
-    pub fn of(ready: &Ready) -> Self {
-        let task = ready.experiment.kind().map_or("", |kind| kind.name).to_owned();
-        let (codec, blueprint) = (ready.loaded.codec.kept(), ready.blueprint.clone());
-        let data = ready.files.clone();
-        Self { format: checkpoint::FORMAT, task, codec, blueprint, data }
-    }
-}
+pub use self::course::{course, curve};
+pub use self::kept::{Kept, KeptRun, read_experiment, read_kept, result};
+pub use self::lock::Lock;
 
 /// A folder that a training is kept in.
 #[derive(Debug)]
 pub struct RunFolder {
-    path: PathBuf,
+    lock: Lock,
     log: MetricLog,
+    /// The step that it was left at, and the parts whose evaluations then are noted.
+    noted: (u64, Vec<Part>),
     /// The folders that were made for it, the innermost first; `None` if the run was there before.
     made: Option<Vec<PathBuf>>,
 }
@@ -71,28 +54,14 @@ pub const TRAINING: &str = "last.safetensors";
 /// What a run was started with.
 pub const EXPERIMENT: &str = "experiment.toml";
 
-const KEPT: &str = "model.json";
+/// What it takes to use the model of a run.
+pub const KEPT: &str = "model.json";
 
-/// The metrics of a run. The speed is in steps of sequences: symbols, or rows of numbers.
-const METRICS: [&str; 17] = [
-    "train/epoch",
-    "train/loss",
-    "train/learning_rate",
-    "train/gradient_norm",
-    "train/seconds",
-    "train/symbols_per_second",
-    "validation/loss",
-    "validation/accuracy",
-    "validation/mean_absolute_error",
-    "validation/mean_squared_error",
-    "validation/seconds",
-    "heldout/loss",
-    "heldout/accuracy",
-    "heldout/mean_absolute_error",
-    "heldout/mean_squared_error",
-    "heldout/seconds",
-    "heldout/chosen_step",
-];
+/// What came of a run.
+pub const RESULT: &str = "result.json";
+
+/// All that a run writes under names of its own, beside files of events.
+const NAMES: [&str; 7] = [EXPERIMENT, KEPT, MODEL, TRAINING, RESULT, log::JSON_LINES, log::CSV];
 
 impl From<LogError> for CheckpointError {
     fn from(error: LogError) -> Self {
@@ -107,56 +76,6 @@ impl From<LogError> for CheckpointError {
                 Self::Damaged { path: PathBuf::from(log::JSON_LINES), fault }
             }
         }
-    }
-}
-
-/// What came of the run of a folder; `None` if it is not over, or there is none.
-///
-/// # Errors
-/// If the file is damaged or cannot be read.
-pub fn result(path: &Path) -> Result<Option<RunResult>, CheckpointError> {
-    let file = path.join("result.json");
-    if file.exists() { read_json(&file).map(Some) } else { Ok(None) }
-}
-
-/// What was noted in a folder, in its order. Lines that are not whole are left out.
-pub fn course(path: &Path) -> Vec<Value> {
-    let path = path.join("metrics.jsonl");
-    // A device in its place may have no end.
-    let text = if path.is_file() { std::fs::read_to_string(path).ok() } else { None };
-    text.unwrap_or_default().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-/// A figure of the evaluations on a part, where there are any: steps, seconds, and the figure.
-pub fn curve(course: &[Value], part: Part, figure: &str) -> Vec<(f64, f64, f64)> {
-    let key = |name: &str| format!("{}/{name}", part_key(part));
-    let (seconds, figure) = (key("seconds"), key(figure));
-    let point = |note: &Value| {
-        // What is no number was written as `null`.
-        let y = note.get(&figure)?.as_f64().unwrap_or(f64::NAN);
-        Some((note["step"].as_f64()?, note[&seconds].as_f64()?, y))
-    };
-    course.iter().filter_map(point).collect()
-}
-
-/// When something was noted, in seconds of the training.
-fn noted_at(note: &Value) -> Option<f64> {
-    ["train/seconds", "validation/seconds", "heldout/seconds"]
-        .iter()
-        .filter_map(|key| note[key].as_f64())
-        .reduce(f64::max)
-}
-
-fn seconds_per_step(course: &[Value]) -> Option<f64> {
-    let pairs = course.windows(2).filter(|pair| pair[1].get("train/seconds").is_some());
-    let times = pairs.filter_map(|pair| Some(noted_at(&pair[1])? - noted_at(&pair[0])?));
-    summarize(&times.collect::<Vec<_>>()).map(|summary| summary.median)
-}
-
-fn part_key(part: Part) -> &'static str {
-    match part {
-        Part::Validation => "validation",
-        Part::HeldOut => "heldout",
     }
 }
 
@@ -175,26 +94,24 @@ impl RunFolder {
         experiment: &Experiment,
         kept: &Kept,
     ) -> Result<Self, CheckpointError> {
-        let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
-        if path.join(KEPT).exists() {
-            return Err(damaged(
-                "the folder holds a run already; go on with it (--resume), name another, or \
-                 remove it"
-                    .to_owned(),
-            ));
-        }
+        refuse_taken(path)?;
         let new = path.ancestors().take_while(|folder| !folder.exists());
         let made: Vec<PathBuf> = new.map(Path::to_owned).collect();
+        // What of it was made is left: it may be another process that begins there.
+        std::fs::create_dir_all(path).map_err(cannot_write(path))?;
+        let lock = Lock::take(path)?;
+        refuse_taken(path)?;
+        remove_abandoned(path);
         let begin = || {
-            std::fs::create_dir_all(path).map_err(cannot_write(path))?;
-            let text = toml::to_string(experiment).map_err(|error| damaged(error.to_string()))?;
-            write_whole(&path.join(EXPERIMENT), text.as_bytes())?;
-            write_json(&path.join(KEPT), kept)?;
+            write_experiment(path, experiment)?;
             let formats = Formats::from(experiment.training.log.as_slice());
-            Ok(MetricLog::create(path, formats, &METRICS)?)
+            let log = MetricLog::create(path, formats, &METRICS)?;
+            // The last: who finds it finds a run.
+            write_json(&path.join(KEPT), kept)?;
+            Ok(log)
         };
         match begin() {
-            Ok(log) => Ok(Self { path: path.to_owned(), log, made: Some(made) }),
+            Ok(log) => Ok(Self { lock, log, noted: (0, Vec::new()), made: Some(made) }),
             Err(error) => {
                 remove(path, &made);
                 Err(error)
@@ -202,18 +119,43 @@ impl RunFolder {
         }
     }
 
-    /// Goes on with a run after a step: what was noted of later ones is dropped.
+    /// Goes on with a run after a step: what was noted of later ones is dropped, and so are files that
+    /// a program was killed over.
     ///
     /// # Errors
     /// If its files cannot be read or written.
-    pub fn reopen(path: &Path, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
+    pub fn reopen(lock: Lock, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
+        let path = lock.folder();
+        remove_abandoned(path);
         let log = MetricLog::resume(path, formats.into(), &METRICS, step)?;
-        Ok(Self { path: path.to_owned(), log, made: None })
+        let notes = log::read(&path.join(log::JSON_LINES))?;
+        let last: Vec<_> = notes.iter().filter(|note| note.step == step).collect();
+        let is_noted = |part: &Part| {
+            let loss = format!("{}/loss", part_key(*part));
+            last.iter().any(|note| note.metrics.contains_key(&loss))
+        };
+        let noted = [Part::Validation, Part::HeldOut].into_iter().filter(is_noted).collect();
+        Ok(Self { lock, log, noted: (step, noted), made: None })
+    }
+
+    /// Writes down that the run is to go on for longer than it was started with: it is not over.
+    ///
+    /// # Errors
+    /// If its files cannot be written.
+    pub fn extend(&self, experiment: &Experiment) -> Result<(), CheckpointError> {
+        write_experiment(self.path(), experiment)?;
+        let result = self.path().join(RESULT);
+        match std::fs::remove_file(&result) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(cannot_write(&result)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.lock.folder()
     }
 
     /// Notes a step.
@@ -233,7 +175,8 @@ impl RunFolder {
         self.log.note(step.step, &metrics)
     }
 
-    /// Notes an evaluation after so many steps; at the end, of the model that was chosen.
+    /// Notes an evaluation after so many steps; at the end, of the model that was chosen. Not again what
+    /// was noted before the run was gone on with: a run that is over is judged whenever it is.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -244,6 +187,9 @@ impl RunFolder {
         goal: Goal,
     ) -> Result<(), LogError> {
         let Evaluation { step, part, score, elapsed, .. } = evaluation;
+        if self.noted.0 == steps.max(*step) && self.noted.1.contains(part) {
+            return Ok(());
+        }
         let part = part_key(*part);
         let mut metrics = vec![("loss", score.mean_loss()), ("seconds", elapsed.as_secs_f64())];
         if goal == Goal::Accuracy {
@@ -265,9 +211,9 @@ impl RunFolder {
 
     /// Removes what was written, if this is a new run of which no checkpoint is kept.
     pub fn remove_if_empty(&self) {
-        let kept = [MODEL, TRAINING].iter().any(|file| self.path.join(file).exists());
+        let kept = [MODEL, TRAINING].iter().any(|file| self.path().join(file).exists());
         if let (Some(made), false) = (&self.made, kept) {
-            remove(&self.path, made);
+            remove(self.path(), made);
         }
     }
 
@@ -276,7 +222,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_model(&self, model: &Model<f32>, step: u64) -> Result<(), CheckpointError> {
-        checkpoint::save_model(&self.path.join(MODEL), model, step)
+        checkpoint::save_model(&self.path().join(MODEL), model, step)
     }
 
     /// Keeps the training as it stands in place of what it was before.
@@ -284,7 +230,7 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_training(&self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
-        checkpoint::save_training(&self.path.join(TRAINING), snapshot)
+        checkpoint::save_training(&self.path().join(TRAINING), snapshot)
     }
 
     /// Keeps what came of the training.
@@ -292,160 +238,71 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn save_result(&self, result: &RunResult) -> Result<(), CheckpointError> {
-        write_json(&self.path.join("result.json"), result)
+        write_json(&self.path().join(RESULT), result)
     }
 
     /// Seconds of an update in the median, without evaluations; `None` if too few were noted.
     pub fn seconds_per_step(&self) -> Option<f64> {
-        seconds_per_step(&course(&self.path))
+        seconds_per_step(&course(self.path()))
     }
 
     /// Seconds of the training, as far as they were noted.
     pub fn seconds(&self) -> f64 {
-        course(&self.path).last().and_then(noted_at).unwrap_or(0.0)
+        course(self.path()).last().and_then(noted_at).unwrap_or(0.0)
     }
 }
 
-/// A run that was kept.
-#[derive(Debug)]
-pub struct KeptRun {
-    path: PathBuf,
-    /// What it was started with.
-    pub experiment: Experiment,
-    /// What it takes to use its model.
-    pub kept: Kept,
-}
-
-impl KeptRun {
-    /// Reads what a run was started with.
-    ///
-    /// # Errors
-    /// If the folder holds no run, or a file is damaged.
-    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let damaged = |fault: &str| {
-            Err(CheckpointError::Damaged { path: path.to_owned(), fault: fault.to_owned() })
-        };
-        if !path.exists() {
-            return damaged("there is no such run folder");
-        }
-        if !path.join(KEPT).exists() {
-            return damaged("this is no run folder: it has no `model.json`");
-        }
-        let (kept, experiment) = (read_kept(path)?, read_experiment(path)?);
-        Ok(Self { path: path.to_owned(), experiment, kept })
+/// Refuses a folder that holds what a run would write, but for what is left of one whose process ended
+/// before it had begun.
+fn refuse_taken(path: &Path) -> Result<(), CheckpointError> {
+    let refused = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
+    if path.join(KEPT).exists() {
+        let fault = "the folder holds a run already; go on with it (--resume), name another, or \
+                     remove it";
+        return Err(refused(fault.to_owned()));
     }
-
-    /// Checks that the files of its data are what they were.
-    ///
-    /// # Errors
-    /// If one is not, or cannot be read.
-    pub fn check_data(&self) -> Result<(), Changed> {
-        self.kept.data.iter().try_for_each(DataFile::check)
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// How data become batches for its model.
-    ///
-    /// # Errors
-    /// If what was kept of it is damaged, or of a task that this program does not have.
-    pub fn codec(&self) -> Result<Box<dyn Codec>, CheckpointError> {
-        let path = self.path.join("model.json");
-        let Some(kind) = task::find(&self.kept.task) else {
-            let fault = format!("this program has no task `{}`", self.kept.task);
-            return Err(CheckpointError::Damaged { path, fault });
-        };
-        (kind.codec)(self.kept.codec.clone()).map_err(broken(&path))
-    }
-
-    /// Whether a model was kept.
-    pub fn has_model(&self) -> bool {
-        self.path.join("model.safetensors").exists()
-    }
-
-    /// Takes up its best model, which must be of its blueprint and codec.
-    ///
-    /// # Errors
-    /// If the checkpoint is missing, damaged or of another model.
-    pub fn load(&self, model: &mut Model<f32>) -> Result<checkpoint::Metadata, CheckpointError> {
-        checkpoint::load_model(&self.there(MODEL)?, model)
-    }
-
-    /// Reads the training as it stood, to be gone on with. `None` if it was stopped before it was
-    /// kept for the first time.
-    ///
-    /// # Errors
-    /// If a checkpoint is damaged or of another model.
-    pub fn resume(&self, model: &Model<f32>) -> Result<Option<Resumed>, CheckpointError> {
-        let path = self.path.join(TRAINING);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let optimizer = optimizer(model, &self.experiment.training);
-        checkpoint::load_training(&path, model, &optimizer).map(Some)
-    }
-
-    fn there(&self, file: &str) -> Result<PathBuf, CheckpointError> {
-        let path = self.path.join(file);
-        if path.exists() {
-            return Ok(path);
-        }
-        let fault = "there is no checkpoint yet: the training was stopped before the first";
-        Err(CheckpointError::Damaged { path, fault: fault.to_owned() })
-    }
-
-    /// What the task asks of its model.
-    ///
-    /// # Errors
-    /// As [`codec`](Self::codec).
-    pub fn interface(&self) -> Result<Interface, CheckpointError> {
-        Ok(self.codec()?.interface())
+    let begun = [MODEL, TRAINING, RESULT];
+    let names: &[&str] = if path.join(LOCK).exists() { &begun } else { &NAMES };
+    // Nothing is lost that is written to a device or a pipe.
+    let mut taken = names.iter().map(PathBuf::from).filter(|name| path.join(name).is_file());
+    let events = if path.join(LOCK).exists() { None } else { events(path).into_iter().next() };
+    match taken.next().or(events) {
+        None => Ok(()),
+        Some(name) => Err(refused(format!(
+            "the folder holds a file `{}`, as a run would write; name another folder, or remove \
+             the file",
+            name.display()
+        ))),
     }
 }
 
-/// Reads what it takes to use the model of a run.
-///
-/// # Errors
-/// If it is missing, damaged or of another version.
-pub fn read_kept(run: &Path) -> Result<Kept, CheckpointError> {
-    let path = run.join(KEPT);
-    let value: Value = read_json(&path)?;
-    let (found, known) = (value["format"].as_u64(), checkpoint::FORMAT);
-    if found != Some(known.into()) {
-        let found = found.map_or_else(|| "not said".to_owned(), |found| found.to_string());
-        let fault = format!("the run's format is {found}; this program reads {known}");
-        return Err(CheckpointError::Damaged { path: run.to_owned(), fault });
-    }
-    serde_json::from_value(value).map_err(broken(&path))
+/// The names of the files of events in a folder.
+fn events(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let names = entries.map(|entry| PathBuf::from(entry.file_name()));
+    names.filter(|name| name.to_str().is_some_and(|n| n.starts_with(log::EVENTS))).collect()
 }
 
-/// Reads what a run was started with.
-///
-/// # Errors
-/// If it is missing or damaged.
-pub fn read_experiment(run: &Path) -> Result<Experiment, CheckpointError> {
-    let path = run.join(EXPERIMENT);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-    toml::from_str(&text).map_err(broken(&path))
+/// Removes what programs left that were killed while they wrote to a folder. It must be taken.
+fn remove_abandoned(path: &Path) {
+    NAMES.iter().for_each(|name| PendingFile::remove_abandoned(&path.join(name)));
+}
+
+fn write_experiment(path: &Path, experiment: &Experiment) -> Result<(), CheckpointError> {
+    let text = toml::to_string(experiment).map_err(|error| CheckpointError::Damaged {
+        path: path.to_owned(),
+        fault: error.to_string(),
+    })?;
+    write_whole(&path.join(EXPERIMENT), text.as_bytes())
 }
 
 /// Removes a run that came to nothing, with the folders that were made for it.
 fn remove(path: &Path, made: &[PathBuf]) {
     // What cannot be removed stays: the training has failed already, and that is to be said.
     if made.is_empty() {
-        for file in [EXPERIMENT, KEPT, log::JSON_LINES, log::CSV] {
-            let _ = std::fs::remove_file(path.join(file));
-        }
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        let is_log = |name: &std::ffi::OsString| {
-            name.to_str().is_some_and(|name| name.starts_with(log::EVENTS))
-        };
-        for entry in entries.filter(|entry| is_log(&entry.file_name())) {
-            let _ = std::fs::remove_file(entry.path());
+        let names = [EXPERIMENT, KEPT, log::JSON_LINES, log::CSV, LOCK].map(PathBuf::from);
+        for name in names.into_iter().chain(events(path)) {
+            let _ = std::fs::remove_file(path.join(name));
         }
         return;
     }
@@ -476,143 +333,4 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::blueprint::CellText;
-    use crate::model::Score;
-
-    fn ready() -> Ready {
-        let layer = "[model]\nhidden = 4\n[task]\nexamples = 20\n[training]\nsteps = 2";
-        let experiment = Experiment::layered(&[layer.parse().unwrap()]).unwrap();
-        experiment.ready(vec![CellText::of_catalogue("lstm").unwrap()]).unwrap()
-    }
-
-    #[test]
-    fn a_run_comes_back_as_it_was_started() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("runs/reviews-1");
-        let mut ready = ready();
-        let run = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap();
-        let kept = KeptRun::open(&path).unwrap();
-        assert_eq!((&kept.experiment, &kept.kept), (&ready.experiment, &Kept::of(&ready)));
-        assert_eq!(kept.codec().unwrap().kept(), ready.loaded.codec.kept());
-        let early = kept.load(&mut ready.model).unwrap_err().to_string();
-        assert!(early.contains("no checkpoint yet"), "{early}");
-        assert!(kept.resume(&ready.model).unwrap().is_none());
-        run.save_model(&ready.model, 3).unwrap();
-        assert_eq!(kept.load(&mut ready.model).unwrap().step, 3);
-        let again = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap_err();
-        assert!(again.to_string().contains("holds a run already"), "{again}");
-    }
-
-    fn step(step: u64, loss: f64) -> Step {
-        let (elapsed, took) = (Duration::from_secs(step), Duration::from_millis(500));
-        let (epoch, learning_rate, gradient_norm) = (0.5, 0.25, 2.0);
-        let (steps, read, sequences) = (9, 10, 2);
-        Step {
-            step,
-            steps,
-            epoch,
-            loss,
-            learning_rate,
-            gradient_norm,
-            read,
-            sequences,
-            elapsed,
-            took,
-        }
-    }
-
-    #[test]
-    fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run");
-        let mut ready = ready();
-        ready.experiment.training.log = vec![Format::Csv, Format::Tensorboard];
-        let formats = ready.experiment.training.log.clone();
-        let mut run = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap();
-        let score = Score { loss: 3.0, count: 2, correct: 1, ..Score::default() };
-        let elapsed = Duration::from_secs(4);
-        let evaluation = |step, part| Evaluation { step, part, score, best: true, elapsed };
-        for number in 1..4 {
-            run.note_step(&step(number, 1.0)).unwrap();
-            let validated = evaluation(number, Part::Validation);
-            run.note_evaluation(&validated, number, Goal::Accuracy).unwrap();
-        }
-        run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
-        let notes = || log::read(&path.join(log::JSON_LINES)).unwrap();
-        let noted = notes();
-        assert_eq!(noted.len(), 7);
-        assert_eq!((noted[0].step, noted[0].metrics["train/symbols_per_second"]), (1, 20.0));
-        assert_eq!(noted[1].metrics["validation/accuracy"], 0.5);
-        assert_eq!((noted[6].step, noted[6].metrics["heldout/chosen_step"]), (3, 2.0));
-        // The last line was cut off in the middle.
-        let file = std::fs::read_to_string(path.join(log::JSON_LINES)).unwrap();
-        std::fs::write(path.join(log::JSON_LINES), file + "{\"step\":2,\"lo").unwrap();
-        let mut run = RunFolder::reopen(&path, &formats, 2).unwrap();
-        run.note_step(&step(3, 2.0)).unwrap();
-        let again = notes();
-        assert_eq!(again[..4], noted[..4]);
-        assert_eq!((again.len(), again[4].metrics["train/loss"]), (5, 2.0));
-        let table = std::fs::read_to_string(path.join(log::CSV)).unwrap();
-        assert_eq!(table.lines().count(), 6);
-        let files = std::fs::read_dir(&path).unwrap().flatten();
-        let is_events = |name: &str| name.starts_with(log::EVENTS);
-        let events = files.filter(|file| file.file_name().to_str().is_some_and(is_events));
-        assert_eq!(events.count(), 2);
-    }
-
-    #[test]
-    fn a_run_that_came_to_nothing_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let ready = ready();
-        let begin =
-            |path: &Path| RunFolder::create(path, &ready.experiment, &Kept::of(&ready)).unwrap();
-        let count = || std::fs::read_dir(folder.path()).unwrap().count();
-        let path = folder.path().join("runs/reviews-1");
-        begin(&path).remove_if_empty();
-        assert_eq!(count(), 0);
-        let kept = begin(&path);
-        kept.save_model(&ready.model, 1).unwrap();
-        kept.remove_if_empty();
-        assert!(KeptRun::open(&path).is_ok());
-        begin(&folder.path().join("runs/reviews-2")).remove_if_empty();
-        assert_eq!(std::fs::read_dir(folder.path().join("runs")).unwrap().count(), 1);
-        // A folder that was there stays, with what is not the run's.
-        let own = folder.path().join("own");
-        std::fs::create_dir(&own).unwrap();
-        std::fs::write(own.join("notes.txt"), "").unwrap();
-        begin(&own).remove_if_empty();
-        assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
-        RunFolder::reopen(&path, &[Format::Jsonl], 0).unwrap().remove_if_empty();
-        assert!(path.exists());
-    }
-
-    #[test]
-    fn damaged_runs_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let refused = || {
-            let error = KeptRun::open(folder.path()).unwrap_err().to_string();
-            error.replace(folder.path().to_str().unwrap(), "RUN")
-        };
-        assert_eq!(refused(), "RUN: this is no run folder: it has no `model.json`");
-        let ready = ready();
-        RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready)).unwrap();
-        let experiment = folder.path().join("experiment.toml");
-        std::fs::write(&experiment, "[training]\nbatch = 'many'").unwrap();
-        let fault = refused();
-        assert!(fault.starts_with("RUN/experiment.toml: the file is damaged: "), "{fault}");
-        std::fs::remove_file(&experiment).unwrap();
-        assert!(refused().starts_with("cannot read RUN/experiment.toml: "));
-        let model = folder.path().join("model.json");
-        let text = std::fs::read_to_string(&model).unwrap();
-        std::fs::write(&model, text.replace("\"format\": 2", "\"format\": 1")).unwrap();
-        assert_eq!(refused(), "RUN: the run's format is 1; this program reads 2");
-        std::fs::write(&model, &text[..text.len() / 2]).unwrap();
-        assert!(refused().starts_with("RUN/model.json: the file is damaged: EOF"));
-        let missing = KeptRun::open(Path::new("not/there")).unwrap_err();
-        assert_eq!(missing.to_string(), "not/there: there is no such run folder");
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! The training loop.
 
 mod estimate;
+mod observer;
+mod outcome;
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -8,232 +10,16 @@ use std::time::{Duration, Instant};
 
 use cellc_runtime::masks::{Draw, Masks};
 use cellc_runtime::segmented::Limit;
-use cellc_runtime::sequence::RunError;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::batch::Batch;
-use crate::checkpoint::CheckpointError;
 use crate::experiment::Settings;
-use crate::model::{Model, ModelRun, Score, States};
-use crate::optimizer::{Average, Clip, Optimizer, Plateau, StateError};
+use crate::model::{Model, ModelRun, Score};
+use crate::optimizer::{Average, Clip, Optimizer, Plateau};
 use crate::task::{Batches, DataError, Goal, Part, Task};
 
 pub use self::estimate::{Estimate, Needed, estimate};
-
-/// One update of a training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Its number, from 1.
-    pub step: u64,
-    /// How many the training has.
-    pub steps: u64,
-    /// How many times all training data were seen.
-    pub epoch: f64,
-    /// The mean loss of the answers that it learns from.
-    pub loss: f64,
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// The norm of all gradients together, before clipping.
-    pub gradient_norm: f64,
-    /// How many steps of sequences were read.
-    pub read: usize,
-    /// How many sequences they were of.
-    pub sequences: usize,
-    /// How long the update took.
-    pub took: Duration,
-    /// The time since the start, evaluations included.
-    pub elapsed: Duration,
-}
-
-/// An evaluation in the course of a training, or after it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation {
-    /// After which step.
-    pub step: u64,
-    /// On which part.
-    pub part: Part,
-    /// How well the model did.
-    pub score: Score,
-    /// Whether the model is the best so far. Always, where nothing is chosen.
-    pub best: bool,
-    /// The time since the start.
-    pub elapsed: Duration,
-}
-
-/// Where a training stands: together with the parameters and what the optimiser remembers, all that
-/// it takes to go on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// How many updates were made.
-    pub step: u64,
-    /// The epoch, from 0.
-    pub epoch: u64,
-    /// How many batches of it were learnt from.
-    pub batch: usize,
-    /// The last step after which the model was evaluated.
-    pub evaluated: u64,
-    /// The step at which the best model was found, and how well it did.
-    pub best: Option<(u64, Score)>,
-    /// By what the learning rate is multiplied where the model no longer gets better.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plateau: Option<Plateau>,
-    /// Seconds of training, evaluations included.
-    pub seconds: f64,
-    /// Whether the last evaluation found the task solved, if that is to end the training.
-    #[serde(default)]
-    pub solved: bool,
-}
-
-/// A training as it stands, to be kept.
-pub struct Snapshot<'a> {
-    /// The model as it is now.
-    pub model: &'a Model<f32>,
-    /// What the optimiser remembers.
-    pub optimizer: &'a Optimizer<f32>,
-    /// The mean of the parameters on their way, if one is taken.
-    pub average: Option<&'a Average<f32>>,
-    /// The states that the next batch may go on from.
-    pub states: &'a States<f32>,
-    /// Where the training stands.
-    pub progress: &'a Progress,
-}
-
-/// A training to be gone on with: what a [`Snapshot`] kept.
-#[derive(Clone, Debug, Default)]
-pub struct Resumed {
-    /// The parameters of the model as it was then.
-    pub params: Vec<Vec<f32>>,
-    /// Those of the best model so far.
-    pub best: Vec<Vec<f32>>,
-    /// What the optimiser remembered: how many steps it had taken, and each parameter's moments.
-    pub optimizer: (u64, Vec<Vec<Vec<f32>>>),
-    /// The mean of the parameters on their way: of how many it was, and what it was.
-    pub average: Option<(u64, Vec<Vec<f32>>)>,
-    /// The states that the next batch may go on from.
-    pub states: States<f32>,
-    /// Where the training stood.
-    pub progress: Progress,
-}
-
-/// Who is told how a training goes.
-pub trait Observer {
-    /// An update was made.
-    ///
-    /// # Errors
-    /// If the training is to fail because something could not be kept. To end it well, break.
-    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError>;
-
-    /// The model was evaluated.
-    ///
-    /// # Errors
-    /// If the training is to fail because something could not be kept.
-    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError>;
-
-    /// The model is the best so far, and to be kept. Says whether it was: if not, the same model is
-    /// handed over again later.
-    ///
-    /// # Errors
-    /// If the training is to fail because it could not.
-    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, CheckpointError>;
-
-    /// The training is to be kept as it stands: after each evaluation, every so often, and when it
-    /// is interrupted.
-    ///
-    /// # Errors
-    /// If the training is to fail because it could not.
-    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError>;
-}
-
-/// An observer that keeps nothing and says nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
-
-impl Observer for Silent {
-    fn step(&mut self, _: &Step) -> Result<ControlFlow<()>, CheckpointError> {
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn evaluated(&mut self, _: &Evaluation) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn best(&mut self, _: &Model<f32>, _: u64) -> Result<bool, CheckpointError> {
-        Ok(true)
-    }
-
-    fn save(&mut self, _: &Snapshot<'_>) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-}
-
-/// Why a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum End {
-    /// All steps were taken.
-    Steps,
-    /// It did not get better any more.
-    Patience,
-    /// The task was solved.
-    Solved,
-    /// Its time was over.
-    Time,
-    /// The observer said so.
-    Interrupted,
-}
-
-/// What came of a training. The model is left as it was at its best, or as it is if interrupted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
-    /// Why it ended.
-    pub end: End,
-    /// How many updates were made.
-    pub steps: u64,
-    /// After which of them the model was at its best.
-    pub best_step: u64,
-    /// How well it did then on the validation part; `None` if the task has none.
-    pub validation: Option<Score>,
-    /// How well the chosen model does on the held-out part; `None` if it was interrupted.
-    pub held_out: Option<Score>,
-    /// How long it took, evaluations included.
-    pub elapsed: Duration,
-}
-
-/// Why a training failed.
-#[derive(Debug, Error)]
-pub enum TrainError {
-    /// The data do not fit the model: a bug, or data of another model.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// Data cannot be read any more.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The loss or a gradient is no number any more.
-    #[error("{what} at step {step}")]
-    Diverged {
-        /// The step, from 1.
-        step: u64,
-        /// What is wrong with the loss, or with the gradient of which parameter.
-        what: String,
-        /// Whether the loss is finite, and only a gradient is not.
-        backward: bool,
-        /// The learning rate of the step.
-        learning_rate: f64,
-    },
-    /// Something could not be kept.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// What was kept is of another training.
-    #[error("what was kept cannot be gone on with: {0}")]
-    State(#[from] StateError),
-    /// The task holds nothing out.
-    #[error("nothing is held out to judge the model by")]
-    NothingHeldOut,
-    /// The learning rate is to fall where the validation loss does not, and there is none.
-    #[error("`training.plateau` needs a validation part, such as `task.validation=0.1`")]
-    NoValidation,
-}
+pub use self::observer::{Evaluation, Observer, Progress, Resumed, Silent, Snapshot, Step};
+pub use self::outcome::{End, Outcome, TrainError};
 
 /// Scores a model on batches, with its masks as they are expected to be.
 ///
@@ -284,11 +70,10 @@ pub(crate) fn optimizer(model: &Model<f32>, settings: &Settings) -> Optimizer<f3
 
 /// How many times there are as many numbers as parameters, beside gradients and what the optimiser
 /// keeps: the parameters, those of the best model, sums of gradients, means on the way.
-fn copies(settings: &Settings, watched: Part) -> usize {
-    let chosen = usize::from(watched == Part::Validation);
+fn copies(settings: &Settings) -> usize {
     let summed = usize::from(settings.accumulate > 1);
-    let averaged = 2 * usize::from(settings.average.is_some());
-    1 + chosen + summed + averaged
+    let averaged = usize::from(settings.average.is_some());
+    2 + summed + averaged
 }
 
 struct Training<'a> {
@@ -303,7 +88,8 @@ struct Training<'a> {
     /// What the best model is chosen by, and whether it is.
     watched: Part,
     progress: Progress,
-    /// The best model on the validation part, if there is one, and whether it is yet to be kept.
+    /// The best model, or the last whose loss was a number if none is chosen; and whether it is yet to be
+    /// kept.
     best: Vec<Vec<f32>>,
     unkept: bool,
     /// Whether the last evaluation gave a number. If not, the training is lost, and what was kept
@@ -336,7 +122,7 @@ impl<'a> Training<'a> {
         }
         let limit = settings.memory.map(|bytes| {
             // The gradients are those of the run that is at rest.
-            let copies = 1 + copies(settings, watched);
+            let copies = 1 + copies(settings);
             let numbers = copies * model.size() + optimizer.size();
             Limit { bytes, taken: numbers * size_of::<f32>() }
         });
@@ -352,9 +138,7 @@ impl<'a> Training<'a> {
             }
             run.set_states(resumed.states);
             progress = resumed.progress;
-            if watched == Part::Validation {
-                best = resumed.best;
-            }
+            best = resumed.best;
         }
         let before = Duration::try_from_secs_f64(progress.seconds).unwrap_or_default();
         let start = Instant::now();
@@ -462,14 +246,14 @@ impl<'a> Training<'a> {
 
     /// Why the training ends here, if it does.
     fn end(&self) -> Option<End> {
-        let Settings { steps, patience, minutes, .. } = *self.settings;
+        let Settings { steps, minutes, .. } = *self.settings;
         if self.progress.solved {
             return Some(End::Solved);
         }
         if self.progress.step >= steps {
             return Some(End::Steps);
         }
-        if patience > 0 && self.waited() >= patience.into() {
+        if self.settings.is_out_of_patience(&self.progress) {
             return Some(End::Patience);
         }
         let is_over = minutes > 0.0 && self.elapsed().as_secs_f64() > 60.0 * minutes;
@@ -504,11 +288,6 @@ impl<'a> Training<'a> {
         })?;
         self.saved = Instant::now();
         Ok(())
-    }
-
-    /// How many evaluations there were without an improvement.
-    fn waited(&self) -> u64 {
-        (self.progress.step - self.best_step()) / self.settings.evaluate_every.max(1)
     }
 
     /// Learns from batches.
@@ -588,17 +367,16 @@ impl<'a> Training<'a> {
     /// Evaluates the model, or the mean of its parameters on their way, and keeps it if it is the
     /// best.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
-        let averaged = self.average.as_ref().and_then(Average::averaged).map(<[_]>::to_vec);
-        let own = averaged.map(|averaged| {
-            let own = copied(self.model);
-            set_params(self.model, &averaged);
-            own
-        });
+        self.swap_average();
         self.evaluate_as_it_is(observer)?;
-        if let Some(own) = own {
-            set_params(self.model, &own);
-        }
+        self.swap_average();
         Ok(())
+    }
+
+    fn swap_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            self.model.update(|params| average.swap(params));
+        }
     }
 
     fn evaluate_as_it_is(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
@@ -606,7 +384,7 @@ impl<'a> Training<'a> {
         let best = self.progress.best;
         let better = best.is_none_or(|(_, best)| improves(self.task.goal(), score, best));
         // What is no number is no model to keep, even if there is no other.
-        let chosen = score.loss.is_finite() && (self.watched == Part::HeldOut || better);
+        let chosen = score.mean_loss().is_finite() && (self.watched == Part::HeldOut || better);
         let (step, part, elapsed) = (self.progress.step, self.watched, self.elapsed());
         self.progress.evaluated = step;
         if let (Some(plateau), Part::Validation) = (&mut self.progress.plateau, self.watched) {
@@ -616,11 +394,9 @@ impl<'a> Training<'a> {
         self.sound = score.mean_loss().is_finite();
         if chosen {
             self.progress.best = Some((step, score));
-            if self.watched == Part::Validation {
-                self.best = copied(self.model);
-            }
+            self.best = copied(self.model);
             let kept = observer.best(self.model, step)?;
-            self.unkept = !kept && self.watched == Part::Validation;
+            self.unkept = !kept;
         }
         if self.settings.until_solved {
             let Self { task, model, evaluation, .. } = self;

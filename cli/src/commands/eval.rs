@@ -139,7 +139,7 @@ fn text(codec: &dyn Codec, verdict: &Verdict) -> String {
         let _ = write!(text, "\n{scores}\n{confusion}");
     }
     if let Some(scores) = errors.as_ref().and_then(Regression::scores) {
-        let _ = write!(text, "\n{scores}");
+        let _ = write!(text, "\nin the unit of the data\n{scores}");
     }
     text
 }
@@ -163,8 +163,14 @@ fn of_file(
     put("text_column", args.text_column.clone());
     put("label_column", args.label_column.clone());
     let batches = codec.judged(&options)?;
-    let judgement = judge(model, &mut model.run(threads), codec, batches.into_iter().map(Ok))?;
-    Ok(Verdict { baseline: judgement.majority(), judgement, figures: Vec::new() })
+    let all = || Box::new(batches.iter().cloned().map(Ok));
+    let mut run = model.run(threads);
+    let judgement = judge(model, &mut run, codec, all())?;
+    let figures = codec.figures(all(), &mut |batch| {
+        run.forward(model, batch)?;
+        Ok(run.logits().to_vec())
+    })?;
+    Ok(Verdict { baseline: judgement.majority(), judgement, figures })
 }
 
 /// Judges a model by a part of the data that it was trained with.

@@ -165,7 +165,7 @@ fn start<'m>(
         let count = codec.vocabulary().map_or(0, Vocabulary::len);
         symbols.push(line_break.copied().unwrap_or(1.min(count.saturating_sub(1) as u32)));
     }
-    let mut generator = Generator::new(model, sampling);
+    let mut generator = Generator::new(model, codec.end(), sampling);
     for &symbol in &symbols {
         generator.read(symbol)?;
     }

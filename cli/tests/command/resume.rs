@@ -59,12 +59,69 @@ fn a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
             line.as_object_mut().expect("an object").retain(|key, _| !key.contains("second"));
             line.to_string()
         });
-        let mut lines: Vec<String> = lines.collect();
-        // A training that is over when it is gone on with is judged once more.
-        lines.dedup();
-        lines
+        lines.collect()
     };
     assert_eq!(losses("whole"), losses("killed"));
+}
+
+#[test]
+fn a_run_that_is_over_goes_on_for_longer() {
+    let folder = Folder::new();
+    folder.file("a.txt", text());
+    let words = WORDS.replace("--steps 400", "--schedule constant training.evaluate_every=10");
+    folder.cellc(&format!("{words} --steps 60 --out whole")).exits(0);
+    folder.cellc(&format!("{words} --steps 30 --out run")).exits(0);
+    let again = folder.cellc("train --resume run --steps 30").exits(2);
+    again.says(&["30 steps are taken already", "--steps"]);
+    folder.cellc("train --resume run --steps 0").exits(2);
+    folder.cellc("train --resume run --steps 60 --quiet").exits(0);
+    for file in ["model.safetensors", "experiment.toml"] {
+        let read = |run: &str| std::fs::read(folder.path().join(run).join(file)).expect(file);
+        assert!(read("whole") == read("run"), "{file} differs");
+    }
+    // A schedule of the whole length is another then.
+    folder.cellc(&format!("{WORDS} --out falling").replace("400", "20")).exits(0);
+    let longer = folder.cellc("train --resume falling --steps 40").exits(0);
+    longer.says(&["a run of 40 steps, and not at 5.00e-5, as in one of 20"]);
+    // How long it is was written down.
+    folder.cellc("train --resume run").exits(0).says(&["all of its 60 steps are taken already"]);
+    let refused = folder.cellc("train --resume run --steps 90 --lr 0.1 training.steps=90");
+    refused.exits(2).says(&["KEY=VALUE, --lr cannot be given", "--steps, --epochs and --minutes"]);
+    // A run that ended with its time goes on with more of it.
+    let words = WORDS.replace("--steps 400", "--steps 20 --minutes 1e-6");
+    folder.cellc(&format!("{words} --out short")).exits(0);
+    let refused = folder.cellc("train --resume short --minutes 1e-6").exits(2);
+    refused.says(&["minutes already", "--minutes"]);
+    let longer = folder.cellc("train --resume short --minutes 5 --epochs 1 --json").exits(0);
+    assert_eq!(longer.json()["end"], "steps", "{longer}");
+}
+
+#[test]
+fn a_run_is_trained_by_one_process_at_a_time() {
+    let folder = Folder::new();
+    folder.file("a.txt", text());
+    let mut first = Command::new(env!("CARGO_BIN_EXE_cellc"))
+        .args(
+            format!("{WORDS} --out run --steps 1000000")
+                .replace("--steps 400", "")
+                .split_whitespace(),
+        )
+        .current_dir(folder.path())
+        .spawn()
+        .expect("it starts");
+    let begun = Instant::now();
+    while !folder.path().join("run/last.safetensors").exists()
+        && begun.elapsed() < Duration::from_secs(60)
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let said = ["run: another process is training in this folder"];
+    folder.cellc("train --resume run --quiet").exits(2).says(&said);
+    first.kill().expect("it runs");
+    first.wait().expect("it ends");
+    folder.cellc("train --resume run --steps 1").exits(2).says(&["taken already"]);
+    let other = folder.cellc(&format!("{WORDS} --out run")).exits(2);
+    other.says(&["holds a run already"]);
 }
 
 #[test]

@@ -68,6 +68,7 @@ fn sentences_are_tagged() {
         assert!(trained["heldout"][figure].is_number(), "{figure} in {trained}");
     }
     folder.cellc("eval run").exits(0).prints(&["accuracy", "F1 of spans"]);
+    folder.cellc("eval run --data a.conll").exits(0).prints(&["accuracy", "F1 of spans"]);
     folder.cellc("eval run --data b.conll").exits(2).says(&["b.conll:3: the model knows no tag"]);
 }
 
@@ -85,6 +86,16 @@ fn series_are_forecast() {
         assert!(trained["heldout"][figure].is_number(), "{figure} in {trained}");
     }
     folder.cellc("eval run").exits(0).prints(&["the naive forecast", "RMSE of row 3"]);
+    // In the unit of the data, whatever they are: the rows held out are its last tenth.
+    let held_out = folder.cellc("eval run --json").exits(0).json();
+    let near = |a: &Value, b: &Value| {
+        let both = a.as_f64().zip(b.as_f64());
+        both.is_some_and(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs()))
+    };
+    assert!(near(&held_out["regression"]["overall"]["mae"], &held_out["mae"]), "{held_out}");
+    let own = folder.cellc("eval run --data a.csv --json").exits(0).json();
+    assert_eq!(own["regression"]["steps"].as_array().map(Vec::len), Some(3), "{own}");
+    folder.cellc("eval run --data a.csv").exits(0).prints(&["in the unit of the data", "step 3"]);
     folder.cellc("eval run --data a.csv").exits(0).prints(&["mean squared error"]);
     folder.file("b.csv", "time,load\na,1\nb,x\n");
     folder.cellc("eval run --data b.csv").exits(2).says(&["b.csv:3: `load` is `x`, not a number"]);

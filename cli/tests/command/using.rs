@@ -74,6 +74,28 @@ fn data_that_have_changed_are_found_out() {
 }
 
 #[test]
+fn states_begin_anew_wherever_a_model_is_used() {
+    let folder = Folder::new();
+    folder.file("a.txt", "to be or not to be. that is the question. ".repeat(40));
+    let words = "train --data a.txt --seq 10 --out run --steps 40 task.reset_after=.";
+    folder.cellc(&format!("{words} {SMALL}")).exits(0);
+    let line = "not to be. or to be. that is it.";
+    folder.file("line.txt", line);
+    let judged = folder.cellc("eval run --data line.txt --json").exits(0).json();
+    let asked = folder.cellc("predict run line.txt").exits(0).json();
+    let (judged, asked) = (judged["loss"].as_f64(), asked["loss"].as_f64());
+    let (judged, asked) = (judged.expect("a loss"), asked.expect("a loss"));
+    assert!((judged - asked).abs() < 1e-5, "{judged} {asked}");
+    // What stands before the last end makes no difference to what follows.
+    let sample = |prompt: &str| {
+        let words = format!("sample run --temperature 0 --length 20 --prompt {prompt}");
+        let text = folder.cellc(&words).exits(0).stdout;
+        text.strip_prefix(prompt).map(ToOwned::to_owned).expect("it begins with the prompt")
+    };
+    assert_eq!(sample("question.th"), sample("be..th"));
+}
+
+#[test]
 fn a_run_without_a_part_says_so() {
     let folder = characters();
     folder.cellc("eval run --part validation").exits(2).says(&["no validation part"]);

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 use super::DataError;
+use crate::draws::rng;
 
 /// The shares of the data that are not trained on, each 0 to 1 and together less than 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,7 +77,7 @@ impl Shares {
 pub fn random(count: usize, shares: Shares, seed: u64) -> Result<Split, DataError> {
     let counts = shares.counts(count)?;
     let mut order: Vec<usize> = (0..count).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    order.shuffle(&mut rng(seed, "split", [0, 0]));
     Ok(cut(order, counts).sorted())
 }
 
@@ -93,7 +92,7 @@ pub fn stratified<L: Ord>(labels: &[L], shares: Shares, seed: u64) -> Result<Spl
     for (i, label) in labels.iter().enumerate() {
         examples.entry(label).or_default().push(i);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = rng(seed, "split", [0, 0]);
     let mut split = Split::default();
     for (_, mut order) in examples {
         order.shuffle(&mut rng);
@@ -138,6 +137,9 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
 
     const SHARES: Shares = Shares { validation: 0.1, test: 0.2 };
@@ -156,6 +158,13 @@ mod tests {
         assert_eq!(whole(&split), (0..50).collect::<Vec<_>>());
         assert_eq!(split, random(50, SHARES, 1).unwrap());
         assert_ne!(split, random(50, SHARES, 2).unwrap());
+    }
+
+    #[test]
+    fn parts_are_not_drawn_from_the_stream_of_the_first_parameter() {
+        let mut order: Vec<usize> = (0..50).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
+        assert_ne!(cut(order, [35, 5, 10]).sorted(), random(50, SHARES, 1).unwrap());
     }
 
     #[test]

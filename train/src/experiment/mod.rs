@@ -139,7 +139,7 @@ impl Experiment {
         task::find(name).ok_or_else(|| ExperimentError::Task { found: name.to_owned() })
     }
 
-    fn check(&self) -> Result<(), ExperimentError> {
+    pub(crate) fn check(&self) -> Result<(), ExperimentError> {
         let fault = self.training.fault();
         fault.map_or(Ok(()), |fault| Err(ExperimentError::Form(fault)))
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::log::Format;
 use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
+use crate::trainer::Progress;
 
 /// How a model is trained: the `[training]` table of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +50,9 @@ pub struct Settings {
     pub log: Vec<Format>,
     /// What everything random is drawn from.
     pub seed: u64,
-    /// How many threads share the work. Results do not depend on it.
+    /// How many threads share the work. Results do not depend on it, but for roundings under a limit of
+    /// memory: each thread has arrays of its own, so that more of them leave room for shorter segments,
+    /// over which gradients are summed in another order.
     pub threads: usize,
     /// How the learning rate falls where the validation loss no longer does, beside its schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,6 +114,13 @@ impl Settings {
         if self.evaluate_every == 0 {
             self.evaluate_every = self.steps.div_ceil(self.evaluations.max(1)).max(1);
         }
+    }
+
+    /// Whether so many evaluations found nothing better that the training ends.
+    pub(crate) fn is_out_of_patience(&self, progress: &Progress) -> bool {
+        let best = progress.best.map_or(0, |(step, _)| step);
+        let waited = (progress.step - best) / self.evaluate_every.max(1);
+        self.patience > 0 && waited >= self.patience.into()
     }
 
     /// What is wrong with it, if anything is.

@@ -139,6 +139,21 @@ impl<T: Real> Average<T> {
         (self.updates > 0).then_some(&self.params)
     }
 
+    /// Puts the mean in the place of parameters and these in its own; done twice, nothing has changed.
+    /// Before the first update nothing is done.
+    ///
+    /// # Panics
+    /// If the parameters differ in number or size from those it was made for.
+    pub fn swap(&mut self, params: &mut [&mut [T]]) {
+        assert_eq!(params.len(), self.params.len(), "params are those the average was made for");
+        if self.updates > 0 {
+            self.params
+                .iter_mut()
+                .zip(params)
+                .for_each(|(mean, param)| mean.swap_with_slice(param));
+        }
+    }
+
     /// Takes up a mean where it was left: what [`updates`](Self::updates) and
     /// [`averaged`](Self::averaged) were.
     ///

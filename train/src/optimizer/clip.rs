@@ -71,17 +71,31 @@ impl Clip {
 
 /// The Euclidean norm of all gradients together.
 ///
-/// Summed in f64 and in order, so that it is the same on every run.
+/// Summed in f64 and in an order of its own, so that it is the same on every run, on any number of
+/// threads.
 pub fn global_norm<T: Real>(gradients: &[&[T]]) -> f64 {
     norm_within(gradients, f64::INFINITY)
 }
 
 fn norm_within<T: Real>(gradients: &[&[T]], limit: f64) -> f64 {
-    let square = |g: &T| {
-        let g = limited(g.to_f64(), -limit, limit);
-        g * g
+    gradients.iter().map(|gradient| squares(gradient, limit)).sum::<f64>().sqrt()
+}
+
+/// The sum of the squares of numbers, as several sums of every so many: in one alone, each addition
+/// would wait for the one before.
+fn squares<T: Real>(numbers: &[T], limit: f64) -> f64 {
+    const SUMS: usize = 16;
+    let mut sums = [0.0; SUMS];
+    let mut add = |several: &[T]| {
+        for (sum, number) in sums.iter_mut().zip(several) {
+            let number = limited(number.to_f64(), -limit, limit);
+            *sum += number * number;
+        }
     };
-    gradients.iter().map(|gradient| gradient.iter().map(square).sum::<f64>()).sum::<f64>().sqrt()
+    let (all, rest) = numbers.as_chunks::<SUMS>();
+    all.iter().for_each(|several| add(several));
+    add(rest);
+    sums.iter().sum()
 }
 
 /// Not `clamp`, which asks for more than an order, and not `min` and `max`, which hide NaN.

@@ -238,7 +238,7 @@ impl Series {
                 continue;
             }
             let folder = self.folder(trial);
-            let mut run = match folder.join("model.json").exists() {
+            let mut run = match folder.join(run_folder::KEPT).exists() {
                 true => Run::resume(&folder)?,
                 false => Run::start(trial.experiment.clone().ready(self.texts(trial))?, &folder)?,
             };

@@ -7,7 +7,7 @@ use super::files::{MEMORY, given, shares, too_little};
 use super::language::Language;
 use super::options::{described, options, parse};
 use super::stream::Stream;
-use super::{Context, Kind, Loaded, TaskError};
+use super::{Codec, Context, Kind, Loaded, TaskError};
 use crate::data::store::Store;
 use crate::data::tokenizer::{Limits, Scheme};
 

@@ -45,10 +45,6 @@ impl Language {
         Ok(Self { end, ..self })
     }
 
-    pub(super) fn end(&self) -> Option<u32> {
-        self.end
-    }
-
     /// How many symbols there are, with the unknown one.
     pub(super) fn symbols(&self) -> usize {
         self.tokenizer.len() + usize::from(self.is_shifted())
@@ -131,6 +127,10 @@ impl Codec for Language {
 
     fn continues(&self) -> bool {
         true
+    }
+
+    fn end(&self) -> Option<u32> {
+        self.end
     }
 
     fn encode(&self, text: &str) -> Option<Vec<u32>> {

@@ -216,6 +216,14 @@ pub trait Codec {
     fn end(&self) -> Option<u32> {
         None
     }
+    /// Questions side by side, as a model reads them.
+    fn batch(&self, questions: &[&Example]) -> Batch {
+        let mut batch = examples::together(questions.iter().copied(), &self.interface());
+        if let Some(end) = self.end() {
+            batch.reset_after(end);
+        }
+        batch
+    }
     /// Symbols of a text, if the task reads texts.
     fn encode(&self, text: &str) -> Option<Vec<u32>> {
         let _ = text;
@@ -241,9 +249,24 @@ pub trait Codec {
         let channel = |i| Channel { name: format!("number {}", i + 1), naive: None };
         Regression::new(1, (0..self.interface().answers.width()).map(channel).collect())
     }
-    /// Numbers of an answer in the unit of the data.
-    fn measured(&self, numbers: &[f32]) -> Vec<f64> {
+    /// Numbers in the unit of the data: an answer to a batch, or what is true, as the answer of this
+    /// place.
+    fn measured(&self, batch: &Batch, place: usize, numbers: &[f32]) -> Vec<f64> {
+        let _ = (batch, place);
         numbers.iter().copied().map(f64::from).collect()
+    }
+    /// Figures of the task's own of any data with answers, as [`Task::figures`] gives of those that
+    /// are held out.
+    ///
+    /// # Errors
+    /// Those of `answer`.
+    fn figures(
+        &self,
+        batches: Batches<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<Vec<Figure>, RunError> {
+        let _ = (batches, answer);
+        Ok(Vec::new())
     }
     /// One line to be answered: a text, or a JSON value.
     ///

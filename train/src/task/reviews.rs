@@ -5,8 +5,8 @@
 //! same words for other things (the parcel, the one before, a neighbour's taste), so no count of
 //! words tells the answer; the verdict has to be understood, and kept in mind to the end.
 
+use rand::RngExt;
 use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::classify::{Lexicon, loaded};
@@ -14,6 +14,7 @@ use super::options::{OptionError, described, options, parse};
 use super::vocabulary::Vocabulary;
 use super::{Context, Kind, Loaded, TaskError, classify};
 use crate::data::words::words;
+use crate::draws::rng;
 
 /// Reviews made by the grammar.
 pub const KIND: Kind = Kind {
@@ -185,8 +186,7 @@ const HELD_OUT_SHARE: usize = 5;
 /// Reviews from a seed. Held-out reviews judge the product by combinations of phrase and words that
 /// the others never use, though every word of theirs occurs there too.
 pub fn reviews(count: usize, held_out: bool, seed: u64) -> Vec<Review> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(held_out.into());
+    let mut rng = rng(seed, "reviews", [held_out.into(), 0]);
     (0..count).map(|_| review(&mut rng, held_out)).collect()
 }
 
@@ -266,6 +266,8 @@ fn sentence(pattern: &str, judgement: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use rand::SeedableRng;
+
     use super::*;
     use crate::data::words::words;
 
@@ -274,6 +276,9 @@ mod tests {
         assert_eq!(reviews(5, false, 1), reviews(5, false, 1));
         assert_ne!(reviews(5, false, 1), reviews(5, false, 2));
         assert_ne!(reviews(5, false, 1), reviews(5, true, 1));
+        // Of a stream of their own, and not that of the first parameter.
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        assert_ne!(reviews(1, false, 1), [review(&mut rng, false)]);
     }
 
     #[test]

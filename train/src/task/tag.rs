@@ -194,6 +194,17 @@ impl Codec for Tagger {
         Ok(batches(&examples, &self.interface()).collect())
     }
 
+    fn figures(
+        &self,
+        batches: Batches<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<Vec<Figure>, RunError> {
+        match spans::are_spans(&self.tags) {
+            true => judge(&self.tags, batches, answer),
+            false => Ok(Vec::new()),
+        }
+    }
+
     fn question(&self, line: &str) -> Result<Example, String> {
         let symbols: Vec<u32> = Self::tokens(line)?.iter().map(|t| self.number(t)).collect();
         let targets = vec![IGNORED; symbols.len()];
@@ -285,10 +296,8 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let mut task = Examples::of_pools(tagger.interface(), context, pools);
     (task.goal, task.baseline) = (Goal::Accuracy, Some(baseline.majority()));
     (task.noise, task.short_first) = (options.word_dropout, true);
-    if spans::are_spans(&tagger.tags) {
-        let tags = tagger.tags.clone();
-        task.judge = Some(Box::new(move |batches, answer| judge(&tags, batches, answer)));
-    }
+    let judge = tagger.clone();
+    task.judge = Some(Box::new(move |batches, answer| judge.figures(batches, answer)));
     Ok(Loaded { task: Box::new(task), codec: Box::new(tagger), summary })
 }
 

@@ -119,7 +119,7 @@ fn measured(
     };
     let numbers = size_of::<f32>() * model.size();
     let memory = Needed {
-        parameters: numbers * copies(settings, watched),
+        parameters: numbers * copies(settings),
         // Of the run in training and of that in evaluations.
         gradients: 2 * numbers,
         optimizer: optimizer(model, settings).size() * size_of::<f32>(),

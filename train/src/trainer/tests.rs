@@ -1,12 +1,16 @@
+use std::cell::Cell;
+
 use super::*;
 use crate::batch::{Data, Example, Targets};
 use crate::blueprint::{Blueprint, ModelConfig};
+use crate::checkpoint::CheckpointError;
 use crate::fixtures::{architecture, interface};
 use crate::model::Readout;
 use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
 use crate::task::Context;
 use crate::task::examples::Examples;
 use cellc_runtime::program::Engine;
+use cellc_runtime::sequence::RunError;
 
 /// The label is the first symbol, 1 or 2, whatever follows it.
 fn task(validation: usize) -> Examples {
@@ -365,6 +369,45 @@ fn a_training_is_not_kept_where_it_has_lost_its_numbers() {
     let kept = serde_json::to_string(&progress).unwrap();
     let again: Progress = serde_json::from_str(&kept).unwrap();
     assert!(again.best.unwrap().1.loss.is_nan(), "{kept}");
+}
+
+/// A task without a validation part, of whose evaluations the first alone is a number.
+struct Loses(Unsound, Cell<u32>);
+
+impl Task for Loses {
+    fn batches_per_epoch(&self) -> usize {
+        1
+    }
+
+    fn epoch(&self, epoch: u64, skipped: usize) -> Batches<'_> {
+        self.0.epoch(epoch, skipped)
+    }
+
+    fn part(&self, part: Part) -> Option<Batches<'_>> {
+        if part == Part::Validation {
+            return None;
+        }
+        // At first it is only asked whether there is one.
+        self.1.set(self.1.get() + 1);
+        if self.1.get() <= 2 { Some(self.epoch(0, 0)) } else { self.0.part(part) }
+    }
+
+    fn goal(&self) -> Goal {
+        Goal::Loss
+    }
+}
+
+#[test]
+fn the_model_is_left_as_it_was_kept_if_it_loses_its_numbers_later() {
+    let batch = task(0).epoch(0, 0).next().unwrap().unwrap();
+    let (mut model, mut record) = (new_model(1), Record::default());
+    let settings = Settings { evaluate_every: 2, ..settings(4) };
+    let task = Loses(Unsound(Same(batch)), Cell::new(0));
+    let outcome = train(&task, &mut model, &settings, None, &mut record).unwrap();
+    assert!(record.evaluations[1].score.mean_loss().is_nan());
+    assert_eq!((outcome.steps, outcome.best_step), (4, 2));
+    assert_eq!(outcome.held_out, Some(record.evaluations[0].score));
+    assert_eq!(params(&model), record.best);
 }
 
 #[test]

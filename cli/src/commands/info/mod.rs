@@ -10,7 +10,10 @@ use std::process::ExitCode;
 use cellc_train::checkpoint::{Metadata, read_metadata};
 use cellc_train::data_files::DataFile;
 use cellc_train::experiment::Experiment;
-use cellc_train::run_folder::{Kept, MODEL, TRAINING, read_experiment, read_kept};
+use cellc_train::metrics::log::JSON_LINES;
+use cellc_train::run_folder::{
+    EXPERIMENT, KEPT, Kept, MODEL, TRAINING, read_experiment, read_kept,
+};
 use cellc_train::task::{self, Codec};
 use serde_json::{Value, json};
 
@@ -79,12 +82,10 @@ impl Info {
         }
         let files = files(path)?;
         let is_there = |name: &str| files.iter().any(|(file, _)| file == name);
-        let ours = ["model.json", "experiment.toml", MODEL, TRAINING, "metrics.jsonl"];
+        let ours = [KEPT, EXPERIMENT, MODEL, TRAINING, JSON_LINES];
         if !ours.into_iter().any(is_there) {
             let path = path.display();
-            return Err(Failure::new(format!(
-                "{path}: this is no run folder: it has no `model.json`"
-            )));
+            return Err(Failure::new(format!("{path}: this is no run folder: it has no `{KEPT}`")));
         }
         let mut faults = Vec::new();
         let experiment = noted(read_experiment(path), &mut faults);
@@ -93,7 +94,7 @@ impl Info {
             let kind = task::find(&kept.task);
             let codec = kind.ok_or_else(|| format!("there is no task `{}`", kept.task));
             let codec = codec.and_then(|kind| {
-                (kind.codec)(kept.codec.clone()).map_err(|error| format!("model.json: {error}"))
+                (kind.codec)(kept.codec.clone()).map_err(|error| format!("{KEPT}: {error}"))
             });
             noted(codec, &mut faults)
         });
@@ -204,7 +205,11 @@ fn files(path: &Path) -> Result<Vec<(String, u64)>, Failure> {
     for entry in std::fs::read_dir(path).map_err(broken)? {
         let entry = entry.map_err(broken)?;
         let size = entry.metadata().map_or(0, |metadata| metadata.len());
-        files.push((entry.file_name().to_string_lossy().into_owned(), size));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // What is hidden is of a process at work.
+        if !name.starts_with('.') {
+            files.push((name, size));
+        }
     }
     files.sort();
     Ok(files)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use cellc_train::data_files::DataFile;
-use cellc_train::run_folder::{MODEL, TRAINING};
+use cellc_train::run_folder::{EXPERIMENT, MODEL, TRAINING};
 
 use super::Info;
 use crate::number::number;
@@ -129,7 +129,7 @@ impl Info {
             }
         }
         if self.experiment.is_some() {
-            commands.push(format!("cellc train --config {path}/experiment.toml training.seed=2"));
+            commands.push(format!("cellc train --config {path}/{EXPERIMENT} training.seed=2"));
         }
         let _ = writeln!(text, "\nnext");
         if self.best.is_none() {

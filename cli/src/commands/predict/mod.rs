@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use cellc_train::batch::{Batch, Data};
 use cellc_train::model::{Model, ModelRun, Readout, Reads};
 use cellc_train::task::Codec;
-use cellc_train::task::examples::together;
 use serde_json::Value;
 
 use self::input::{Input, Question};
@@ -103,7 +102,7 @@ fn answer(
         return Ok(Vec::new());
     }
     let interface = codec.interface();
-    let batch = together(questions.iter().map(|question| &question.example), &interface);
+    let batch = codec.batch(&questions.iter().map(|q| &q.example).collect::<Vec<_>>());
     run.forward(model, &batch)?;
     let width = interface.answers.width();
     let row = |row: usize| &run.logits()[row * width..][..width];

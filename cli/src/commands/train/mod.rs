@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cellc_train::blueprint::CellText;
-use cellc_train::experiment::{Experiment, Ready};
+use cellc_train::experiment::{Experiment, Ready, Settings};
 use cellc_train::model::Model;
 use cellc_train::run::Run;
+use cellc_train::run_folder::{EXPERIMENT, read_experiment};
 use cellc_train::task::{Codec, Figure, Task};
 use cellc_train::trainer::{End, estimate};
 
@@ -37,7 +38,8 @@ use crate::verdicts::verdicts;
 pub(crate) struct Args {
     #[command(flatten)]
     options: Options,
-    /// Go on with a run that was stopped, as if it had not been
+    /// Go on with a run that was stopped, as if it had not been; with --steps, --epochs or --minutes, for
+    /// longer than it was to
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// Say what would be done, and do it not
@@ -117,7 +119,12 @@ pub(crate) fn free_folder(asked: Option<&Path>, name: &str) -> Result<PathBuf, F
 /// Goes on with a run that was stopped.
 fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
     refuse_beside_resume(path)?;
-    let mut run = Run::resume(path)?;
+    let limits = args.options.limits();
+    let before = read_experiment(path).map(|experiment| experiment.training.steps);
+    let mut run = Run::extend(path, &limits)?;
+    if let (Ok(before), false) = (before, args.quiet) {
+        note_of_schedule(&run, before);
+    }
     if let Some(threads) = args.options.threads() {
         run.ready.experiment.training.threads = threads;
     }
@@ -128,8 +135,23 @@ fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
     go(args, run)
 }
 
-/// Options that say how a run is watched, and not what it is.
-const BESIDE_RESUME: [&str; 5] = ["resume", "threads", "quiet", "json", "help"];
+/// Says where a longer schedule does not go on at the learning rate that the shorter one would have had.
+fn note_of_schedule(run: &Run, before: u64) {
+    let Settings { schedule, learning_rate, steps, .. } = run.ready.experiment.training;
+    let rate = |steps| learning_rate * schedule.factor(run.step(), steps);
+    if run.step() > 0 && rate(before) != rate(steps) {
+        note(format_args!(
+            "note: the learning rate follows a schedule of the whole length: it goes on at {:.2e}, as \
+             in a run of {steps} steps, and not at {:.2e}, as in one of {before}",
+            rate(steps),
+            rate(before)
+        ));
+    }
+}
+
+/// Options that say how a run is watched or how long it is, and not what its course so far was.
+const BESIDE_RESUME: [&str; 8] =
+    ["resume", "steps", "epochs", "minutes", "threads", "quiet", "json", "help"];
 
 /// Refuses options that would make a run that is gone on with another than it was.
 fn refuse_beside_resume(path: &Path) -> Result<(), Failure> {
@@ -152,9 +174,9 @@ fn refuse_beside_resume(path: &Path) -> Result<(), Failure> {
     let (given, path) = (given.join(", "), path.display());
     Err(Failure::new(format!(
         "{given} cannot be given with --resume, which goes on with a run as if it had not been \
-         stopped: {path}/experiment.toml says how\nBeside it there can be --threads, --quiet and \
-         --json. To begin anew with other settings:\n  cellc train --config {path}/experiment.toml \
-         {given} .."
+         stopped: {path}/{EXPERIMENT} says how\nBeside it there can be --steps, --epochs and \
+         --minutes, for a longer run, and --threads, --quiet and --json. To begin anew with other \
+         settings:\n  cellc train --config {path}/{EXPERIMENT} {given} .."
     )))
 }
 

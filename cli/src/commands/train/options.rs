@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use cellc_train::experiment::Experiment;
+use cellc_train::run::Limits;
 use cellc_train::series::sweep::{Axis, value as read};
 use cellc_train::task;
 use clap::ValueEnum;
@@ -130,7 +131,8 @@ pub(crate) struct Options {
     /// What everything random is drawn from
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// How many threads; as many as there are cores if left out. Results do not depend on it
+    /// How many threads; as many as there are cores if left out. Results do not depend on it, but for
+    /// roundings under --memory
     #[arg(long, value_name = "N", help_heading = "Training", value_parser = count::<1024>)]
     threads: Option<NonZero<usize>>,
     /// The most memory that the training may take, beside the data; long sequences are run in
@@ -272,6 +274,12 @@ impl Options {
     /// How many threads there are to be, if that is said.
     pub(crate) fn threads(&self) -> Option<usize> {
         self.threads.map(NonZero::get)
+    }
+
+    /// How long a run is to go on that was begun with other limits.
+    pub(crate) fn limits(&self) -> Limits {
+        let steps = self.steps.map(NonZero::get);
+        Limits { steps, epochs: self.epochs, minutes: self.minutes }
     }
 
     /// The task whose files end as the data do; a text, if there are others.

@@ -4,6 +4,8 @@ use super::super::*;
 fn the_norm_is_of_all_gradients_and_clipping_brings_it_to_the_limit() {
     let gradients: [&[f32]; 2] = [&[3.0], &[0.0, 4.0]];
     assert_eq!(global_norm(&gradients), 5.0);
+    let many: Vec<f64> = (1..=100).map(f64::from).collect();
+    assert_eq!(global_norm(&[&many[..37], &many[37..]]), 338_350.0_f64.sqrt());
     assert_eq!(clip_scale(5.0, 1.0), 0.2);
     assert_eq!(clip_scale(0.5, 1.0), 1.0);
     assert_eq!(clip_scale(5.0, 0.0), 1.0, "no limit");

@@ -8,9 +8,11 @@ use super::{KIND, Options, Raw, parse, read};
 use crate::batch::{Batch, Data, Example, Targets};
 use crate::data::normalize::Normalizer;
 use crate::data::table::Missing;
+use crate::metrics::regression::{Channel, Regression};
 use crate::model::{Answers, Interface, Readout, Reads};
 use crate::task::files::too_little;
 use crate::task::{Batches, Codec, Context, Part, Task, TaskError};
+use cellc_runtime::sequence::Extent;
 
 /// What a forecaster reads and answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,6 +130,19 @@ impl Codec for Forecaster {
 
     fn baseline(&self) -> &'static str {
         "the naive forecast"
+    }
+
+    fn errors(&self) -> Regression {
+        // The naive errors that MASE scales by are those of the training data, which are not kept.
+        let channel = |&i: &usize| Channel { name: self.columns[i].clone(), naive: None };
+        Regression::new(self.horizon, self.targets.iter().map(channel).collect())
+    }
+
+    fn measured(&self, batch: &Batch, place: usize, numbers: &[f32]) -> Vec<f64> {
+        let Data::Reals(data) = &batch.data else { return Vec::new() };
+        let Extent { steps, batch: columns } = batch.extent;
+        let last = (steps.saturating_sub(1) * columns + place) * self.width();
+        self.numbers(&data[last..][..self.width()], numbers)
     }
 
     fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {

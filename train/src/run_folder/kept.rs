@@ -1,0 +1,179 @@
+//! Runs as they are read from their folders.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{EXPERIMENT, KEPT, MODEL, RESULT, TRAINING, broken, read_json};
+use crate::blueprint::Blueprint;
+use crate::checkpoint::{self, CheckpointError};
+use crate::data_files::{Changed, DataFile};
+use crate::experiment::{Experiment, Ready};
+use crate::model::{Interface, Model};
+use crate::run::RunResult;
+use crate::task::{self, Codec};
+use crate::trainer::{Resumed, optimizer};
+
+/// What it takes to use a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The version of this layout, [`checkpoint::FORMAT`].
+    pub format: u32,
+    /// The kind of its task.
+    pub task: String,
+    /// How data become batches, and answers something to be read.
+    pub codec: Value,
+    /// The model.
+    pub blueprint: Blueprint,
+    /// The files of its data as they were.
+    #[serde(default)]
+    pub data: Vec<DataFile>,
+}
+
+impl Kept {
+    /// What is kept of an experiment.
+    pub fn of(ready: &Ready) -> Self {
+        let task = ready.experiment.kind().map_or("", |kind| kind.name).to_owned();
+        let (codec, blueprint) = (ready.loaded.codec.kept(), ready.blueprint.clone());
+        let data = ready.files.clone();
+        Self { format: checkpoint::FORMAT, task, codec, blueprint, data }
+    }
+}
+
+/// A run that was kept.
+#[derive(Debug)]
+pub struct KeptRun {
+    path: PathBuf,
+    /// What it was started with.
+    pub experiment: Experiment,
+    /// What it takes to use its model.
+    pub kept: Kept,
+}
+
+impl KeptRun {
+    /// Reads what a run was started with.
+    ///
+    /// # Errors
+    /// If the folder holds no run, or a file is damaged.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let damaged = |fault: &str| {
+            Err(CheckpointError::Damaged { path: path.to_owned(), fault: fault.to_owned() })
+        };
+        if !path.exists() {
+            return damaged("there is no such run folder");
+        }
+        if !path.join(KEPT).exists() {
+            return damaged(&format!("this is no run folder: it has no `{KEPT}`"));
+        }
+        let (kept, experiment) = (read_kept(path)?, read_experiment(path)?);
+        Ok(Self { path: path.to_owned(), experiment, kept })
+    }
+
+    /// Checks that the files of its data are what they were.
+    ///
+    /// # Errors
+    /// If one is not, or cannot be read.
+    pub fn check_data(&self) -> Result<(), Changed> {
+        self.kept.data.iter().try_for_each(DataFile::check)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How data become batches for its model.
+    ///
+    /// # Errors
+    /// If what was kept of it is damaged, or of a task that this program does not have.
+    pub fn codec(&self) -> Result<Box<dyn Codec>, CheckpointError> {
+        let path = self.path.join(KEPT);
+        let Some(kind) = task::find(&self.kept.task) else {
+            let fault = format!("this program has no task `{}`", self.kept.task);
+            return Err(CheckpointError::Damaged { path, fault });
+        };
+        (kind.codec)(self.kept.codec.clone()).map_err(broken(&path))
+    }
+
+    /// Whether a model was kept.
+    pub fn has_model(&self) -> bool {
+        self.path.join(MODEL).exists()
+    }
+
+    /// Takes up its best model, which must be of its blueprint and codec.
+    ///
+    /// # Errors
+    /// If the checkpoint is missing, damaged or of another model.
+    pub fn load(&self, model: &mut Model<f32>) -> Result<checkpoint::Metadata, CheckpointError> {
+        checkpoint::load_model(&self.there(MODEL)?, model)
+    }
+
+    /// Reads the training as it stood, to be gone on with. `None` if it was stopped before it was
+    /// kept for the first time.
+    ///
+    /// # Errors
+    /// If a checkpoint is damaged or of another model.
+    pub fn resume(&self, model: &Model<f32>) -> Result<Option<Resumed>, CheckpointError> {
+        let path = self.path.join(TRAINING);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let optimizer = optimizer(model, &self.experiment.training);
+        checkpoint::load_training(&path, model, &optimizer).map(Some)
+    }
+
+    fn there(&self, file: &str) -> Result<PathBuf, CheckpointError> {
+        let path = self.path.join(file);
+        if path.exists() {
+            return Ok(path);
+        }
+        let fault = "there is no checkpoint yet: the training was stopped before the first";
+        Err(CheckpointError::Damaged { path, fault: fault.to_owned() })
+    }
+
+    /// What the task asks of its model.
+    ///
+    /// # Errors
+    /// As [`codec`](Self::codec).
+    pub fn interface(&self) -> Result<Interface, CheckpointError> {
+        Ok(self.codec()?.interface())
+    }
+}
+
+/// Reads what it takes to use the model of a run.
+///
+/// # Errors
+/// If it is missing, damaged or of another version.
+pub fn read_kept(run: &Path) -> Result<Kept, CheckpointError> {
+    let path = run.join(KEPT);
+    let value: Value = read_json(&path)?;
+    let (found, known) = (value["format"].as_u64(), checkpoint::FORMAT);
+    if found != Some(known.into()) {
+        let found = found.map_or_else(|| "not said".to_owned(), |found| found.to_string());
+        let fault = format!("the run's format is {found}; this program reads {known}");
+        return Err(CheckpointError::Damaged { path: run.to_owned(), fault });
+    }
+    serde_json::from_value(value).map_err(broken(&path))
+}
+
+/// Reads what a run was started with.
+///
+/// # Errors
+/// If it is missing or damaged.
+pub fn read_experiment(run: &Path) -> Result<Experiment, CheckpointError> {
+    let path = run.join(EXPERIMENT);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+    toml::from_str(&text).map_err(broken(&path))
+}
+
+/// What came of the run of a folder; `None` if it is not over, or there is none.
+///
+/// # Errors
+/// If the file is damaged or cannot be read.
+pub fn result(path: &Path) -> Result<Option<RunResult>, CheckpointError> {
+    let file = path.join(RESULT);
+    if file.exists() { read_json(&file).map(Some) } else { Ok(None) }
+}
