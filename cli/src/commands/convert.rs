@@ -233,7 +233,7 @@ fn convert_back<T: Real>(
     write(args, &raw)?;
     let (system, cell) = (conversion.place().system.name(), conversion.cell().name());
     let out = args.out.display();
-    print(format!("{cell} as weights of {system}; wrote {out}\n{}\n", shapes(&raw)))?;
+    print(format!("{cell} as weights of {system}; wrote {out}\n{}", shapes(&raw)))?;
     Ok(ExitCode::SUCCESS)
 }
 
