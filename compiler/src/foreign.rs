@@ -9,7 +9,7 @@ pub(crate) struct Advice {
 }
 
 /// Functions of other systems, and the functions of the language that do the same.
-const RENAMED: [(&str, &str); 29] = [
+const RENAMED: [(&str, &str); 30] = [
     ("sigma", "sigmoid"),
     ("logistic", "sigmoid"),
     ("expit", "sigmoid"),
@@ -39,10 +39,11 @@ const RENAMED: [(&str, &str); 29] = [
     ("hardtanh", "hard_tanh"),
     ("hardsigmoid", "hard_sigmoid"),
     ("leakyrelu", "leaky_relu"),
+    ("repeat_interleave", "repeat"),
 ];
 
 /// Functions of other systems that are written otherwise here.
-const WRITTEN: [(&str, &str); 43] = [
+const WRITTEN: [(&str, &str); 62] = [
     ("matmul", "write `A @ B`"),
     ("mm", "write `A @ B`"),
     ("mv", "write `W @ x`"),
@@ -68,6 +69,25 @@ const WRITTEN: [(&str, &str); 43] = [
     ("split", PARTS),
     ("logical_and", "write a product of comparisons: `(a < b) * (b < c)`"),
     ("logical_or", "write the larger of two comparisons: `max(a < b, b < c)`"),
+    ("lerp", "write `a + weight * (b - a)`"),
+    ("mod", REMAINDER),
+    ("fmod", REMAINDER),
+    ("remainder", REMAINDER),
+    ("ceil", "write `-floor(-x)`"),
+    ("round", "write `floor(x + 0.5)`"),
+    ("tan", "write `sin(x) / cos(x)`"),
+    ("log2", "write `log(x) / log(2)`"),
+    ("log10", "write `log(x) / log(10)`"),
+    ("logsigmoid", "write `-softplus(-x)`"),
+    ("log_sigmoid", "write `-softplus(-x)`"),
+    ("relu6", "write `clamp(x, 0, 6)`"),
+    ("var", "write `mean(square(v - mean(v)))`"),
+    ("std", "write `sqrt(mean(square(v - mean(v))) + 1e-5)`"),
+    ("diag", "write `eye(N) * v`; a diagonal matrix times a vector is `v * x`"),
+    ("cumprod", "write `exp(cumsum(log(v)))`, for numbers above 0"),
+    ("masked_fill", "write `select(mask, value, x)`"),
+    ("tile", "write `concat(v, v)`, or `repeat(v, K)` for each element K times in a row"),
+    ("cumax", "write `cumsum(softmax(v))`"),
     ("not", "write `1 - condition`"),
     ("logical_not", "write `1 - condition`"),
     ("rand", RANDOM),
@@ -97,6 +117,7 @@ const WRITTEN: [(&str, &str); 43] = [
 const DENSE: &str = "declare `param W: [H, I], b: [H]`, and write `W @ x + b`";
 const PARTS: &str = "the parts of a vector are slices: `v[..H]`, `v[H..2 * H]` and `v[2 * H..]`";
 const SIZE: &str = "sizes are the dimensions of the declaration: for `x: [I]` write `I`, a number in an expression";
+const REMAINDER: &str = "write `x - y * floor(x / y)`";
 const NORM: &str =
     "write `use layer_norm from norms` above the cell, and `layer_norm(v, gain, bias)`";
 const RANDOM: &str = "parameters are drawn where they are declared, `param W: [H, I] ~ normal(0.1)`; what \

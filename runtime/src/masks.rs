@@ -59,20 +59,37 @@ impl Draw {
         }
         let mut rng = ChaCha8Rng::from_seed(key);
         rng.set_stream(mask as u64);
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a whole number from 0 to 2^32"
-        )]
-        let ones = (probability * 2.0_f64.powi(32)).round() as u64;
+        let ones = ones(probability);
         let (zero, one) = (T::default(), T::from_f64(1.0));
         data.fill_with(|| if u64::from(rng.next_u32()) < ones { one } else { zero });
     }
 }
 
+/// Which of 2^32 numbers are a 1: those below the nearest to their share.
+fn ones(probability: f64) -> u64 {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number from 0 to 2^32"
+    )]
+    let ones = (probability * 2.0_f64.powi(32)).round() as u64;
+    ones
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probability_is_rounded_to_the_nearest_share() {
+        let unit = 2.0_f64.powi(-32);
+        for (shares, expected) in [(0.4, 0), (0.6, 1), (7.4, 7), (7.6, 8)] {
+            assert_eq!(ones(shares * unit), expected, "{shares}");
+        }
+        let all = 1 << 32;
+        assert_eq!([ones(0.5), ones(1.0 - 0.4 * unit), ones(1.0)], [all / 2, all, all]);
+        assert_eq!(ones(1.0 - 0.6 * unit), all - 1);
+    }
 
     const DRAW: Draw = Draw { seed: 1, update: 2, stage: 3 };
 

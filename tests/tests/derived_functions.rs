@@ -14,7 +14,7 @@ use cellc_runtime::sequence::{Extent, InputMut};
 use cellc_tests::compare::{difference, run};
 
 /// Expressions of a vector `x`, a matrix state `C`, a parameter `W` and a number `s`.
-const EXPRESSIONS: [&str; 36] = [
+const EXPRESSIONS: [&str; 37] = [
     "pow(x, 3)",
     "pow(x, -2)",
     "pow(abs(x) + 0.5, s)",
@@ -41,6 +41,7 @@ const EXPRESSIONS: [&str; 36] = [
     "cumsum(x)",
     "cumsum(C, 0) + cumsum(C, 1)",
     "reshape(C, [N, M])",
+    "cumsum(repeat(x, M + 1))",
     "C[1..] * C[..M - 1, ..]",
     "C[.., 1..N - 1]",
     "C[1] * C[M - 1]",

@@ -114,3 +114,83 @@ fn tensors_of_other_dtypes_are_refused() {
     let outcome = folder.cellc("convert node --from onnx --cell gru_cho --batch-first --out in");
     assert!(outcome.exits(0).stdout.ends_with("OUT.safetensors\n"));
 }
+
+#[test]
+fn params_go_back_to_the_weights_they_came_from() {
+    let folder = Folder::new();
+    let theirs = |bias: &str, zero: bool| {
+        let mut weights = vec![
+            ramp("enc.weight_ih_l1_reverse", &[12, 2]),
+            ramp("enc.weight_hh_l1_reverse", &[12, 3]),
+            ramp(bias, &[12]),
+        ];
+        if zero {
+            weights.push(Tensor::f64("enc.bias_hh_l1_reverse", &[12], &[0.0; 12]));
+        }
+        weights
+    };
+    folder.file("weights", pack(&theirs("enc.bias_ih_l1_reverse", true)));
+    let place = "--cell lstm --layer 1 --reverse --prefix enc.";
+    folder.cellc(&format!("convert weights --from pytorch {place} --out params")).exits(0);
+    let back = format!("convert params --to pytorch {place} --out again");
+    folder.cellc(&back).exits(0).prints(&["lstm as weights of PyTorch", "enc.bias_hh_l1_reverse"]);
+    for name in ["weight_ih", "weight_hh", "bias_ih", "bias_hh"] {
+        let name = format!("enc.{name}_l1_reverse");
+        assert_eq!(read(&folder, "again", &name), read(&folder, "weights", &name), "{name}");
+    }
+    // A state that is projected, and matrices apart, tell their sizes too.
+    let projection = [
+        ramp("weight_ih_l0", &[16, 3]),
+        ramp("weight_hh_l0", &[16, 2]),
+        ramp("weight_hr_l0", &[2, 4]),
+    ];
+    for (cell, weights) in [
+        ("lstm_projection", &projection[..]),
+        ("rnn_relu", &[ramp("weight_ih_l0", &[4, 3]), ramp("weight_hh_l0", &[4, 4])]),
+    ] {
+        folder.file("weights", pack(weights));
+        let convert = |way: &str| folder.cellc(&format!("convert {way} --cell {cell}")).exits(0);
+        convert("weights --from pytorch --out params");
+        convert("params --to pytorch --out again");
+        for Tensor { name, .. } in weights {
+            assert_eq!(read(&folder, "again", name), read(&folder, "weights", name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn params_of_a_model_go_to_other_systems() {
+    let folder = Folder::new();
+    let params: Vec<_> = ["W_f", "W_i", "W_g", "W_o"]
+        .map(|name| ramp(&format!("layer0.{name}"), &[3, 5]))
+        .into_iter()
+        .chain(["b_f", "b_i", "b_g", "b_o"].map(|name| ramp(&format!("layer0.{name}"), &[3])))
+        .collect();
+    let mut model = params.clone();
+    model.push(Tensor::new("head.W", Dtype::F16, &[1], vec![0; 2]));
+    folder.file("model", pack(&model));
+    let to = "convert model --params layer0. --cell lstm --out out --to";
+    folder.cellc(&format!("{to} onnx")).exits(0).prints(&["lstm as weights of ONNX"]);
+    let (shape, numbers) = read(&folder, "out", "W");
+    assert_eq!(shape, [1, 12, 2]);
+    // The columns of the state come first in the cell's matrices.
+    let own: Vec<f64> =
+        params[0].bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+    assert_eq!(numbers[..2], own[3..5]);
+    folder.cellc(&format!("{to} keras")).exits(0);
+    assert_eq!(read(&folder, "out", "kernel").0, [2, 12]);
+
+    let refused = |words: &str, parts: &[&str]| {
+        folder.cellc(&format!("convert {words}")).exits(2).says(parts);
+    };
+    refused("model --to onnx --cell lstm --out no", &["array `W_f` is missing", "[H, H + I]"]);
+    let part = "model --params layer0. --out no --to";
+    refused(&format!("{part} onnx --cell lstm_peephole"), &["array `layer0.p_f` is missing"]);
+    refused(&format!("{part} onnx --cell gru"), &["array `layer0.W_r` is missing", "[H, I]"]);
+    refused(&format!("{part} pytorch --cell gru_cho"), &["PyTorch has no cell"]);
+    refused("model --cell lstm --out no", &["--from", "required"]);
+    refused("model --cell lstm --out no --from onnx --to onnx", &["cannot be used with"]);
+    folder.file("model", pack(&[ramp("W", &[4, 4])]));
+    refused("model --to onnx --cell rnn --out no", &["array `W` must be [H, H + I], found [4, 4]"]);
+    assert!(!folder.path().join("no").exists());
+}

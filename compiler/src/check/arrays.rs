@@ -28,6 +28,29 @@ impl Checker<'_> {
         self.reshape(&x, extents, call.span)
     }
 
+    /// Each element of a vector so many times in a row.
+    pub(super) fn repeated(&mut self, call: Call) -> Option<Value> {
+        let (argument, times) = (&call.arguments[0], &call.arguments[1]);
+        let vector = self.real(argument);
+        if let ExprKind::Shape(_) = times.kind {
+            return self.fault(errors::not_a_count(times));
+        }
+        let times = self.extent(times);
+        let (vector, times) = (vector?, times?);
+        let [length] = vector.extents.0.as_slice() else {
+            return self.fault(errors::not_a_vector(call.name, &vector, argument.span));
+        };
+        let length = length.clone();
+        let names = [&length, &times].map(|extent| factor(extent.name()));
+        // A size beyond all bounds is reported as any other that is too large.
+        let size = length.size.saturating_mul(times.size);
+        let result = self.bounded([Extent::new(size, names.join(" * "))].into(), call.span)?;
+        let column = [length.clone(), Extent::number(1)].into();
+        let column = self.reshape(&vector, column, call.span)?;
+        let rows = self.broadcast(&column, &[length, times].into(), call.span)?;
+        self.reshape(&rows, result, call.span)
+    }
+
     /// An array of one number.
     pub(super) fn filled(&mut self, number: f64, to: &Extents, span: Span) -> Option<Value> {
         let number = self.constant(number, span)?;
@@ -134,4 +157,9 @@ impl Checker<'_> {
         let id = self.emit(Op::Concat { axis }, &ids, span)?;
         Some(Value::real(id, extents))
     }
+}
+
+/// The name of an extent as an operand of `*`.
+fn factor(name: &str) -> String {
+    if name.contains(' ') { format!("({name})") } else { name.to_owned() }
 }

@@ -48,6 +48,7 @@ enum Meaning {
     Transpose,
     Dot,
     Reshape,
+    Repeat,
     Filled(f64),
     Bernoulli,
     Arange,
@@ -68,7 +69,7 @@ const fn function(
 }
 
 /// Every function.
-pub(super) const FUNCTIONS: [Function; 52] = [
+pub(super) const FUNCTIONS: [Function; 53] = [
     function("sigmoid", "sigmoid(x)", (1, 1), Meaning::Unary(Unary::Sigmoid)),
     function("tanh", "tanh(x)", (1, 1), Meaning::Unary(Unary::Tanh)),
     function("relu", "relu(x)", (1, 1), Meaning::Unary(Unary::Relu)),
@@ -128,6 +129,7 @@ pub(super) const FUNCTIONS: [Function; 52] = [
     function("dot", "dot(u, v)", (2, 2), Meaning::Dot),
     function("transpose", "transpose(m)", (1, 1), Meaning::Transpose),
     function("reshape", "reshape(x, [M, N])", (2, 2), Meaning::Reshape),
+    function("repeat", "repeat(v, K)", (2, 2), Meaning::Repeat),
     function("stack", "stack(u, v, ..)", (1, usize::MAX), Meaning::Stack),
     function("concat_rows", "concat_rows(a, b, ..)", (1, usize::MAX), Meaning::Joined { axis: 0 }),
     function(
@@ -208,6 +210,7 @@ impl Checker<'_> {
             Meaning::Norm => self.norm(call),
             Meaning::CumSum => self.cumsum(call),
             Meaning::Reshape => self.reshaped(call),
+            Meaning::Repeat => self.repeated(call),
             Meaning::Filled(number) => {
                 let extents = self.shape_of(call, &list[0])?;
                 self.filled(number, &extents, span)

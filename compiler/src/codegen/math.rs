@@ -387,5 +387,4 @@ impl Math {
 const LANES: MemFlagsData = MemFlagsData::new().with_endianness(Endianness::Little);
 
 #[cfg(test)]
-#[path = "math_tests.rs"]
 mod tests;

@@ -280,6 +280,14 @@ pub(super) fn number_as_dimension(span: Span) -> Diagnostic {
     )
 }
 
+pub(super) fn dimension_with_type(cell: &Name, dim: &Name, colon: Span) -> Diagnostic {
+    let (cell, dim) = (&cell.text, &dim.text);
+    Diagnostic::error(format!("dimension `{dim}` has no type"), colon).help(format!(
+        "write `cell {cell}({dim}, ..)`, and give its size when the cell is compiled, `--dims {dim}=4`; \
+         a default is written `{dim} = 4`"
+    ))
+}
+
 // Statements.
 
 pub(super) fn unknown_keyword(word: &str, span: Span) -> Diagnostic {
@@ -378,6 +386,42 @@ pub(super) fn output_with_type(name: &Name, span: Span) -> Diagnostic {
     Diagnostic::error(format!("output `{}` has a type", name.text), span)
         .label("the type of an output follows from its value")
         .help(format!("write `output {0}` or `output {0} = expression`", name.text))
+}
+
+/// For `f(x) = ..`, `h(t) = ..`, `h[t] = ..` and `v[0] = ..`.
+pub(super) fn definition_of_other(defined: &Expr) -> Diagnostic {
+    let is_step = |at: &Expr| {
+        let at = at.to_string();
+        at == "t" || at.starts_with("t +") || at.starts_with("t -")
+    };
+    let of_step = match &defined.kind {
+        ExprKind::Call { arguments, .. } => matches!(&arguments[..], [at] if is_step(at)),
+        ExprKind::Index { index, .. } => is_step(index),
+        _ => false,
+    };
+    match &defined.kind {
+        _ if of_step => Diagnostic::error("a definition is of this step alone", defined.span).help(
+            "write `name = expression`, and for the new value of a state `next h = expression`",
+        ),
+        ExprKind::Call { function, .. } => {
+            Diagnostic::error("a function is not defined within a cell", defined.span)
+                .help(format!("write `fn {}(x) = expression` above the cell", function.text))
+        }
+        _ => Diagnostic::error("a definition defines one name", defined.span)
+            .help("a value is made as a whole: parts are put together by `concat(a, b)`"),
+    }
+}
+
+pub(super) fn part_of_next(state: &Name, span: Span) -> Diagnostic {
+    let state = &state.text;
+    Diagnostic::error(format!("`next {state}` is defined as a whole, not by its parts"), span)
+        .help(format!("put the parts together: `next {state} = concat(a, b)`"))
+}
+
+pub(super) fn comma_at_end(span: Span) -> Diagnostic {
+    Diagnostic::error("expected an operator or the end of the line, found `,`", span)
+        .help("a statement ends with its line")
+        .edit(span, "")
 }
 
 pub(super) fn lone_expression(expr: &Expr) -> Diagnostic {

@@ -203,6 +203,36 @@ impl Parser<'_> {
 
 /// Statements.
 impl Parser<'_> {
+    /// Passes over `.. { .. }` in the rest of a line, as after `for` and `if`: the statements in it
+    /// are not those of the cell.
+    pub(super) fn pass_blocks(&mut self) {
+        loop {
+            let rest = (0..).map(|ahead| self.peek_at(ahead));
+            let mut rest = rest.enumerate().take_while(|(ahead, token)| {
+                let is_behind = *ahead > 0 && token.starts_line;
+                !is_behind && token.kind != TokenKind::End && token.kind != TokenKind::Sign("}")
+            });
+            let Some((ahead, _)) = rest.find(|(_, token)| token.kind == TokenKind::Sign("{"))
+            else {
+                return;
+            };
+            for _ in 0..=ahead {
+                self.bump();
+            }
+            let mut open = 1;
+            while open > 0 && !self.at_end() {
+                open += match self.bump().kind {
+                    TokenKind::Sign("{") => 1,
+                    TokenKind::Sign("}") => -1,
+                    _ => 0,
+                };
+            }
+            if self.peek().starts_line && !self.is_word("else") {
+                return;
+            }
+        }
+    }
+
     /// Reports `output tanh(h)` and `output next h`.
     pub(super) fn output_has_name(&mut self) -> Parsed<()> {
         let (token, second) = (self.peek(), self.peek_at(1));

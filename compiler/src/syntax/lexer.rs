@@ -48,7 +48,7 @@ const FOREIGN_SIGNS: [(&str, &str); 17] = [
     ("=>", "write `>=` for \"greater or equal\""),
     ("&&", "write a product of comparisons: `(a < b) * (b < c)`"),
     ("||", "write the larger of two comparisons: `max(a < b, b < c)`"),
-    ("%", "there is no remainder; write a comment after `//`"),
+    ("%", "write `x - y * floor(x / y)` for a remainder, and a comment after `//`"),
     ("?", "write `select(condition, a, b)`"),
     ("!", "write `1 - condition`"),
     ("&", "write a product of comparisons: `(a < b) * (b < c)`"),

@@ -320,7 +320,7 @@ impl Parser<'_> {
     }
 
     fn header(&mut self) -> Parsed<(Name, Vec<Dim>)> {
-        let name = self.name("a name for the cell")?;
+        let cell = self.name("a name for the cell")?;
         let open = self.expect("(", "`(` and the dimensions of the cell: `(I, H)`, or `()`")?;
         let mut dims = Vec::new();
         while !self.is(")") {
@@ -329,6 +329,10 @@ impl Parser<'_> {
                 return Err(self.fault(errors::number_as_dimension(token.span)));
             }
             let name = self.name("the name of a dimension")?;
+            if self.is(":") {
+                let colon = self.peek().span;
+                return Err(self.fault(errors::dimension_with_type(&cell, &name, colon)));
+            }
             let default = match self.eat("=") {
                 Some(_) => Some(self.expression()?),
                 None => None,
@@ -339,6 +343,6 @@ impl Parser<'_> {
             }
         }
         self.close(")", open)?;
-        Ok((name, dims))
+        Ok((cell, dims))
     }
 }

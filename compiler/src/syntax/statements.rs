@@ -26,6 +26,9 @@ impl Parser<'_> {
                     let found = self.describe(token);
                     self.fault(errors::juxtaposition("the end of the line", &found, token.span))
                 }
+                TokenKind::Sign(",") if self.ends_line() => {
+                    self.fault(errors::comma_at_end(token.span))
+                }
                 _ => self.expected("an operator or the end of the line"),
             };
         }
@@ -65,6 +68,12 @@ impl Parser<'_> {
     fn ends_statement(&self) -> bool {
         let token = self.peek();
         token.starts_line || self.is(";") || self.is("}") || self.at_end()
+    }
+
+    /// Whether the next token is the last of its line.
+    fn ends_line(&self) -> bool {
+        let following = self.peek_at(1);
+        following.starts_line || following.kind == TokenKind::End
     }
 
     /// Whether a statement seems to start here, rather than a line go on.
@@ -111,6 +120,10 @@ impl Parser<'_> {
                     let comma = self.peek().span;
                     return Err(self.fault(errors::several_nexts(comma, &state)));
                 }
+                if self.is("[") {
+                    let open = self.peek().span;
+                    return Err(self.fault(errors::part_of_next(&state, open)));
+                }
                 self.expect("=", "`=` and the new value of the state")?;
                 let (value, parsed) = self.value();
                 items.push(Item::Next { keyword, state, value });
@@ -145,15 +158,22 @@ impl Parser<'_> {
             TokenKind::Sign(",") => Err(self.fault(errors::several_definitions(second.span))),
             TokenKind::Word if !second.starts_line => {
                 let misspelt = errors::unknown_keyword(word, first.span);
-                Err(self.fault(misspelt))
+                let reported = self.fault(misspelt);
+                self.pass_blocks();
+                Err(reported)
             }
             TokenKind::Reported if !second.starts_line => Err(Reported),
             _ => {
                 let foreign = errors::foreign_keyword(word, first.span);
                 if let Some(fault) = foreign {
-                    return Err(self.fault(fault));
+                    let reported = self.fault(fault);
+                    self.pass_blocks();
+                    return Err(reported);
                 }
                 let expression = self.expression()?;
+                if self.is("=") {
+                    return Err(self.fault(errors::definition_of_other(&expression)));
+                }
                 Err(self.fault(errors::lone_expression(&expression)))
             }
         }

@@ -1,6 +1,7 @@
 //! The cells of the catalogue that other systems have too, and where their gates' weights are.
 
-use super::layout::{Array, View};
+use super::layout::{Array, View, extents};
+use super::{ConvertError, Tensors};
 
 /// A cell of the catalogue that other systems have too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,29 @@ impl Kind {
             Self::LstmPeephole => &PEEPHOLE,
             Self::Gru => &GRU,
             Self::GruCho => &GRU_CHO,
+        }
+    }
+
+    /// The sizes that params have.
+    pub(super) fn sizes<T>(self, params: &Tensors<T>) -> Result<Sizes, ConvertError> {
+        let projection = match self {
+            Self::LstmProjection => Some(extents(params, "R", "[P, H]").map(|[shown, _]| shown)?),
+            _ => None,
+        };
+        let gate = &self.gates()[0];
+        if gate.kernel != gate.recurrent {
+            let [hidden, input] = extents(params, gate.kernel, "[H, I]")?;
+            return Ok(Sizes { input, hidden, projection });
+        }
+        let shown = if projection.is_some() { "P" } else { "H" };
+        let expected = format!("[H, {shown} + I]");
+        let [hidden, both] = extents(params, gate.kernel, &expected)?;
+        match both.checked_sub(projection.unwrap_or(hidden)) {
+            Some(input) if input > 0 => Ok(Sizes { input, hidden, projection }),
+            _ => {
+                let array = gate.kernel.to_owned();
+                Err(ConvertError::Shape { array, expected, found: vec![hidden, both] })
+            }
         }
     }
 

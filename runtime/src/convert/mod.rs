@@ -250,6 +250,23 @@ impl Conversion {
         Self::new(cell, sizes, &Place { bidirectional, ..place.clone() })
     }
 
+    /// The same with the sizes that a cell's params have, for the way back.
+    ///
+    /// # Errors
+    /// If the system has no such cell, or the params that tell the sizes are missing or of another
+    /// shape.
+    pub fn of_params<T>(
+        cell: Kind,
+        place: &Place,
+        params: &Tensors<T>,
+    ) -> Result<Self, ConvertError> {
+        let system = place.system;
+        if !system.cells().contains(&cell) {
+            return Err(ConvertError::NoSuchCell { system, cell });
+        }
+        Self::new(cell, cell.sizes(params)?, place)
+    }
+
     /// The cell.
     pub fn cell(&self) -> Kind {
         self.cell
@@ -268,6 +285,11 @@ impl Conversion {
     /// Whether an array of the system is one of this layer and direction.
     pub fn takes(&self, array: &str) -> bool {
         self.theirs.iter().any(|other| other.name == array)
+    }
+
+    /// Whether a name is that of a param of the cell.
+    pub fn is_param(&self, name: &str) -> bool {
+        self.ours.iter().any(|param| param.name == name)
     }
 
     /// The params of the cell, by the names of its text. Biases that are absent are 0; of two,

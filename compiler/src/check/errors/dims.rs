@@ -26,7 +26,7 @@ pub(crate) fn second_binding(name: &str, cell: &Name) -> Diagnostic {
 
 pub(crate) fn missing_binding(dim: &Name) -> Diagnostic {
     Diagnostic::error(format!("the size of dimension `{}` is not given", dim.text), dim.span)
-        .help(format!("give it as in `{}=16`", dim.text))
+        .help(format!("give it as in `--dims {}=16`", dim.text))
 }
 
 pub(crate) fn binding_out_of_range(dim: &Name, found: usize, limit: usize) -> Diagnostic {

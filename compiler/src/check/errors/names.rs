@@ -131,9 +131,18 @@ pub(crate) fn unknown_function<'f>(
 }
 
 pub(crate) fn argument_count(function: &Function, found: usize, span: Span) -> Diagnostic {
+    let usage = format!("it is called as `{}`", function.usage);
+    let help = match function.name {
+        name @ ("max" | "min") if found > 2 => {
+            format!("{usage}; of three values, write `{name}(a, {name}(b, c))`")
+        }
+        "zeros" | "ones" | "reshape" | "bernoulli" if found > 1 => {
+            format!("{usage}: a shape is one argument, in brackets")
+        }
+        _ => usage,
+    };
     let found = plural(found, "argument");
-    Diagnostic::error(format!("`{}` does not take {found}", function.name), span)
-        .help(format!("it is called as `{}`", function.usage))
+    Diagnostic::error(format!("`{}` does not take {found}", function.name), span).help(help)
 }
 
 // States.

@@ -240,6 +240,11 @@ pub(crate) fn not_a_length(function: &str, expr: &Expr) -> Diagnostic {
         .help(format!("write `{function}(N)`"))
 }
 
+pub(crate) fn not_a_count(expr: &Expr) -> Diagnostic {
+    Diagnostic::error("`repeat` takes a number of times, found a shape", expr.span)
+        .help("write `repeat(v, K)`: each element K times in a row")
+}
+
 pub(crate) fn reshape_of_other_size(x: &Value, to: &Extents, span: Span) -> Diagnostic {
     let size = |extents: &Extents| extents.shape().iter().product::<usize>();
     let (from, into) = (size(&x.extents), size(to));
@@ -263,8 +268,13 @@ pub(crate) fn dot_lengths(u: &Value, v: &Value, span: Span) -> Diagnostic {
 
 pub(crate) fn unknown_axis(function: &str, expr: &Expr) -> Diagnostic {
     let message = format!("the axis of `{function}` must be the number 0 or 1");
-    Diagnostic::error(message, expr.span)
-        .help("axis 0 combines the rows into one, axis 1 the columns")
+    Diagnostic::error(message, expr.span).help(match function {
+        "norm" => {
+            "the norm is `sqrt(sum(square(v)))`, and the axis that of a matrix; other norms are \
+             `sum(abs(v))` and `max(abs(v))`"
+        }
+        _ => "axis 0 combines the rows into one, axis 1 the columns",
+    })
 }
 
 pub(crate) fn axis_of_other(found: &Value, span: Span) -> Diagnostic {
