@@ -193,6 +193,9 @@ impl FromStr for Setting {
         if text.ends_with(".cell") || cellc_cells::find(text).is_some() {
             return Err(format!("a cell is given as `--cell {text}`"));
         }
+        if task::find(text).is_some() {
+            return Err(format!("a task is given as `--task {text}`"));
+        }
         let (key, value) = text.split_once('=').ok_or_else(expected)?;
         if key.is_empty() || !key.contains('.') {
             return Err(expected());
@@ -378,5 +381,8 @@ mod tests {
             let fault = given.parse::<Setting>().expect_err(given);
             assert!(fault.starts_with("expected KEY=VALUE"), "{fault}");
         }
+        let fault = |given: &str| given.parse::<Setting>().expect_err(given);
+        assert_eq!(fault("words"), "a task is given as `--task words`");
+        assert_eq!(fault("gru"), "a cell is given as `--cell gru`");
     }
 }
