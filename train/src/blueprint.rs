@@ -138,6 +138,11 @@ impl CellText {
     }
 }
 
+/// The most layers of a model.
+const MOST_LAYERS: usize = 100;
+/// The most numbers of an embedding, and units of a layer.
+const MOST_UNITS: usize = 65_536;
+
 /// Stages as they are put together.
 struct Builder<'a> {
     blueprint: &'a Blueprint,
@@ -194,6 +199,17 @@ impl Blueprint {
                 "dropout is a share from 0 up and below 1, not {}",
                 model.dropout
             ));
+        }
+        let reads_symbols = matches!(interface.reads, Reads::Symbols(_));
+        let hidden = model.layer.iter().filter_map(|layer| layer.hidden);
+        let sizes = [("layers", model.layers.max(model.layer.len()), MOST_LAYERS)]
+            .into_iter()
+            .chain(reads_symbols.then_some(("embedding", model.embedding, MOST_UNITS)))
+            .chain([model.hidden].into_iter().chain(hidden).map(|n| ("hidden", n, MOST_UNITS)));
+        for (name, size, most) in sizes {
+            if !(1..=most).contains(&size) {
+                return fault(format!("model.{name} is {size}; it must be from 1 to {most}"));
+            }
         }
         let layers = model.layers();
         if !model.layer.is_empty() && ![1, model.layer.len()].contains(&model.layers) {

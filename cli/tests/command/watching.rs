@@ -86,6 +86,20 @@ fn a_training_that_diverges_says_how_to_go_on() {
 }
 
 #[test]
+fn a_model_that_is_worse_than_chance_is_noted() {
+    let folder = folder();
+    let words = |rate: &str| {
+        format!(
+            "train --data a.txt --out run{rate} --lr {rate} --optimizer sgd --clip 0 --steps 6 {SMALL} \
+             training.schedule=constant"
+        )
+    };
+    folder.cellc(&words("1000")).exits(0).prints(&["note: it is worse than equal chances of all "]);
+    let usual = folder.cellc(&words("0.1")).exits(0);
+    assert!(!usual.stdout.contains("worse"), "{usual}");
+}
+
+#[test]
 fn what_cannot_stand_beside_resume_is_said() {
     let folder = folder();
     folder.cellc(&format!("train --data a.txt --out run --steps 4 {SMALL} --quiet")).exits(0);

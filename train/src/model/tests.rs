@@ -298,6 +298,19 @@ fn settings_that_make_no_model_are_refused() {
         "the head cannot be tied to the embedding: it maps 8 numbers to 6 scores, and the \
          embedding 6 symbols to 4 numbers; take `model.embedding = 8`"
     );
+    for (name, most) in [("layers", 100), ("hidden", 65_536), ("embedding", 65_536)] {
+        for size in [0, most + 1] {
+            let mut model = ModelConfig::default();
+            match name {
+                "layers" => model.layers = size,
+                "hidden" => model.hidden = size,
+                _ => model.embedding = size,
+            }
+            let blueprint = Blueprint::of_catalogue(model).unwrap();
+            let fault = format!("model.{name} is {size}; it must be from 1 to {most}");
+            assert_eq!(blueprint.architecture(each).unwrap_err().to_string(), fault);
+        }
+    }
     let layer = LayerConfig { residual: Some(true), ..LayerConfig::default() };
     assert_eq!(
         refused(ModelConfig { layer: vec![layer.clone(), layer], ..ModelConfig::default() }, each),

@@ -114,10 +114,22 @@ impl KeptRun {
     /// kept for the first time.
     ///
     /// # Errors
-    /// If a checkpoint is damaged or of another model.
+    /// If a checkpoint is damaged or of another model, or the training must have been kept and is not
+    /// there: to begin anew would write over the model.
     pub fn resume(&self, model: &Model<f32>) -> Result<Option<Resumed>, CheckpointError> {
         let path = self.path.join(TRAINING);
         if !path.exists() {
+            // The model of the first evaluation is kept just before the training.
+            let first = self.experiment.training.evaluate_every;
+            let of_later =
+                self.has_model() && checkpoint::read_metadata(&self.path.join(MODEL))?.step > first;
+            if of_later || self.path.join(RESULT).exists() {
+                let fault = format!(
+                    "the training is not there any more, so it cannot be gone on with; put the file \
+                     back, or train anew in another folder. The model is there: `{MODEL}`"
+                );
+                return Err(CheckpointError::Damaged { path, fault });
+            }
             return Ok(None);
         }
         let optimizer = optimizer(model, &self.experiment.training);

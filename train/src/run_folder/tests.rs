@@ -23,8 +23,15 @@ fn a_run_comes_back_as_it_was_started() {
     let early = kept.load(&mut ready.model).unwrap_err().to_string();
     assert!(early.contains("no checkpoint yet"), "{early}");
     assert!(kept.resume(&ready.model).unwrap().is_none());
+    run.save_model(&ready.model, 1).unwrap();
+    assert!(
+        kept.resume(&ready.model).unwrap().is_none(),
+        "stopped between the model and the training"
+    );
     run.save_model(&ready.model, 3).unwrap();
     assert_eq!(kept.load(&mut ready.model).unwrap().step, 3);
+    let lost = kept.resume(&ready.model).unwrap_err().to_string();
+    assert!(lost.contains("last.safetensors: the training is not there any more"), "{lost}");
     let again = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap_err();
     assert!(again.to_string().contains("holds a run already"), "{again}");
 }

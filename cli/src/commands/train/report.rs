@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cellc_train::experiment::{Experiment, Settings};
-use cellc_train::model::{Model, Score};
+use cellc_train::model::{Answers, Model, Score};
 use cellc_train::task::{Codec, Figure, Task};
 use cellc_train::trainer::{End, Estimate, Needed, Outcome};
 use serde_json::{Value, json};
@@ -73,14 +73,38 @@ impl Report<'_> {
                 self.outcome.steps, self.experiment.training.steps
             );
         };
-        let verdict = verdict(score, self.codec, self.task.baseline());
+        let baseline = self.task.baseline();
+        let poor = poor(score, self.codec, baseline).map_or_else(String::new, |than| {
+            format!("note: {than}; a lower --lr, or --clip 1, may help where it has diverged\n")
+        });
+        let verdict = verdict(score, self.codec, baseline);
         let figures: String = self.figures.iter().flat_map(|f| [", ", f.text.as_str()]).collect();
         let solved = match self.outcome.end {
             End::Solved => format!("solved at step {}, ", self.outcome.steps),
             _ => String::new(),
         };
-        format!("held out: {verdict}{figures}\n{solved}trained in {seconds:.1} s, kept in {path}\n")
+        format!(
+            "held out: {verdict}{figures}\n{poor}{solved}trained in {seconds:.1} s, kept in {path}\n"
+        )
     }
+}
+
+/// What a model is worse than that has learnt nothing, if it is.
+fn poor(score: &Score, codec: &dyn Codec, baseline: Option<f64>) -> Option<String> {
+    let Answers::Classes(classes) = codec.interface().answers else {
+        let baseline = baseline.filter(|&baseline| score.mean_squared_error() > baseline)?;
+        return Some(format!("it is worse than {} ({baseline:.4})", codec.baseline()));
+    };
+    let chance = (classes as f64).ln();
+    // A model that has hardly begun is about as good as chance.
+    if codec.continues() && score.mean_loss() > 1.05 * chance {
+        let step = codec.step();
+        return Some(format!(
+            "it is worse than equal chances of all {classes} {step}s ({chance:.3} nats)"
+        ));
+    }
+    let baseline = baseline.filter(|&baseline| score.accuracy() < baseline)?;
+    Some(format!("it is worse than the most frequent label ({:.1} %)", 100.0 * baseline))
 }
 
 /// The memory of a training, and what of it is for what.
