@@ -1,5 +1,6 @@
 //! Models of the command: built from what a run was started with, and what can go wrong with them.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use cellc_runtime::program::Engine;
@@ -68,8 +69,18 @@ impl From<TrainError> for Failure {
             TrainError::Run(RunError::Memory { .. }) => {
                 " (--memory)\nTake fewer examples at once (--batch) or, of a text, shorter \
                  sequences (--seq)."
+                    .to_owned()
             }
-            _ => "",
+            TrainError::Checkpoint(CheckpointError::Write { path, source })
+                if source.kind() == ErrorKind::StorageFull =>
+            {
+                let run = path.parent().unwrap_or(path).display();
+                format!(
+                    "\nWhat was kept before is whole. Make room, and go on from there: cellc train \
+                     --resume {run}"
+                )
+            }
+            _ => String::new(),
         };
         Self::new(format!("{error}{help}"))
     }
@@ -134,4 +145,24 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
 /// How many threads a run takes: as many as there are cores, if the user does not say.
 pub(crate) fn threads(given: Option<std::num::NonZero<usize>>) -> usize {
     given.or_else(|| std::thread::available_parallelism().ok()).map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_names_what_is_left_and_how_to_go_on() {
+        let write = |kind: ErrorKind| {
+            let path = Path::new("runs/a/model.safetensors").to_owned();
+            let error = CheckpointError::Write { path, source: kind.into() };
+            Failure::from(TrainError::from(error)).to_string()
+        };
+        let full = write(ErrorKind::StorageFull);
+        assert!(
+            full.ends_with("Make room, and go on from there: cellc train --resume runs/a"),
+            "{full}"
+        );
+        assert!(!write(ErrorKind::PermissionDenied).contains("Make room"));
+    }
 }
