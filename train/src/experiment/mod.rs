@@ -66,6 +66,33 @@ pub enum ExperimentError {
     /// Its cells make no model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// There is no memory for the model's parameters.
+    #[error(
+        "the model has {parameters} parameters: with their gradients and what the optimiser keeps that \
+         is {:.1} GB, which there is no memory for; take smaller layers (model.hidden, \
+         model.embedding)",
+        *bytes as f64 / 1e9
+    )]
+    Memory {
+        /// Their elements.
+        parameters: usize,
+        /// What is needed for them.
+        bytes: usize,
+    },
+}
+
+/// How many arrays of the size of the parameters a training holds at the least: these, their gradients,
+/// their best and what most optimisers keep.
+const ARRAYS: usize = 4;
+
+/// Whether there is memory for a training's parameters: a failed allocation later would be the end of
+/// the program.
+fn check_memory(parameters: usize) -> Result<(), ExperimentError> {
+    let bytes = parameters.saturating_mul(ARRAYS * size_of::<f32>());
+    match Vec::<u8>::new().try_reserve_exact(bytes) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(ExperimentError::Memory { parameters, bytes }),
+    }
 }
 
 fn names() -> String {
@@ -171,6 +198,7 @@ impl Experiment {
         let files = data_files::of(&self.task).map_err(TaskError::from)?;
         let blueprint = self.blueprint(cells);
         let architecture = blueprint.architecture(loaded.codec.interface())?;
+        check_memory(architecture.size())?;
         let model = Model::new(&architecture, Engine::default(), self.training.seed)?;
         Ok(Ready { experiment: self, blueprint, loaded, files, model })
     }
@@ -248,6 +276,13 @@ mod tests {
     fn layered(layers: &[&str]) -> Result<Experiment, String> {
         let layers: Vec<toml::Table> = layers.iter().map(|layer| layer.parse().unwrap()).collect();
         Experiment::layered(&layers).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_model_that_no_memory_is_there_for_is_refused() {
+        assert!(check_memory(1000).is_ok());
+        let refused = check_memory(usize::MAX / 64).unwrap_err().to_string();
+        assert!(refused.contains("which there is no memory for; take smaller layers"), "{refused}");
     }
 
     #[test]
