@@ -58,7 +58,7 @@ pub fn judge(
     for batch in batches {
         let batch = batch?;
         judgement.score += run.forward(model, &batch)?;
-        judgement.count_symbols(&batch);
+        judgement.count_symbols(&batch, codec.continues());
         let width = model.interface().answers.width().max(1);
         for (i, answer) in run.logits().chunks(width).enumerate() {
             match &batch.targets {
@@ -81,9 +81,11 @@ pub fn judge(
 }
 
 impl Judgement {
-    fn count_symbols(&mut self, batch: &Batch) {
+    /// Counts what is read. Where a text goes on without a mask, what has no next symbol is padding.
+    fn count_symbols(&mut self, batch: &Batch, continues: bool) {
         let Data::Symbols(symbols) = &batch.data else { return };
-        let begun = |i: usize| batch.mask.get(i).copied().unwrap_or(true);
+        let padding = |i: usize| continues && !batch.targets.is_answer(i, 1);
+        let begun = |i: usize| batch.mask.get(i).copied().unwrap_or_else(|| !padding(i));
         for (_, &symbol) in symbols.iter().enumerate().filter(|(i, _)| begun(*i)) {
             self.symbols += 1;
             self.unknown += usize::from(symbol == Vocabulary::UNKNOWN);
@@ -126,6 +128,22 @@ mod tests {
         }
         fn answer(&self, _: &Example, _: &[f32]) -> Value {
             Value::Null
+        }
+    }
+
+    #[test]
+    fn padding_of_a_text_is_no_unknown_symbol() {
+        let model = Model::new(&architecture(6, 2, Readout::Each), Engine::default(), 1).unwrap();
+        let interface = *model.interface();
+        let targets = Targets::Classes(vec![1, crate::batch::IGNORED]);
+        let example = Example { data: Data::Symbols(vec![3, 0]), targets };
+        let mut batch = batches(&[example], &interface).next().unwrap();
+        batch.mask = Vec::new();
+        for (continues, counts) in [(true, (1, 0)), (false, (2, 1))] {
+            let codec = Labels(["no", "yes"].map(String::from), interface);
+            let mut judgement = judge(&model, &mut model.run(1), &codec, []).unwrap();
+            judgement.count_symbols(&batch, continues);
+            assert_eq!((judgement.symbols, judgement.unknown), counts);
         }
     }
 

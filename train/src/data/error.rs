@@ -123,6 +123,19 @@ impl DataError {
         }
     }
 
+    /// The same, with more to be said of a row.
+    pub(crate) fn with(self, more: &str) -> Self {
+        match self {
+            Self::Row { path, row, fault } => {
+                Self::Row { path, row, fault: format!("{fault}; {more}") }
+            }
+            Self::Record { path, row, fault } => {
+                Self::Record { path, row, fault: format!("{fault}; {more}") }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn broken(path: &Path, fault: impl Into<String>) -> Self {
         Self::Broken { path: path.to_owned(), fault: fault.into() }
     }

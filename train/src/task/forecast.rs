@@ -7,7 +7,7 @@ mod rows;
 mod windows;
 
 use self::codec::Forecaster;
-use self::rows::{Names, Raw, read};
+use self::rows::{Chosen, Names, Raw, read};
 use self::windows::Windows;
 use super::files::{Header, fault_of, given, named, shares, too_little};
 use super::options::{OptionError, described, options, parse};
@@ -110,8 +110,17 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     given(KIND.name, &options.data, help)?;
     options.fault()?;
     let table = options.header.open(&options.data)?;
+    let mut about = String::new();
     let columns = match options.columns.names() {
-        [] => rows::numeric(&table, &options.series)?,
+        [] => {
+            let Chosen { names, left_out } = rows::numeric(&table, &options.series)?;
+            about = format!(" ({}", crate::data::list(&names));
+            if !left_out.is_empty() {
+                about += &format!("; left out: {}", left_out.join(", "));
+            }
+            about += ")";
+            names
+        }
         given => rows::named(&table, given)?,
     };
     let targets = match options.targets.names() {
@@ -160,7 +169,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     enough(&options, &windows)?;
     let several = if count == 1 { String::new() } else { format!("{count} series of ") };
     let summary = format!(
-        "{several}{rows} rows of {width} columns, {} windows to train on and {} held out",
+        "{several}{rows} rows of {width} columns{about}, {} windows to train on and {} held out",
         windows.count(0),
         windows.count(2)
     );

@@ -63,10 +63,12 @@ pub(super) fn open(path: &Path) -> Result<Vec<Column>, DataError> {
 pub(super) struct Rows {
     lines: Lines,
     names: Vec<String>,
+    /// Whether a line may be without some of them.
+    gaps: bool,
 }
 
-pub(super) fn rows(path: &Path, names: Vec<String>) -> Result<Rows, DataError> {
-    Ok(Rows { lines: Lines::open(path)?, names })
+pub(super) fn rows(path: &Path, names: Vec<String>, gaps: bool) -> Result<Rows, DataError> {
+    Ok(Rows { lines: Lines::open(path)?, names, gaps })
 }
 
 impl Source for Rows {
@@ -75,7 +77,7 @@ impl Source for Rows {
         let mut values = Vec::with_capacity(self.names.len());
         for name in &self.names {
             // A column may be asked for twice, so it stays where it is.
-            let Some(value) = object.get(name) else {
+            let Some(value) = object.get(name).or(self.gaps.then_some(&Json::Null)) else {
                 let found = list(object.keys());
                 let fault = format!("there is no `{name}`; the columns here are {found}");
                 return Err(self.lines.fault(fault));

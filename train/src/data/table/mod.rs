@@ -21,6 +21,7 @@ mod json_lines;
 mod numpy;
 mod parquet;
 mod separated;
+mod survey;
 mod time;
 mod value;
 
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DataError;
 use super::error::list;
+pub use survey::Survey;
 
 /// The format of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,23 +327,41 @@ impl Table {
     pub fn rows(&self, asked: &[Ask]) -> Result<Rows, DataError> {
         let places: Vec<usize> =
             asked.iter().map(|ask| self.column(&ask.column)).collect::<Result<_, _>>()?;
-        let path = &self.path;
-        let source: Box<dyn Source> = match &self.layout {
-            Layout::Separated(layout) => Box::new(separated::rows(path, layout, &places)?),
-            Layout::JsonLines => {
-                let names = places.iter().map(|i| self.columns[*i].name.clone()).collect();
-                Box::new(json_lines::rows(path, names)?)
-            }
-            Layout::Parquet => Box::new(parquet::rows(path, &places)?),
-            Layout::Numpy(arrays) => Box::new(numpy::rows(path, arrays, &places)?),
-        };
+        let source = self.source(&places, false)?;
         let asked = (asked.iter().zip(places))
             .map(|(ask, place)| Ask { column: self.columns[place].name.clone(), ..ask.clone() });
         let asked: Vec<_> = asked.collect();
-        let lines = matches!(self.layout, Layout::Separated(_) | Layout::JsonLines);
+        let (path, lines) = (self.path.clone(), self.has_lines());
         let before = vec![None; asked.len()];
-        Ok(Rows { path: path.clone(), asked, source: Some(source), lines, before, any: false })
+        Ok(Rows { path, asked, source: Some(source), lines, before, any: false })
     }
+
+    /// What reads the rows. If `gaps`, a line of JSON may be without some of the columns.
+    fn source(&self, places: &[usize], gaps: bool) -> Result<Box<dyn Source>, DataError> {
+        let path = &self.path;
+        Ok(match &self.layout {
+            Layout::Separated(layout) => Box::new(separated::rows(path, layout, places)?),
+            Layout::JsonLines => {
+                let names = places.iter().map(|i| self.columns[*i].name.clone()).collect();
+                Box::new(json_lines::rows(path, names, gaps)?)
+            }
+            Layout::Parquet => Box::new(parquet::rows(path, places)?),
+            Layout::Numpy(arrays) => Box::new(numpy::rows(path, arrays, places)?),
+        })
+    }
+
+    fn has_lines(&self) -> bool {
+        matches!(self.layout, Layout::Separated(_) | Layout::JsonLines)
+    }
+
+    /// A fault of a row.
+    fn fault(&self, row: u64, fault: String) -> DataError {
+        fault_of_row(self.path.clone(), self.has_lines(), row, fault)
+    }
+}
+
+fn fault_of_row(path: PathBuf, lines: bool, row: u64, fault: String) -> DataError {
+    if lines { DataError::Row { path, row, fault } } else { DataError::Record { path, row, fault } }
 }
 
 /// The rows of a table.
@@ -359,12 +379,7 @@ pub struct Rows {
 impl Rows {
     /// A fault of a row, for whoever finds out that its values cannot be.
     pub fn fault(&self, row: u64, fault: impl Into<String>) -> DataError {
-        let (path, fault) = (self.path.clone(), fault.into());
-        if self.lines {
-            DataError::Row { path, row, fault }
-        } else {
-            DataError::Record { path, row, fault }
-        }
+        fault_of_row(self.path.clone(), self.lines, row, fault.into())
     }
 
     fn read(&mut self) -> Result<Option<Row>, DataError> {

@@ -71,6 +71,36 @@ pub(super) fn convert(raw: Raw, ask: &Ask, before: Option<&Value>) -> Result<Val
     .map_err(|fault| format!("`{column}` {fault}"))
 }
 
+/// What a cell is, if it is read as a number; what is wrong with it, if it cannot be.
+pub(super) enum Cell {
+    Missing,
+    Number,
+    /// A number that cannot be learnt from, or is not written as one: `inf`, `1,5`.
+    Almost(String),
+    Other(String),
+}
+
+pub(super) fn cell(raw: Raw) -> Cell {
+    if is_missing(&raw, Kind::Number) {
+        return Cell::Missing;
+    }
+    let almost = match &raw {
+        Raw::Text(text) => text.trim().replacen(',', ".", 1).parse::<f64>().is_ok(),
+        Raw::Number(_) => true,
+        Raw::Missing
+        | Raw::Bool(_)
+        | Raw::Integer(_)
+        | Raw::List(_)
+        | Raw::Numbers { .. }
+        | Raw::Other(_) => false,
+    };
+    match number(raw) {
+        Ok(_) => Cell::Number,
+        Err(fault) if almost => Cell::Almost(fault),
+        Err(fault) => Cell::Other(fault),
+    }
+}
+
 fn is_empty(raw: &Raw) -> bool {
     matches!(raw, Raw::Text(text) if text.trim().is_empty())
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::data::DataError;
-use crate::data::table::{Ask, Kind, Missing, Table};
+use crate::data::table::{Ask, Kind, Missing, Survey, Table};
+use crate::task::TaskError;
+use crate::task::files::too_little;
 
 /// Names of columns: a list, or a text with commas between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,29 +59,47 @@ impl Raw {
     }
 }
 
-/// How many rows tell whether a column holds numbers.
-const SAMPLE: usize = 100;
+/// The columns that are read where none is named, and those that are not, each with the reason.
+pub(super) struct Chosen {
+    pub(super) names: Vec<String>,
+    pub(super) left_out: Vec<String>,
+}
 
 /// The columns that hold numbers, but for that which tells series apart.
-pub(super) fn numeric(table: &Table, series: &str) -> Result<Vec<String>, DataError> {
+///
+/// # Errors
+/// If there is none; and if most of a column are numbers but some are not, since it is then as likely that
+/// these are mistakes as that the column is none of numbers.
+pub(super) fn numeric(table: &Table, series: &str) -> Result<Chosen, TaskError> {
     let series = if series.is_empty() { None } else { Some(table.column(series)?) };
-    let mut names = Vec::new();
-    for (place, column) in table.columns().iter().enumerate() {
-        let ask = Ask { missing: Missing::Nan, ..Ask::new(&column.name, Kind::Number) };
-        if series == Some(place) || table.column(&column.name).ok() != Some(place) {
+    let mut chosen = Chosen { names: Vec::new(), left_out: Vec::new() };
+    for (place, (column, survey)) in table.columns().iter().zip(table.survey()?).enumerate() {
+        if series == Some(place) {
             continue;
         }
-        let numbers: Result<Vec<f64>, DataError> = (table.rows(&[ask])?.take(SAMPLE))
-            .map(|row| Ok(row?.values[0].number().unwrap_or(f64::NAN)))
-            .collect();
-        if numbers.is_ok_and(|numbers| numbers.iter().any(|number| number.is_finite())) {
-            names.push(column.name.clone());
-        }
+        let Survey { numbers, others, first } = survey;
+        let name = &column.name;
+        let reason = match first {
+            Some(fault) if numbers > others => {
+                let mend = "mend the cell, or name the columns that are read (task.columns='a,b')";
+                return Err(fault.with(mend).into());
+            }
+            _ if numbers == 0 && others == 0 => "empty",
+            _ if numbers <= others => "no numbers",
+            _ if table.column(name).ok() != Some(place) => "another has its name",
+            _ => {
+                chosen.names.push(name.clone());
+                continue;
+            }
+        };
+        chosen.left_out.push(format!("`{name}` ({reason})"));
     }
-    if names.is_empty() {
-        return Err(DataError::too_little(table.path(), "no column holds numbers"));
+    if chosen.names.is_empty() {
+        let left_out = chosen.left_out.join(", ");
+        let fault = format!("no column holds numbers; the columns are {left_out}");
+        return Err(too_little(table.path(), fault));
     }
-    Ok(names)
+    Ok(chosen)
 }
 
 /// The names of columns that are asked for by name or number.

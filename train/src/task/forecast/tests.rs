@@ -137,7 +137,7 @@ fn several_series_are_kept_apart_even_if_their_rows_are_mixed() {
     let loaded = load("a.csv", &text, options).unwrap();
     assert_eq!(
         loaded.summary,
-        "2 series of 120 rows of 1 columns, 90 windows to train on and 12 held out"
+        "2 series of 120 rows of 1 columns (`x`), 90 windows to train on and 12 held out"
     );
     // Each number is one more than the last, in either series.
     for batch in held_out(&loaded).into_iter().chain(loaded.task.epoch(0, 0).map(Result::unwrap)) {
@@ -190,7 +190,10 @@ fn what_is_wrong_is_said() {
     assert!(
         refused(&csv(90), "columns = 'day'").starts_with("a.csv:2: `day` is `d0`, not a number")
     );
-    assert_eq!(refused("day\na\nb\n", ""), "a.csv: no column holds numbers");
+    assert_eq!(
+        refused("day\na\nb\n", ""),
+        "a.csv: no column holds numbers; the columns are `day` (no numbers)"
+    );
     let broken = csv(90).replace("118", "x118");
     assert!(refused(&broken, "columns = 'line'").starts_with("a.csv:20: `line` is `x118`"));
     assert!(refused(&csv(90), "scale = 'log'").contains("unknown variant"));
@@ -206,6 +209,34 @@ fn what_is_wrong_is_said() {
         let fault = codec.question(line).unwrap_err();
         assert!(fault.contains(part), "{line}: {fault}");
     }
+}
+
+#[test]
+fn a_column_of_numbers_with_a_cell_that_is_none_is_not_left_out_silently() {
+    let mend = "; mend the cell, or name the columns that are read (task.columns='a,b')";
+    let refused = |text: &str| load("a.csv", text, "window = 2").err().unwrap();
+    let hello = csv(90).replace(",118\n", ",hello\n");
+    assert_eq!(refused(&hello), format!("a.csv:20: `line` is `hello`, not a number{mend}"));
+    let late = csv(300).replace(",380\n", ",hello\n");
+    assert!(refused(&late).starts_with("a.csv:282: `line` is `hello`"));
+    let inf = csv(90).replace(",118\n", ",inf\n");
+    assert_eq!(refused(&inf), format!("a.csv:20: `line` is `inf`, not finite{mend}"));
+    let commas = csv(90).replace(',', ";").replace('.', ",");
+    let fault = refused(&commas);
+    assert!(fault.starts_with("a.csv:2: `wave` is `10,0000`, not a number; decimals"), "{fault}");
+    assert!(refused(&(csv(90) + "d,1\n")).starts_with("a.csv:92: found 2 columns"));
+    // Plain text and empty columns are left out, and that is said; a few numbers make no column of numbers.
+    let rows = csv(90).replacen("d3,", "3,", 1).replace('\n', ",\n");
+    let loaded = load("a.csv", &rows.replacen("line,", "line,note", 1), "window = 2").unwrap();
+    assert!(
+        loaded.summary.starts_with(
+            "90 rows of 2 columns (`wave`, `line`; left out: `day` (no numbers), `note` (empty)), "
+        ),
+        "{}",
+        loaded.summary
+    );
+    // The rest may be left out by name.
+    assert!(load("a.csv", &hello, "window = 2\ncolumns = 'wave'").is_ok());
 }
 
 #[test]
