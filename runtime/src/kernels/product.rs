@@ -158,6 +158,7 @@ impl<T: Wide> Kernel<T> for ManyRows<'_, T> {
     unsafe fn run<V: Vector<Scalar = T>>(self) {
         let Self { product, rows } = self;
         let Product { parts, packed, start, out, depth } = product;
+        const { assert!(V::ROWS * 2 * V::LANES <= SEAM, "a seam has room for the largest tile") }
         let mut seam = Seam::new();
         let mut buffer = Buffer(MaybeUninit::uninit());
         let block = buffer.0.as_mut_ptr().cast::<T>();

@@ -217,7 +217,7 @@ mod tests {
         let path = folder.path().join("tokenizer.json");
         std::fs::write(&path, json).unwrap();
         let options = format!("seq = 5\ntokenizer = '{}'", path.display());
-        let codec = load(&"The cats sat. ".repeat(60), &options).unwrap().codec;
+        let codec = load(&"The cats sat.\n".repeat(60), &options).unwrap().codec;
         let symbols = codec.encode("the dog cats.").unwrap();
         assert_eq!(symbols, [1, 0, 3, 4, 6]);
         assert_eq!(codec.interface().reads, crate::model::Reads::Symbols(7));
