@@ -10,7 +10,7 @@ use crate::data::DataError;
 pub struct HuggingFace {
     json: String,
     #[cfg(feature = "hf-tokenizers")]
-    tokenizer: tokenizers::Tokenizer,
+    tokenizer: Box<tokenizers::Tokenizer>,
     unknown: Option<u32>,
 }
 
@@ -56,7 +56,7 @@ impl TryFrom<String> for HuggingFace {
         let model = &value["model"];
         let by_number = || model["unk_id"].as_u64().and_then(|number| u32::try_from(number).ok());
         let unknown = model["unk_token"].as_str().and_then(|token| tokenizer.token_to_id(token));
-        Ok(Self { unknown: unknown.or_else(by_number), json, tokenizer })
+        Ok(Self { unknown: unknown.or_else(by_number), json, tokenizer: Box::new(tokenizer) })
     }
 }
 
