@@ -139,9 +139,9 @@ impl CellText {
 }
 
 /// The most layers of a model.
-const MOST_LAYERS: usize = 100;
+pub const MOST_LAYERS: usize = 100;
 /// The most numbers of an embedding, and units of a layer.
-const MOST_UNITS: usize = 65_536;
+pub const MOST_UNITS: usize = 65_536;
 
 /// Stages as they are put together.
 struct Builder<'a> {

@@ -33,7 +33,8 @@ const AHEAD: usize = 16;
 /// # Safety
 /// The machine has `width`. `packed` is a matrix packed for this width, of as many rows as the
 /// parts have elements and as many columns as `out`, which the parts of a start have too. All rows are
-/// valid; those of `out` overlap no part, and are those of `start` or do not overlap them. No other thread touches those of `out`.
+/// valid; those of `out` overlap no part, and are those of `start` or do not overlap them. No other thread
+/// touches those of `out`.
 #[inline]
 pub unsafe fn product<T: Wide>(
     width: Width,

@@ -1,6 +1,8 @@
 use super::*;
 use crate::batch::{Batch, Data, Example, IGNORED, Targets};
-use crate::blueprint::{Blueprint, LayerConfig, LossConfig, ModelConfig, Pooling};
+use crate::blueprint::{
+    Blueprint, LayerConfig, LossConfig, MOST_LAYERS, MOST_UNITS, ModelConfig, Pooling,
+};
 use crate::fixtures::{architecture, cell, interface, rnn};
 use cellc_runtime::segmented::Limit;
 use cellc_runtime::sequence::{Extent, RunError};
@@ -298,7 +300,8 @@ fn settings_that_make_no_model_are_refused() {
         "the head cannot be tied to the embedding: it maps 8 numbers to 6 scores, and the \
          embedding 6 symbols to 4 numbers; take `model.embedding = 8`"
     );
-    for (name, most) in [("layers", 100), ("hidden", 65_536), ("embedding", 65_536)] {
+    for (name, most) in [("layers", MOST_LAYERS), ("hidden", MOST_UNITS), ("embedding", MOST_UNITS)]
+    {
         for size in [0, most + 1] {
             let mut model = ModelConfig::default();
             match name {

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use cellc_train::blueprint::{MOST_LAYERS, MOST_UNITS};
 use cellc_train::experiment::Experiment;
 use cellc_train::run::Limits;
 use cellc_train::series::sweep::{Axis, value as read};
@@ -69,13 +70,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME=0.1", help_heading = "Model")]
     set: Option<Hypers>,
     /// How many layers of cells
-    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count::<100>)]
+    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count::<MOST_LAYERS>)]
     layers: Option<NonZero<usize>>,
     /// The size H of a layer
-    #[arg(long, value_name = "H", help_heading = "Model", value_parser = count::<65_536>)]
+    #[arg(long, value_name = "H", help_heading = "Model", value_parser = count::<MOST_UNITS>)]
     hidden: Option<NonZero<usize>>,
     /// The size of a symbol's vector
-    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count::<65_536>)]
+    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count::<MOST_UNITS>)]
     embedding: Option<NonZero<usize>>,
     /// The probability that a number between layers is left out in training
     #[arg(long, value_name = "P", help_heading = "Model", value_parser = share)]
