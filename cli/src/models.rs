@@ -110,9 +110,7 @@ impl From<ResumeError> for Failure {
         match error {
             ResumeError::Checkpoint(error) => error.into(),
             ResumeError::Experiment(error) => error.into(),
-            error @ (ResumeError::File(_) | ResumeError::Data(_) | ResumeError::Limits(_)) => {
-                Self::new(error.to_string())
-            }
+            error => Self::new(error.to_string()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod config;
 
+use std::collections::HashSet;
+
 use cellc_compiler::cell::Cell;
 use cellc_compiler::check::{Bindings, Checked, check_unit};
 use cellc_compiler::diagnostic::{Diagnostic, Source};
@@ -128,6 +130,20 @@ impl CellText {
             kept.ok_or_else(|| "it was not kept with the cell".to_owned())
         };
         Unit::load(Source::new(&self.file, &self.text), &mut resolve)
+    }
+
+    /// The names of the cell's dimensions and hyper-parameters.
+    ///
+    /// # Errors
+    /// What is wrong with the form of the texts.
+    pub fn settable(&self) -> Result<HashSet<String>, BlueprintError> {
+        let unit = self.unit().map_err(BlueprintError::Faults)?;
+        let cell = unit.root().cell.iter();
+        let names = cell.flat_map(|cell| {
+            let dims = cell.dims.iter().map(|dim| &dim.name);
+            dims.chain(cell.hypers().map(|hyper| &hyper.name))
+        });
+        Ok(names.map(|name| name.text.clone()).collect())
     }
 
     fn check(&self, bindings: &Bindings) -> Result<Checked, BlueprintError> {

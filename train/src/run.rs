@@ -6,11 +6,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::blueprint::Blueprint;
 use crate::checkpoint::CheckpointError;
 use crate::data_files::Changed;
 use crate::experiment::{Experiment, ExperimentError, Ready, Settings};
 use crate::model::{Model, Score};
-use crate::run_folder::{Kept, KeptRun, Lock, RunFolder};
+use crate::run_folder::{EXPERIMENT, Kept, KeptRun, Lock, MODEL, RunFolder};
 use crate::task::Goal;
 use crate::trainer::{
     End, Evaluation, Observer, Outcome, Progress, Resumed, Snapshot, Step, TrainError, train,
@@ -41,35 +42,79 @@ pub enum ResumeError {
     /// There are other data than there were.
     #[error("{0}: the data have changed since the training began, so it cannot be gone on with")]
     Data(String),
-    /// The limits that it is to have would not have it go on.
+    /// What it was started with makes another model than that which was trained.
+    #[error(
+        "{path}: [model] and [loss] are not those that the training began with ({differs}), so it cannot \
+         be gone on with; write back what stood there, or begin anew: cellc train --config {path}"
+    )]
+    Model {
+        /// Where that is written.
+        path: String,
+        /// The first key that differs.
+        differs: String,
+    },
+    /// Its best model is lost, and will not be found again.
+    #[error(
+        "{path}: the model is not there any more, and the training is over ({over}); put the file back, \
+         or train anew in another folder"
+    )]
+    Lost {
+        /// Where the model was.
+        path: String,
+        /// Why it is over.
+        over: String,
+    },
+    /// As it is to go on, it would end at once.
     #[error("{0}")]
-    Limits(String),
+    Over(String),
 }
 
-/// How long a run is to go on that was begun with other limits; what is `None` stays.
+/// How a run is to go on that was begun otherwise; what is `None` stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
+pub struct Continuation {
     /// How many updates are made in all.
     pub steps: Option<u64>,
     /// How often the data are gone through in all, in place of `steps`.
     pub epochs: Option<f64>,
     /// After how many minutes in all the training ends in any case; 0 for never.
     pub minutes: Option<f64>,
+    /// The learning rate at its highest.
+    pub learning_rate: Option<f64>,
+    /// What the norm of all gradients together is clipped to.
+    pub clip: Option<f64>,
 }
 
-impl Limits {
-    /// An experiment under these limits.
-    fn extended(&self, experiment: &Experiment) -> Result<Experiment, ExperimentError> {
+impl Continuation {
+    /// An experiment that goes on so.
+    fn of(&self, experiment: &Experiment) -> Result<Experiment, ExperimentError> {
         let mut experiment = experiment.clone();
         let training = &mut experiment.training;
         if let Some(epochs) = self.epochs {
             (training.epochs, training.steps) = (epochs, 0);
         }
-        training.steps = self.steps.unwrap_or(training.steps);
         training.minutes = self.minutes.unwrap_or(training.minutes);
+        training.clip = self.clip.unwrap_or(training.clip);
+        if let Some(steps) = self.steps {
+            experiment.give_steps(steps);
+        }
+        if let Some(learning_rate) = self.learning_rate {
+            experiment.give_learning_rate(learning_rate);
+        }
         experiment.check()?;
         Ok(experiment)
     }
+}
+
+/// The first key of a table of an experiment that is not what it was.
+fn differing<T: Serialize>(table: &str, now: &T, before: &T) -> Option<String> {
+    let of = |value: &T| toml::Table::try_from(value).unwrap_or_default();
+    let (now, before) = (of(now), of(before));
+    let mut keys = now.keys().chain(before.keys());
+    let differs = keys.find(|key| now.get(*key) != before.get(*key))?;
+    let said = |table: &toml::Table| {
+        table.get(differs).map_or_else(|| "left out".to_owned(), |value| value.to_string())
+    };
+    Some(format!("{table}.{differs} is {}, it was {}", said(&now), said(&before)))
 }
 
 /// Why a training would end where it stands.
@@ -146,23 +191,31 @@ impl Run {
     /// If it cannot be read, another process trains it, or its data are not there any more as they
     /// were.
     pub fn resume(path: &Path) -> Result<Self, ResumeError> {
-        Self::extend(path, &Limits::default())
+        Self::extend(path, &Continuation::default())
     }
 
-    /// A run that was stopped or is over, to be gone on with for longer than it was begun with. What is
-    /// given is written down, so that it is gone on with so from then on.
+    /// A run that was stopped or is over, to be gone on with for longer than it was begun with, or at
+    /// another learning rate. What is given is written down, so that it is gone on with so from then on.
     ///
     /// Where the learning rate follows a schedule of the whole length, it is that of the new length from
     /// here on.
     ///
     /// # Errors
     /// Those of [`resume`](Self::resume), and if it would end at once.
-    pub fn extend(path: &Path, limits: &Limits) -> Result<Self, ResumeError> {
+    pub fn extend(path: &Path, how: &Continuation) -> Result<Self, ResumeError> {
         let kept = KeptRun::open(path)?;
         let lock = Lock::take(path)?;
         kept.check_data()?;
-        let experiment = limits.extended(&kept.experiment)?;
-        let mut ready = experiment.ready(kept.kept.blueprint.cells.clone())?;
+        let Blueprint { model, loss, cells } = &kept.kept.blueprint;
+        let parts = [
+            differing("model", &kept.experiment.model, model),
+            differing("loss", &kept.experiment.loss, loss),
+        ];
+        if let Some(differs) = parts.into_iter().flatten().next() {
+            let path = path.join(EXPERIMENT).display().to_string();
+            return Err(ResumeError::Model { path, differs });
+        }
+        let mut ready = how.of(&kept.experiment)?.ready(cells.clone())?;
         if ready.loaded.codec.kept() != kept.kept.codec {
             return Err(ResumeError::Data(path.display().to_string()));
         }
@@ -174,19 +227,21 @@ impl Run {
             // found again.
             if kept.has_model() && kept.load(&mut ready.model)?.step >= step {
                 resumed.best = ready.model.params().into_iter().map(<[f32]>::to_vec).collect();
+            } else if let Some(over) = ended(&resumed.progress, &ready.experiment.training) {
+                let path = path.join(MODEL).display().to_string();
+                return Err(ResumeError::Lost { path, over });
             } else {
                 resumed.progress.best = None;
             }
         }
         let progress = resumed.as_ref().map(|resumed| resumed.progress.clone()).unwrap_or_default();
         let settings = &ready.experiment.training;
-        if *limits != Limits::default()
-            && let Some(fault) = ended(&progress, settings)
-        {
-            return Err(ResumeError::Limits(format!("{}: {fault}", path.display())));
+        let changed = *how != Continuation::default();
+        if changed && let Some(fault) = ended(&progress, settings) {
+            return Err(ResumeError::Over(format!("{}: {fault}", path.display())));
         }
         let folder = RunFolder::reopen(lock, &settings.log, progress.step)?;
-        if *limits != Limits::default() {
+        if changed {
             folder.extend(&ready.experiment)?;
         }
         Ok(Self { ready, folder, resumed })

@@ -133,12 +133,15 @@ impl<'a> Training<'a> {
         if let Some(resumed) = resumed {
             set_params(model, &resumed.params);
             optimizer.restore(resumed.optimizer.0, resumed.optimizer.1)?;
-            if let (Some(average), Some((updates, params))) = (&mut average, resumed.average) {
-                average.restore(updates, params)?;
-            }
             run.set_states(resumed.states);
             progress = resumed.progress;
             best = resumed.best;
+            // A training that is to be longer than it was has its last part elsewhere.
+            if let (Some(average), Some((updates, params))) = (&mut average, resumed.average)
+                && updates == average.averaging().updates(progress.step, settings.steps)
+            {
+                average.restore(updates, params)?;
+            }
         }
         let before = Duration::try_from_secs_f64(progress.seconds).unwrap_or_default();
         let start = Instant::now();

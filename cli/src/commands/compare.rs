@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cellc_train::series::budget::Budget;
-use cellc_train::series::compare::compare;
+use cellc_train::series::compare::{compare, with_each};
 use cellc_train::series::{Plan, Purpose, Series};
 
 use crate::commands::series::go;
 use crate::commands::train::options::Options;
-use crate::commands::train::{free_folder, texts};
+use crate::commands::train::{check, free_folder, texts_of};
 use crate::failure::Failure;
 use crate::output::note;
 
@@ -75,15 +75,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn begin(args: &Args) -> Result<Series, Failure> {
-    let mut base = args.options.experiment()?;
-    let mut cells = Vec::new();
-    for cell in &args.cells {
-        base.model.cell.clone_from(cell);
-        for text in texts(&base, args.quiet)? {
-            if !cells.contains(&text) {
-                cells.push(text);
-            }
-        }
+    let base = args.options.experiment()?;
+    let mut names: Vec<&str> = args.cells.iter().map(String::as_str).collect();
+    names.extend(base.model.layer.iter().filter_map(|layer| layer.cell.as_deref()));
+    names.sort_unstable();
+    names.dedup();
+    let cells = texts_of(&names)?;
+    for experiment in with_each(&base, &args.cells, &cells)? {
+        check(&experiment, &cells, args.quiet)?;
     }
     if let (Budget::Time(time), false) = (args.budget, args.quiet) {
         note(format_args!("timing some updates of each cell, for runs of {time:?}"));

@@ -28,7 +28,8 @@ fn help_and_version_are_there() {
 
 #[test]
 fn check_says_what_a_cell_is() {
-    let parts = ["lstm with I = 3, H = 4", "param   W_f  [H, H + I]", "[4, 7]", "128 parameters"];
+    let parts =
+        ["lstm with I = 3, H = 4", "param   W_f          [H, H + I]", "[4, 7]", "128 parameters"];
     cellc("check lstm --dims I=3,H=4").exits(0).prints(&parts);
     cellc("check lstm").exits(0).says(&["chosen; set with --dims"]);
 

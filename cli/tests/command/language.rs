@@ -91,7 +91,7 @@ fn hyper_parameters_are_set_by_every_command() {
     assert_eq!(report["cell"]["dims"], serde_json::json!({ "I": 3, "H": 4, "P": 2 }));
     let twice = folder.cellc("check cells/mine.cell --set leak=1 --set leak=2");
     twice.exits(2).says(&["`leak` is given twice"]);
-    cellc("check lstm --set leak=1").exits(2).says(&["it has none", "`hyper NAME = 0.1`"]);
+    cellc("check rnn --set leak=1").exits(2).says(&["it has none", "`hyper NAME = 0.1`"]);
 }
 
 #[test]

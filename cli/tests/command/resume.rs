@@ -68,7 +68,8 @@ fn a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
 fn a_run_that_is_over_goes_on_for_longer() {
     let folder = Folder::new();
     folder.file("a.txt", text());
-    let words = WORDS.replace("--steps 400", "--schedule constant training.evaluate_every=10");
+    let longer = "--schedule constant training.evaluate_every=10 training.average=tail";
+    let words = WORDS.replace("--steps 400", longer);
     folder.cellc(&format!("{words} --steps 60 --out whole")).exits(0);
     folder.cellc(&format!("{words} --steps 30 --out run")).exits(0);
     let again = folder.cellc("train --resume run --steps 30").exits(2);
@@ -85,8 +86,22 @@ fn a_run_that_is_over_goes_on_for_longer() {
     longer.says(&["a run of 40 steps, and not at 5.00e-5, as in one of 20"]);
     // How long it is was written down.
     folder.cellc("train --resume run").exits(0).says(&["all of its 60 steps are taken already"]);
-    let refused = folder.cellc("train --resume run --steps 90 --lr 0.1 training.steps=90");
-    refused.exits(2).says(&["KEY=VALUE, --lr cannot be given", "--steps, --epochs and --minutes"]);
+    let refused = folder.cellc("train --resume run --steps 90 --batch 2 training.steps=90");
+    refused
+        .exits(2)
+        .says(&["KEY=VALUE, --batch cannot be given", "--steps, --epochs and --minutes"]);
+    folder.cellc("train --resume run --steps 62 --lr 1e-4 --quiet").exits(0);
+    let experiment = std::fs::read_to_string(folder.path().join("run/experiment.toml")).unwrap();
+    assert!(experiment.contains("learning_rate = 0.0001"), "{experiment}");
+    // Another model is none that can be gone on with, even if its parameters are of the same sizes.
+    let other = experiment.replace("residual = false", "residual = true");
+    folder.file("run/experiment.toml", &other);
+    let refused = folder.cellc("train --resume run --steps 90").exits(2);
+    refused.says(&["model.residual is true, it was false", "cellc train --config"]);
+    folder.file("run/experiment.toml", &experiment);
+    std::fs::remove_file(folder.path().join("run/model.safetensors")).unwrap();
+    let refused = folder.cellc("train --resume run").exits(2);
+    refused.says(&["the model is not there any more", "62 steps are taken already"]);
     // A run that ended with its time goes on with more of it.
     let words = WORDS.replace("--steps 400", "--steps 20 --minutes 1e-6");
     folder.cellc(&format!("{words} --out short")).exits(0);

@@ -6,16 +6,12 @@ use super::{Begin, Checker, errors};
 use crate::cell::{Initial, Initializer};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ir::op::{Role, Type};
-use crate::syntax::ast::{self, Declaration, ExprKind, Item, Kind, Name, TypeKind};
+use crate::syntax::ast::{self, Declaration, ExprKind, Kind, Name, TypeKind};
 
 impl Checker<'_> {
     /// Reports settings of what is no hyper-parameter.
     pub(super) fn known_hypers(&mut self, settings: &[(String, f64)]) {
-        let hypers = self.cell.items.iter().filter_map(|item| match item {
-            Item::Hyper(hyper) => Some(hyper.name.text.as_str()),
-            _ => None,
-        });
-        let hypers: Vec<_> = hypers.collect();
+        let hypers: Vec<_> = self.cell.hypers().map(|hyper| hyper.name.text.as_str()).collect();
         for (i, (name, _)) in settings.iter().enumerate() {
             if !hypers.contains(&name.as_str()) {
                 self.faults.push(errors::unknown_hyper(name, &self.cell.name, &hypers));

@@ -202,10 +202,7 @@ impl<'a> Checker<'a> {
     /// that is made of.
     pub(super) fn later_number(&self, name: &str) -> Option<(Span, Option<&'a Expr>)> {
         let dims = self.cell.dims.iter().map(|dim| (&dim.name, dim.default.as_ref()));
-        let hypers = self.cell.items.iter().filter_map(|item| match item {
-            Item::Hyper(hyper) => Some((&hyper.name, Some(&hyper.value))),
-            _ => None,
-        });
+        let hypers = self.cell.hypers().map(|hyper| (&hyper.name, Some(&hyper.value)));
         let (found, value) = dims.chain(hypers).find(|(other, _)| other.text == name)?;
         Some((found.span, value))
     }

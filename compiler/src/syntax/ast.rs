@@ -111,6 +111,16 @@ pub struct Cell {
     pub items: Vec<Item>,
 }
 
+impl Cell {
+    /// Its hyper-parameters, in order.
+    pub fn hypers(&self) -> impl Iterator<Item = &Constant> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Hyper(hyper) => Some(hyper),
+            _ => None,
+        })
+    }
+}
+
 /// A dimension of a cell: `H` or `P = H / 2`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dim {

@@ -35,6 +35,11 @@ pub use self::settings::Settings;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Experiment {
+    /// The keys that nobody gave, and that do not have defaults of their own but follow: from the data,
+    /// or from other keys. They are written down with all others; where that is the base of another
+    /// experiment, they follow anew.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub followed: Vec<String>,
     /// The task: its `name`, and options that are its own.
     pub task: toml::Table,
     /// The model.
@@ -127,21 +132,25 @@ impl Experiment {
     pub fn layered(layers: &[toml::Table]) -> Result<Self, ExperimentError> {
         let mut given = toml::Table::new();
         for layer in layers {
-            forget_what_followed(&mut given, layer);
-            merge(&mut given, layer);
+            let mut layer = layer.clone();
+            forget_what_followed(&mut layer);
+            forget_replaced(&mut given, &layer);
+            merge(&mut given, &layer);
         }
         let name = given.get("task").and_then(|task| task.get("name"));
         let name = name.and_then(toml::Value::as_str).unwrap_or("reviews").to_owned();
         let kind = task::find(&name).ok_or(ExperimentError::Task { found: name.clone() })?;
         let defaults = kind.defaults.parse::<toml::Table>();
         let mut all = defaults.map_err(|error| ExperimentError::Form(error.to_string()))?;
+        forget_replaced(&mut all, &given);
         merge(&mut all, &given);
         let rate = |table: &toml::Table| table.get("training")?.get("learning_rate").cloned();
         let mut experiment: Self = toml::Value::Table(all).try_into().map_err(form)?;
-        if rate(&given).is_none()
-            && let Some(usual) = usual_rate(experiment.training.optimizer)
-        {
-            experiment.training.learning_rate = usual;
+        if rate(&given).is_none() {
+            experiment.follows(LEARNING_RATE);
+            if let Some(usual) = usual_rate(experiment.training.optimizer) {
+                experiment.training.learning_rate = usual;
+            }
         }
         experiment.task.insert("name".to_owned(), name.into());
         experiment.check()?;
@@ -171,6 +180,36 @@ impl Experiment {
         fault.map_or(Ok(()), |fault| Err(ExperimentError::Form(fault)))
     }
 
+    /// Notes that a key has no value of its own.
+    fn follows(&mut self, key: &str) {
+        if !self.followed.iter().any(|followed| followed == key) {
+            self.followed.push(key.to_owned());
+        }
+    }
+
+    /// Gives it a number of updates.
+    pub(crate) fn give_steps(&mut self, steps: u64) {
+        self.training.steps = steps;
+        self.followed.retain(|key| key != STEPS);
+    }
+
+    /// Gives it a learning rate.
+    pub(crate) fn give_learning_rate(&mut self, learning_rate: f64) {
+        self.training.learning_rate = learning_rate;
+        self.followed.retain(|key| key != LEARNING_RATE);
+    }
+
+    /// Fills in what follows from the number of batches that make an epoch.
+    fn resolve(&mut self, batches_per_epoch: usize) {
+        let Settings { steps, evaluate_every, .. } = self.training;
+        for (key, value) in [(STEPS, steps), (EVALUATE_EVERY, evaluate_every)] {
+            if value == 0 {
+                self.follows(key);
+            }
+        }
+        self.training.resolve(batches_per_epoch);
+    }
+
     /// Paths of data, seen from anywhere.
     pub(crate) fn absolute(&mut self) {
         for path in data_files::paths(&mut self.task) {
@@ -193,7 +232,7 @@ impl Experiment {
         let kind = self.kind()?;
         let context = Context { batch: self.training.batch, seed: self.training.seed };
         let loaded = (kind.load)(&self.task, context)?;
-        self.training.resolve(loaded.task.batches_per_epoch());
+        self.resolve(loaded.task.batches_per_epoch());
         self.absolute();
         let files = data_files::of(&self.task).map_err(TaskError::from)?;
         let blueprint = self.blueprint(cells);
@@ -220,20 +259,41 @@ fn usual_rate(method: Method) -> Option<f64> {
     }
 }
 
-/// Drops from a layer what followed from keys that a layer over it changes: an experiment that is
-/// written down as resolved says everything.
-fn forget_what_followed(under: &mut toml::Table, over: &toml::Table) {
-    let (Some(toml::Value::Table(under)), Some(toml::Value::Table(over))) =
-        (under.get_mut("training"), over.get("training"))
-    else {
-        return;
-    };
-    let changes = |keys: &[&str]| keys.iter().any(|key| over.contains_key(*key));
-    if changes(&["epochs", "least_steps", "batch", "accumulate"]) {
-        under.remove("steps");
+const LEARNING_RATE: &str = "training.learning_rate";
+const STEPS: &str = "training.steps";
+const EVALUATE_EVERY: &str = "training.evaluate_every";
+
+/// Drops from a layer what it says that nobody gave.
+fn forget_what_followed(layer: &mut toml::Table) {
+    let Some(toml::Value::Array(followed)) = layer.remove("followed") else { return };
+    for key in followed.iter().filter_map(toml::Value::as_str) {
+        if let Some((table, key)) = key.split_once('.')
+            && let Some(toml::Value::Table(table)) = layer.get_mut(table)
+        {
+            table.remove(key);
+        }
     }
-    if changes(&["steps", "epochs", "least_steps", "batch", "accumulate", "evaluations"]) {
-        under.remove("evaluate_every");
+}
+
+/// Drops from a layer what a layer over it gives in other words, or of something else: a number of
+/// epochs takes the place of one of steps; dimensions and hyper-parameters of one cell are none of
+/// another.
+fn forget_replaced(under: &mut toml::Table, over: &toml::Table) {
+    let both = |name: &str| Some((under.get(name)?.as_table()?, over.get(name)?.as_table()?));
+    let of_epochs = both("training").is_some_and(|(_, over)| over.contains_key("epochs"));
+    let of_another_cell = both("model").is_some_and(|(under, over)| {
+        under.get("cell").zip(over.get("cell")).is_some_and(|(under, over)| under != over)
+    });
+    let mut forget = |name: &str, keys: &[&str]| {
+        if let Some(toml::Value::Table(table)) = under.get_mut(name) {
+            keys.iter().for_each(|key| drop(table.remove(*key)));
+        }
+    };
+    if of_epochs {
+        forget("training", &["steps"]);
+    }
+    if of_another_cell {
+        forget("model", &["dims", "set"]);
     }
 }
 
@@ -299,16 +359,45 @@ mod tests {
     }
 
     #[test]
-    fn what_followed_from_a_key_that_is_changed_follows_anew() {
-        let resolved = "[training]\nepochs = 2\nsteps = 30\nevaluate_every = 3";
-        let training = |layer| layered(&[resolved, layer]).unwrap().training;
-        let longer = training("[training]\nepochs = 50");
-        assert_eq!((longer.epochs, longer.steps, longer.evaluate_every), (50.0, 0, 0));
-        let other = training("[training]\nlearning_rate = 1");
-        assert_eq!((other.steps, other.evaluate_every), (30, 3));
+    fn what_follows_does_so_anew_and_what_is_given_stays() {
+        let training = |layers: &[&str]| layered(layers).unwrap().training;
+        let given = "[training]\nsteps = 30\nevaluate_every = 3";
+        let over = training(&[given, "[training]\nbatch = 8\naccumulate = 2\nleast_steps = 1"]);
+        assert_eq!((over.steps, over.evaluate_every), (30, 3));
+        let longer = training(&[given, "[training]\nepochs = 50.0"]);
+        assert_eq!((longer.epochs, longer.steps, longer.evaluate_every), (50.0, 0, 3));
+        assert_eq!(training(&["[training]\nepochs = 50.0", given]).steps, 30);
+
+        let mut resolved = layered(&["[training]\nepochs = 2.0"]).unwrap();
+        resolved.resolve(15);
+        assert_eq!((resolved.training.steps, resolved.training.evaluate_every), (30, 3));
+        let resolved = toml::to_string(&resolved).unwrap();
+        let again = layered(&[&resolved, "[training]\noptimizer = 'sgd'"]).unwrap().training;
+        assert_eq!((again.epochs, again.steps, again.evaluate_every), (2.0, 0, 0));
+        assert_eq!(again.learning_rate, 1.0, "that of the method");
+    }
+
+    #[test]
+    fn constants_of_one_method_are_none_of_another() {
         let methods = "[training]\noptimizer = { name = 'rmsprop', epsilon = 1e-3 }";
         let one = layered(&[methods, "[training]\noptimizer = { name = 'adamw' }"]).unwrap();
         assert_eq!(one.training.optimizer, Method::ADAMW);
+    }
+
+    #[test]
+    fn what_is_set_of_a_cell_is_none_of_another() {
+        let set = "[model]\ncell = 'lstm'\nset = { forget_bias = 2.0 }\n";
+        let with = |layer| layered(&[set, layer]).unwrap().model.set;
+        assert!(with("[model]\ncell = 'gru'").is_empty());
+        assert_eq!(with("[model]\ncell = 'lstm'")["forget_bias"], 2.0);
+        // An option and a key after it, of which neither is under a cell.
+        let apart = ["[model]\nset = { update_bias = 1.0 }", "[model]\ncell = 'gru'"];
+        assert_eq!(layered(&apart).unwrap().model.set["update_bias"], 1.0);
+        // Of the defaults of a task too.
+        let copy = layered(&["[task]\nname = 'copy'"]).unwrap().model;
+        assert!(copy.set.contains_key("update_bias"), "{copy:?}");
+        let lstm = layered(&["[task]\nname = 'copy'\n[model]\ncell = 'lstm'"]).unwrap().model;
+        assert!(lstm.set.is_empty(), "{lstm:?}");
     }
 
     #[test]

@@ -62,9 +62,16 @@ impl Averaging {
 
     /// Whether the parameters after `step` of `total`, both from 0, are part of the mean.
     pub fn includes(&self, step: u64, total: u64) -> bool {
+        self.updates(step.saturating_add(1), total) > 0
+    }
+
+    /// How many parameters are part of the mean after so many steps of `total`.
+    pub fn updates(&self, steps: u64, total: u64) -> u64 {
         match self {
-            Self::Ema { .. } => true,
-            Self::Tail { last } => step.saturating_add(last.steps(total).max(1)) >= total,
+            Self::Ema { .. } => steps,
+            Self::Tail { last } => {
+                steps.saturating_sub(total.saturating_sub(last.steps(total).max(1)))
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Comparisons: the same task, the same budget, several cells.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::blueprint::CellText;
@@ -13,7 +14,7 @@ use super::budget::{Budget, nearest, parameters};
 use super::{FORMAT, Group, Plan, Purpose, SeriesError, Trial, seeded, texts};
 
 /// Plans a comparison of cells, each by its name in `base`'s place of the cell and trained from so
-/// many seeds, from that of `base` on. `cells` are the texts of all cells.
+/// many seeds, from that of `base` on, as [`with_each`] has it. `cells` are the texts of all cells.
 ///
 /// With a budget of time, some updates of each cell are timed here.
 ///
@@ -38,9 +39,8 @@ pub fn compare(
     };
     let mut target = None;
     let (mut groups, mut experiments) = (Vec::new(), Vec::new());
-    for (name, label) in names.iter().zip(labels(names)) {
-        let mut experiment = base.clone();
-        experiment.model.cell.clone_from(name);
+    let of_cells = with_each(&base, names, &cells)?;
+    for ((name, mut experiment), label) in names.iter().zip(of_cells).zip(labels(names)) {
         let mut choice = toml::Table::new();
         choice.insert("model.cell".to_owned(), name.as_str().into());
         if budget == Budget::Params {
@@ -74,7 +74,7 @@ pub fn compare(
                      more, or have fewer (training.evaluations=1)"
                 )));
             }
-            experiment.training.steps = steps;
+            experiment.give_steps(steps);
             choice.insert("training.steps".to_owned(), toml::Value::from(steps.cast_signed()));
         }
         let hidden = i64::try_from(experiment.model.hidden).unwrap_or(i64::MAX);
@@ -87,6 +87,36 @@ pub fn compare(
     let trials = in_turn(&groups, experiments);
     let (purpose, goal) = (Purpose::Compare, loaded.task.goal());
     Ok(Plan { format: FORMAT, purpose, goal, timed, groups, trials, cells })
+}
+
+/// The experiment with each of the cells in turn. The dimensions and hyper-parameters that it sets are
+/// set in those cells that have them; what none of `cells`, the texts of all, has stays everywhere, to
+/// be an error.
+///
+/// # Errors
+/// What is wrong with the form of a text.
+pub fn with_each(
+    base: &Experiment,
+    names: &[String],
+    cells: &[CellText],
+) -> Result<Vec<Experiment>, SeriesError> {
+    let known = cells.iter().map(CellText::settable).collect::<Result<Vec<_>, _>>();
+    let known = known.map_err(ExperimentError::from)?;
+    let with = |name: &String| {
+        let mut experiment = base.clone();
+        experiment.model.cell.clone_from(name);
+        let own = experiment.model.cell_names();
+        let is_own: Vec<_> = cells.iter().map(|text| own.contains(&text.name.as_str())).collect();
+        let stays = |name: &String| {
+            let has = |known: &HashSet<String>| known.contains(name);
+            is_own.iter().zip(&known).any(|(is_own, known)| *is_own && has(known))
+                || !known.iter().any(has)
+        };
+        experiment.model.dims.retain(|name, _| stays(name));
+        experiment.model.set.retain(|name, _| stays(name));
+        experiment
+    };
+    Ok(names.iter().map(with).collect())
 }
 
 /// All groups from the first seed, then all from the second: what is seen early is of all of them.

@@ -162,6 +162,21 @@ fn a_budget_of_time_gives_each_cell_steps_of_its_own() {
 }
 
 #[test]
+fn what_is_set_is_set_in_those_cells_that_have_it() {
+    let set = "[model]\nset = { forget_bias = 4.0, update_bias = 3.0 }\n";
+    let plan = compared(&["rnn", "lstm", "gru"], set, Budget::Steps).unwrap();
+    let of = |name: &str| {
+        let of_name = |trial: &&Trial| trial.experiment.model.cell == name;
+        &plan.trials.iter().find(of_name).unwrap().experiment.model.set
+    };
+    assert!(of("rnn").is_empty());
+    assert_eq!(of("lstm").iter().collect::<Vec<_>>(), [(&"forget_bias".to_owned(), &4.0)]);
+    assert_eq!(of("gru").iter().collect::<Vec<_>>(), [(&"update_bias".to_owned(), &3.0)]);
+    let none = compared(&["rnn", "lstm"], "[model]\nset = { bias = 4.0 }\n", Budget::Steps);
+    assert!(none.is_err(), "no cell has it");
+}
+
+#[test]
 fn comparisons_that_cannot_be() {
     let fault = |names, more, budget| compared(names, more, budget).unwrap_err();
     let twice = fault(&["rnn", "rnn"], "", Budget::Steps);

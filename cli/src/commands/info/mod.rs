@@ -215,8 +215,8 @@ fn files(path: &Path) -> Result<Vec<(String, u64)>, Failure> {
     Ok(files)
 }
 
-/// What follows from the data or the machine, and is no choice.
-const RESOLVED: [&str; 3] = ["training.steps", "training.evaluate_every", "training.threads"];
+/// What follows from the machine, and is no choice.
+const THREADS: &str = "training.threads";
 
 /// The settings that are not the defaults of the task.
 fn settings(experiment: &Experiment) -> Vec<Setting> {
@@ -228,7 +228,8 @@ fn settings(experiment: &Experiment) -> Vec<Setting> {
     let (defaults, own) = (defaults.unwrap_or_default(), toml::Table::try_from(experiment));
     let mut settings = Vec::new();
     differences("", &own.unwrap_or_default(), &defaults, &mut settings);
-    settings.retain(|setting| !RESOLVED.contains(&setting.key.as_str()));
+    let followed = |key: &String| experiment.followed.contains(key) || key == "followed";
+    settings.retain(|setting| !followed(&setting.key) && setting.key != THREADS);
     settings
 }
 

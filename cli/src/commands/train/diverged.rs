@@ -5,7 +5,7 @@ use std::path::Path;
 use cellc_train::checkpoint::read_metadata;
 use cellc_train::culprit::{Culprit, find};
 use cellc_train::experiment::{Ready, Settings};
-use cellc_train::run_folder::{EXPERIMENT, MODEL, TRAINING};
+use cellc_train::run_folder::{MODEL, TRAINING};
 use cellc_train::trainer::TrainError;
 
 use crate::failure::Failure;
@@ -38,9 +38,8 @@ pub(super) fn explained(error: TrainError, ready: &Ready, path: &Path) -> Failur
         }
         Some(after) => {
             text += &format!(
-                "\n{shown} holds the training as it was after step {after}. To go on from there, \
-                 write a lower `learning_rate`, such as {lower}, into {shown}/{EXPERIMENT}; \
-                 then\n  cellc train --resume {shown}\n{clip}"
+                "\n{shown} holds the training as it was after step {after}. To go on from there \
+                 with a lower one:\n  cellc train --resume {shown} --lr {lower}\n{clip}"
             );
         }
     }

@@ -90,20 +90,31 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     go(args, started.map_err(named)?)
 }
 
-/// The texts of the cells of an experiment, after what `cellc check` would have said of them: a long
-/// run is the wrong time to find that out.
+/// The texts of the cells of an experiment, after what `cellc check` would have said of them.
 pub(crate) fn texts(experiment: &Experiment, quiet: bool) -> Result<Vec<CellText>, Failure> {
-    let mut cells = Vec::new();
-    for name in experiment.model.cell_names() {
-        cells.push(CellText::new(name, &unit(name)?));
-    }
-    let blueprint = experiment.blueprint(cells.clone());
+    let cells = texts_of(&experiment.model.cell_names())?;
+    check(experiment, &cells, quiet)?;
+    Ok(cells)
+}
+
+/// The texts of cells.
+pub(crate) fn texts_of(names: &[&str]) -> Result<Vec<CellText>, Failure> {
+    names.iter().map(|name| Ok(CellText::new(*name, &unit(name)?))).collect()
+}
+
+/// Says what `cellc check` would say of the cells: a long run is the wrong time to find that out.
+pub(crate) fn check(
+    experiment: &Experiment,
+    cells: &[CellText],
+    quiet: bool,
+) -> Result<(), Failure> {
+    let blueprint = experiment.blueprint(cells.to_vec());
     for (text, warnings) in blueprint.warnings()? {
         if !quiet {
             warn(&warnings, &unit(&text.name)?.sources);
         }
     }
-    Ok(cells)
+    Ok(())
 }
 
 /// The folder that is asked for, or else the first of `runs/<name>-<n>` that there is not yet.
@@ -119,9 +130,9 @@ pub(crate) fn free_folder(asked: Option<&Path>, name: &str) -> Result<PathBuf, F
 /// Goes on with a run that was stopped.
 fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
     refuse_beside_resume(path)?;
-    let limits = args.options.limits();
+    let how = args.options.continuation();
     let before = read_experiment(path).map(|experiment| experiment.training.steps);
-    let mut run = Run::extend(path, &limits)?;
+    let mut run = Run::extend(path, &how)?;
     if let (Ok(before), false) = (before, args.quiet) {
         note_of_schedule(&run, before);
     }
@@ -149,9 +160,9 @@ fn note_of_schedule(run: &Run, before: u64) {
     }
 }
 
-/// Options that say how a run is watched or how long it is, and not what its course so far was.
-const BESIDE_RESUME: [&str; 8] =
-    ["resume", "steps", "epochs", "minutes", "threads", "quiet", "json", "help"];
+/// Options that say how a run is watched or goes on, and not what its course so far was.
+const BESIDE_RESUME: [&str; 10] =
+    ["resume", "steps", "epochs", "minutes", "lr", "clip", "threads", "quiet", "json", "help"];
 
 /// Refuses options that would make a run that is gone on with another than it was.
 fn refuse_beside_resume(path: &Path) -> Result<(), Failure> {
@@ -175,7 +186,7 @@ fn refuse_beside_resume(path: &Path) -> Result<(), Failure> {
     Err(Failure::new(format!(
         "{given} cannot be given with --resume, which goes on with a run as if it had not been \
          stopped: {path}/{EXPERIMENT} says how\nBeside it there can be --steps, --epochs and \
-         --minutes, for a longer run, and --threads, --quiet and --json. To begin anew with other \
+         --minutes, for a longer run, --lr and --clip, if it diverges, and --threads, --quiet and --json. To begin anew with other \
          settings:\n  cellc train --config {path}/{EXPERIMENT} {given} .."
     )))
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use cellc_train::blueprint::{MOST_LAYERS, MOST_UNITS};
 use cellc_train::experiment::Experiment;
-use cellc_train::run::Limits;
+use cellc_train::run::Continuation;
 use cellc_train::series::sweep::{Axis, value as read};
 use cellc_train::task;
 use clap::ValueEnum;
@@ -280,10 +280,10 @@ impl Options {
         self.threads.map(NonZero::get)
     }
 
-    /// How long a run is to go on that was begun with other limits.
-    pub(crate) fn limits(&self) -> Limits {
-        let steps = self.steps.map(NonZero::get);
-        Limits { steps, epochs: self.epochs, minutes: self.minutes }
+    /// How a run is to go on.
+    pub(crate) fn continuation(&self) -> Continuation {
+        let Self { epochs, minutes, lr: learning_rate, clip, .. } = *self;
+        Continuation { steps: self.steps.map(NonZero::get), epochs, minutes, learning_rate, clip }
     }
 
     /// The task whose files end as the data do; a text, if there are others.

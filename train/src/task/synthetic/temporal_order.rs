@@ -20,7 +20,8 @@ use crate::task::{Figure, Kind};
 /// The paper's LSTMs need 31 390 sequences (6a) and 571 100 (6b), and then get 1 and 2 of 2560 new
 /// sequences wrong. An answer is right if all outputs are off by less than 0.3 of 1 for the class
 /// and 0 for the others: here, of the probabilities. As in the paper, the cell has no gate to
-/// forget by.
+/// forget by; with one, it has to be told to remember (`--cell lstm --set
+/// forget_bias=4,input_bias=-2`, `--cell gru --set update_bias=3`; Tallec & Ollivier 2018).
 pub const KIND: Kind = Kind {
     name: TemporalOrder::NAME,
     about: "the temporal order problem: which marks came in which order",
