@@ -67,8 +67,9 @@ impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         let help = match &error {
             TrainError::Run(RunError::Memory { .. }) => {
-                " (--memory)\nTake fewer examples at once (--batch) or, of a text, shorter \
-                 sequences (--seq)."
+                " (--memory, or all that the machine has)\nWithin a limit, such as --memory 4GB, long \
+                 sequences are run in segments. Or take fewer examples at once (--batch) or, of a \
+                 text, shorter sequences (--seq)."
                     .to_owned()
             }
             TrainError::Checkpoint(CheckpointError::Write { path, source })

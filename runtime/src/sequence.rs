@@ -232,7 +232,7 @@ pub enum RunError {
     NoTape,
     /// The run does not fit into the memory it was given, in however many segments.
     #[error(
-        "{} steps of {} examples take {} of memory at the least; the limit is {}",
+        "{} steps of {} examples need {} of memory, and the limit is {}",
         .extent.steps, .extent.batch, Size(*.needed), Size(*.limit)
     )]
     Memory {

@@ -144,11 +144,11 @@ fn what_is_refused_says_how_much_would_do() {
     let text = |needed, limit| RunError::Memory { extent, needed, limit }.to_string();
     assert_eq!(
         text(61_440_001, 20_000_000),
-        "1000 steps of 8 examples take 61.5 MB of memory at the least; the limit is 20 MB"
+        "1000 steps of 8 examples need 61.5 MB of memory, and the limit is 20 MB"
     );
     assert_eq!(
         text(2_000_000_000, 999),
-        "1000 steps of 8 examples take 2 GB of memory at the least; the limit is 999 B"
+        "1000 steps of 8 examples need 2 GB of memory, and the limit is 999 B"
     );
 }
 

@@ -65,6 +65,7 @@ pub mod experiment;
 mod fixtures;
 pub mod generate;
 pub mod judge;
+mod machine;
 pub mod metrics;
 pub mod model;
 pub mod optimizer;

@@ -211,7 +211,7 @@ fn a_run_keeps_to_its_memory_or_says_what_it_needs() {
     }
     let refused = folder.cellc(&format!("{words} --memory 64KiB")).exits(2);
     refused
-        .says(&["500 steps of 2 examples take", "at the least; the limit is 65.6 kB (--memory)"]);
+        .says(&["500 steps of 2 examples need", "of memory, and the limit is 65.6 kB (--memory)"]);
 }
 
 /// The first example has one step, the second two, whichever comes first.

@@ -149,6 +149,6 @@ fn a_training_keeps_to_its_memory_or_says_what_it_needs() {
     let cut = folder.cellc(&format!("{words} --out cut --json --memory 650KiB")).exits(0);
     assert!((loss(&cut.stdout) - loss(&free.stdout)).abs() < 1e-3, "{cut}");
     let refused = folder.cellc(&format!("{words} --out none --memory 20kB")).exits(2);
-    refused.says(&["200 steps of 4 examples take", "the limit is 20 kB (--memory)", "--batch"]);
+    refused.says(&["200 steps of 4 examples need", "the limit is 20 kB (--memory)", "--batch"]);
     folder.cellc("train --memory lots").exits(2).says(&["expected an amount such as 200MB"]);
 }

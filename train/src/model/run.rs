@@ -7,6 +7,7 @@ use cellc_runtime::sequence::{Bytes, Extent, InputMut, RunError, Sequence};
 
 use super::{Feed, Model, Readout, Ready, Score};
 use crate::batch::{Batch, Data, IGNORED, Targets};
+use crate::machine;
 
 /// For each stage its states after a run, `[B, ..]`.
 pub type States<T> = Vec<Vec<Vec<T>>>;
@@ -147,7 +148,14 @@ impl<T: Wide> ModelRun<T> {
     ) -> Result<Score, RunError> {
         let answers = answers_extent(model.interface.readout, batch.extent);
         let extent = |stage: &Ready<T>| if stage.answers { answers } else { batch.extent };
-        self.share_memory(model, batch, &extent)?;
+        let mut stages = model.stages.iter().zip(&self.sequences);
+        if !stages.all(|(stage, sequence)| sequence.extent() == extent(stage)) {
+            match self.limit {
+                Some(limit) => self.share_memory(model, batch, &extent, limit)?,
+                None if keep_tape => self.check_memory(model, batch.extent)?,
+                None => {}
+            }
+        }
         for (i, stage) in model.stages.iter().enumerate() {
             let (before, after) = self.sequences.split_at_mut(i);
             let sequence = &mut after[0];
@@ -198,18 +206,21 @@ impl<T: Wide> ModelRun<T> {
         Ok(self.score(model, batch, !keep_tape))
     }
 
+    /// Whether the machine has the memory to learn from a batch of an extent: a failed allocation would
+    /// be the end of the program.
+    fn check_memory(&self, model: &Model<T>, extent: Extent) -> Result<(), RunError> {
+        let (needed, limit) = (self.bytes(model, extent), machine::memory().unwrap_or(usize::MAX));
+        if needed > limit { Err(RunError::Memory { extent, needed, limit }) } else { Ok(()) }
+    }
+
     /// Gives each stage its share of the memory.
     fn share_memory(
         &mut self,
         model: &Model<T>,
         batch: &Batch,
         extent: &impl Fn(&Ready<T>) -> Extent,
+        limit: Limit,
     ) -> Result<(), RunError> {
-        let Some(limit) = self.limit else { return Ok(()) };
-        let mut stages = model.stages.iter().zip(&self.sequences);
-        if stages.all(|(stage, sequence)| sequence.extent() == extent(stage)) {
-            return Ok(());
-        }
         let stages = model.stages.iter().zip(&self.sequences);
         let needs: Vec<_> = stages.map(|(stage, sequence)| sequence.needs(extent(stage))).collect();
         let states = self.sequences.iter().flat_map(|stage| &stage.interface().states);

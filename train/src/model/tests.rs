@@ -368,6 +368,20 @@ fn long_batch(readout: Readout) -> Batch {
 }
 
 #[test]
+fn a_batch_that_the_machine_has_no_memory_for_is_refused() {
+    let model = model(Readout::Each);
+    let mut run = model.run(1);
+    let extent = Extent { steps: (1 << 29) - 1, batch: 1 };
+    let needed = run.bytes(&model, extent);
+    // On a machine that has it, this would take a while.
+    if let Some(limit) = crate::machine::memory().filter(|limit| *limit < needed) {
+        let batch = Batch { extent, ..long_batch(Readout::Each) };
+        let refused = run.forward_backward(&model, &batch, None).unwrap_err();
+        assert_eq!(refused, RunError::Memory { extent, needed, limit });
+    }
+}
+
+#[test]
 fn a_model_within_a_limit_finds_the_same_gradients() {
     for readout in [Readout::Each, Readout::Last] {
         let model = model(readout);
