@@ -25,7 +25,7 @@ impl Default for Data {
 pub enum Targets {
     /// Classes by their numbers; [`IGNORED`] where there is no answer.
     Classes(Vec<u32>),
-    /// Vectors of real numbers; one with a NaN in it is no answer.
+    /// Vectors of real numbers; NaN where a number is not known.
     Reals(Vec<f32>),
 }
 
@@ -36,21 +36,26 @@ impl Default for Targets {
 }
 
 impl Targets {
-    /// Whether there is an answer number `i`, of `width` numbers each if they are numbers.
+    /// Whether there is an answer number `i`, of `width` numbers each if they are numbers: one of which
+    /// a number is known.
     pub fn is_answer(&self, i: usize, width: usize) -> bool {
         match self {
             Self::Classes(classes) => classes[i] != IGNORED,
-            Self::Reals(reals) => !reals[i * width..][..width].iter().any(|x| x.is_nan()),
+            Self::Reals(reals) => reals[i * width..][..width].iter().any(|x| !x.is_nan()),
         }
     }
 
-    /// How many answers there are.
-    pub fn count(&self, width: usize) -> usize {
-        let all = match self {
-            Self::Classes(classes) => classes.len(),
-            Self::Reals(reals) => reals.len() / width.max(1),
-        };
-        (0..all).filter(|&i| self.is_answer(i, width)).count()
+    /// How many answers there are. One of which only some numbers are known counts as that share of one.
+    pub fn count(&self, width: usize) -> f64 {
+        match self {
+            Self::Classes(classes) => {
+                classes.iter().filter(|class| **class != IGNORED).count() as f64
+            }
+            Self::Reals(reals) => {
+                let known = reals.iter().filter(|x| !x.is_nan()).count();
+                known as f64 / width.max(1) as f64
+            }
+        }
     }
 }
 

@@ -8,11 +8,10 @@ use cellc_runtime::sequence::RunError;
 
 use crate::batch::Batch;
 use crate::blueprint::Blueprint;
-use crate::checkpoint::CheckpointError;
 use crate::experiment::{Experiment, Settings};
 use crate::model::{Answers, Architecture, Feed, Interface, Model, Readout, Reads, Score, Stage};
 use crate::task::Loaded;
-use crate::trainer::{Evaluation, Observer, Resumed, Snapshot, Step, train};
+use crate::trainer::{Observer, Resumed, Snapshot, Step, TrainError, train};
 
 // Those of the tests of the runtime: a crate for both would be there for tests alone.
 #[path = "../../runtime/src/fixtures.rs"]
@@ -106,21 +105,17 @@ fn params(model: &Model<f32>) -> Vec<Vec<f32>> {
 }
 
 impl Observer for Keeper {
-    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError> {
+    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, TrainError> {
         let stop = self.stop == Some(step.step);
         Ok(if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    fn evaluated(&mut self, _: &Evaluation) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn best(&mut self, model: &Model<f32>, _: u64) -> Result<bool, CheckpointError> {
+    fn best(&mut self, model: &Model<f32>, _: u64) -> Result<bool, TrainError> {
         self.best = params(model);
         Ok(true)
     }
 
-    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
+    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
         let moments = snapshot.optimizer.moments().into_iter().map(<[_]>::to_vec).collect();
         self.kept = Some(Resumed {
             params: params(snapshot.model),

@@ -333,26 +333,26 @@ impl Keeper<'_> {
 }
 
 impl Observer for Keeper<'_> {
-    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError> {
+    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, TrainError> {
         self.step = step.step;
         let noted = self.folder.note_step(step);
         self.kept(METRICS, noted.map_err(Into::into));
         Ok(self.watcher.step(step))
     }
 
-    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError> {
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), TrainError> {
         let noted = self.folder.note_evaluation(evaluation, self.step, self.goal);
         self.kept(METRICS, noted.map_err(Into::into));
         self.watcher.evaluated(evaluation);
         Ok(())
     }
 
-    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, CheckpointError> {
+    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, TrainError> {
         let saved = self.folder.save_model(model, step);
         Ok(self.kept(BEST, saved))
     }
 
-    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
+    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
         let saved = self.folder.save_training(snapshot);
         self.kept(TRAINING, saved);
         Ok(())

@@ -13,7 +13,7 @@ use cellc_runtime::segmented::Limit;
 
 use crate::batch::Batch;
 use crate::experiment::Settings;
-use crate::model::{Model, ModelRun, Score};
+use crate::model::{Model, ModelRun, Score, share_of_each};
 use crate::optimizer::{Average, Clip, Optimizer, Plateau};
 use crate::task::{Batches, DataError, Goal, Part, Task};
 
@@ -303,8 +303,8 @@ impl<'a> Training<'a> {
         let Self { settings, model, run, progress, .. } = self;
         let seed = settings.seed;
         let width = model.interface().answers.width();
-        let answers: usize = batches.iter().map(|batch| batch.targets.count(width)).sum();
-        let weight = 1.0 / answers.max(1) as f64;
+        let answers: f64 = batches.iter().map(|batch| batch.targets.count(width)).sum();
+        let weight = share_of_each(answers);
         let mut score = Score::default();
         let mut sum: Vec<Vec<f32>> = Vec::new();
         for (i, batch) in batches.iter().enumerate() {

@@ -22,8 +22,8 @@ use cellc_runtime::sequence::Port;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub(crate) use self::run::likeliest;
 pub use self::run::{ModelRun, States};
+pub(crate) use self::run::{likeliest, share_of_each};
 pub use self::score::Score;
 
 /// When a model answers.

@@ -81,9 +81,10 @@ impl<T: Wide> ModelRun<T> {
         weight: Option<f64>,
     ) -> Result<Score, RunError> {
         let score = self.forward_stages(model, batch, true)?;
-        let share = T::from_f64(weight.unwrap_or(1.0 / score.count.max(1) as f64));
         let last = self.sequences.len() - 1;
         let width = model.interface.answers.width();
+        let share =
+            T::from_f64(weight.unwrap_or_else(|| share_of_each(batch.targets.count(width))));
         let seeds = self.sequences[last].output_cotangent_mut(0);
         for (i, seed) in seeds.iter_mut().enumerate() {
             *seed = if batch.targets.is_answer(i, width) { share } else { T::default() };
@@ -164,7 +165,11 @@ impl<T: Wide> ModelRun<T> {
             for (input, feed) in stage.feeds.iter().enumerate() {
                 match feed {
                     Feed::Data => fill_data(sequence, input, stage, batch),
-                    Feed::Targets => fill_targets(sequence, input, batch),
+                    Feed::Targets => {
+                        // The loss is that of the head's answers, which is the stage before.
+                        let answers = before.last().map_or(&[][..], |head| head.output(0));
+                        fill_targets(sequence, input, batch, answers);
+                    }
                     Feed::Stages(sources) => {
                         let InputMut::Real(into) = sequence.input_mut(input) else {
                             unreachable!("the fed input was checked to be real");
@@ -276,15 +281,20 @@ impl<T: Wide> ModelRun<T> {
             if !batch.targets.is_answer(i, width) {
                 continue;
             }
-            score.loss += loss.to_f64();
             score.count += 1;
             match &batch.targets {
-                Targets::Classes(_) if !count_correct => {}
                 Targets::Classes(classes) => {
-                    score.correct += usize::from(likeliest(answer) == classes[i] as usize);
+                    score.loss += loss.to_f64();
+                    if count_correct {
+                        score.correct += usize::from(likeliest(answer) == classes[i] as usize);
+                    }
                 }
                 Targets::Reals(reals) => {
-                    for (answer, &target) in answer.iter().zip(&reals[i * width..]) {
+                    // Losses of numbers are means over those of an answer.
+                    score.loss += loss.to_f64() * width as f64;
+                    let targets = &reals[i * width..];
+                    for (answer, &target) in answer.iter().zip(targets).filter(|(_, x)| !x.is_nan())
+                    {
                         let error = answer.to_f64() - f64::from(target);
                         score.numbers += 1;
                         score.absolute += error.abs();
@@ -316,6 +326,11 @@ impl<T: Wide> ModelRun<T> {
         };
         self.owned.iter().map(gradient).collect()
     }
+}
+
+/// What the loss of each of so many answers adds to the mean.
+pub(crate) fn share_of_each(answers: f64) -> f64 {
+    if answers > 0.0 { 1.0 / answers } else { 0.0 }
 }
 
 /// The class with the largest logit, the first of equals.
@@ -427,7 +442,14 @@ fn fill_data<T: Wide>(
     }
 }
 
-fn fill_targets<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, batch: &Batch) {
+/// Fills in what is to be answered. A number that is not known is what was answered: so it adds nothing
+/// to the loss, and has no slope.
+fn fill_targets<T: Wide>(
+    sequence: &mut dyn Sequence<T>,
+    input: usize,
+    batch: &Batch,
+    answers: &[T],
+) {
     match (sequence.input_mut(input), &batch.targets) {
         (InputMut::Index(array), Targets::Classes(classes)) => {
             assert_eq!(array.len(), classes.len(), "a target for each answer");
@@ -437,8 +459,8 @@ fn fill_targets<T: Wide>(sequence: &mut dyn Sequence<T>, input: usize, batch: &B
         }
         (InputMut::Real(array), Targets::Reals(reals)) => {
             assert_eq!(array.len(), reals.len(), "numbers for each answer");
-            for (into, &real) in array.iter_mut().zip(reals) {
-                *into = if real.is_nan() { T::default() } else { T::from_f64(f64::from(real)) };
+            for ((into, &real), &answer) in array.iter_mut().zip(reals).zip(answers) {
+                *into = if real.is_nan() { answer } else { T::from_f64(f64::from(real)) };
             }
         }
         _ => panic!("the batch is of another kind than what the model answers"),

@@ -7,7 +7,7 @@ use crate::metrics::number_or_null;
 /// What a model's answers are worth: sums, which can be added up over batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// The sum of the losses of all answers; of classes, in nats.
+    /// The sum of the losses of all answers: of classes in nats, of real numbers of each of them.
     #[serde(deserialize_with = "number_or_null")]
     pub loss: f64,
     /// How many answers were given.
@@ -25,9 +25,10 @@ pub struct Score {
 }
 
 impl Score {
-    /// The mean loss of an answer.
+    /// The mean loss of a class, or of a number.
     pub fn mean_loss(&self) -> f64 {
-        self.loss / self.count as f64
+        let of = if self.numbers > 0 { self.numbers } else { self.count };
+        self.loss / of as f64
     }
 
     /// The share of answers whose likeliest class was right, 0 to 1.

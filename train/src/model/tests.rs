@@ -235,7 +235,8 @@ fn numbers_are_read_and_answered() {
     let extent = Extent { steps: 4, batch: 2 };
     let number = |i: usize| (i as f32 * 0.7).sin();
     let mut targets: Vec<f32> = (0..24).map(|i| number(i + 3)).collect();
-    targets[5] = f32::NAN;
+    // A number of an answer, and all of another.
+    [5, 9, 10, 11].iter().for_each(|&i| targets[i] = f32::NAN);
     let resets = vec![false, false, false, true, true, false, false, false];
     let (data, targets) = (Data::Reals((0..16).map(number).collect()), Targets::Reals(targets));
     let batch = Batch { extent, data, targets, resets, ..Batch::default() };
@@ -245,7 +246,7 @@ fn numbers_are_read_and_answered() {
         let architecture = blueprint.architecture(interface).unwrap();
         let model = Model::<f64>::new(&architecture, Engine::default(), 3).unwrap();
         let score = model.run(1).forward(&model, &batch).unwrap();
-        assert_eq!((score.count, score.numbers), (7, 21));
+        assert_eq!((score.count, score.numbers), (7, 20));
         if name == "squared_error" {
             assert!((score.mean_loss() - score.mean_squared_error()).abs() < 1e-12);
         }

@@ -144,6 +144,70 @@ impl Goal {
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, DataError>> + 'a>;
 
 /// Data for a model to learn from.
+///
+/// # Example
+/// A task of one's own, learnt by a GRU: the sum of the numbers read so far. The model is then asked a
+/// step at a time.
+///
+/// ```
+/// use cellc_runtime::program::Engine;
+/// use cellc_runtime::sequence::Extent;
+/// use cellc_train::batch::{Batch, Data, Example, Targets};
+/// use cellc_train::blueprint::{Blueprint, CellText, ModelConfig};
+/// use cellc_train::experiment::Settings;
+/// use cellc_train::model::{Answers, Interface, Model, Readout, Reads};
+/// use cellc_train::task::{Batches, Goal, Part, Task};
+/// use cellc_train::trainer::{Silent, train};
+///
+/// struct Sums;
+///
+/// /// 8 sequences of 6 steps, `[6, 8, 1]`.
+/// fn batch(number: u64) -> Batch {
+///     let example = |column| {
+///         let read = (1..=6).map(|step| ((8 * number + column) * step % 5) as f32 / 4.0 - 0.5);
+///         let sums = read.clone().scan(0.0, |sum, x| { *sum += x; Some(*sum) });
+///         Example { targets: Targets::Reals(sums.collect()), data: Data::Reals(read.collect()) }
+///     };
+///     Batch::padded(&(0..8).map(example).collect::<Vec<_>>(), 1, true, 1)
+/// }
+///
+/// impl Task for Sums {
+///     fn batches_per_epoch(&self) -> usize {
+///         20
+///     }
+///     fn epoch(&self, epoch: u64, skipped: usize) -> Batches<'_> {
+///         Box::new((skipped as u64..20).map(move |i| Ok(batch(20 * epoch + i))))
+///     }
+///     fn part(&self, part: Part) -> Option<Batches<'_>> {
+///         (part == Part::HeldOut).then(|| Box::new(std::iter::once(Ok(batch(1 << 30)))) as _)
+///     }
+///     fn goal(&self) -> Goal {
+///         Goal::Loss
+///     }
+/// }
+///
+/// let (reads, answers) = (Reads::Reals(1), Answers::Reals(1));
+/// let interface = Interface { reads, answers, readout: Readout::Each, masked: true, resets: false };
+/// let config = ModelConfig { cell: "gru".into(), hidden: 8, ..ModelConfig::default() };
+/// let cells = vec![CellText::of_catalogue("gru")?];
+/// let blueprint = Blueprint { model: config, cells, ..Blueprint::default() };
+/// let mut model = Model::<f32>::new(&blueprint.architecture(interface)?, Engine::default(), 1)?;
+///
+/// let settings = Settings { steps: 300, evaluate_every: 100, ..Settings::default() };
+/// let outcome = train(&Sums, &mut model, &settings, None, &mut Silent)?;
+/// assert!(outcome.held_out.expect("it ran to its end").mean_squared_error() < 0.02);
+///
+/// let mut run = model.run(1);
+/// let extent = Extent { steps: 1, batch: 1 };
+/// let mut step = Batch { extent, targets: Targets::Reals(vec![f32::NAN]), ..Batch::default() };
+/// for x in [0.5, 0.25, -0.5] {
+///     step.data = Data::Reals(vec![x]);
+///     run.forward(&model, &step)?;
+///     step.continues = true; // from the states that this step left
+/// }
+/// assert!((run.logits()[0] - 0.25).abs() < 0.2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Task {
     /// How many batches it takes to see all training data once; at least 1.
     fn batches_per_epoch(&self) -> usize;

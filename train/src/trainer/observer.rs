@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::CheckpointError;
 use crate::model::{Model, Score, States};
 use crate::optimizer::{Average, Optimizer, Plateau};
 use crate::task::Part;
+use crate::trainer::TrainError;
 
 /// One update of a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,53 +105,51 @@ pub struct Resumed {
     pub progress: Progress,
 }
 
-/// Who is told how a training goes.
+/// Who is told how a training goes. What is not implemented keeps nothing and says nothing.
+///
+/// An error ends the training; one of an observer's own is [`TrainError::Observer`].
 pub trait Observer {
-    /// An update was made.
+    /// An update was made. To end the training well, break.
     ///
     /// # Errors
-    /// If the training is to fail because something could not be kept. To end it well, break.
-    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError>;
+    /// If the training is to fail.
+    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, TrainError> {
+        let _ = step;
+        Ok(ControlFlow::Continue(()))
+    }
 
     /// The model was evaluated.
     ///
     /// # Errors
-    /// If the training is to fail because something could not be kept.
-    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError>;
+    /// If the training is to fail.
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), TrainError> {
+        let _ = evaluation;
+        Ok(())
+    }
 
     /// The model is the best so far, and to be kept. Says whether it was: if not, the same model is
     /// handed over again later.
     ///
     /// # Errors
     /// If the training is to fail because it could not.
-    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, CheckpointError>;
+    fn best(&mut self, model: &Model<f32>, step: u64) -> Result<bool, TrainError> {
+        let _ = (model, step);
+        Ok(true)
+    }
 
     /// The training is to be kept as it stands: after each evaluation, every so often, and when it
     /// is interrupted.
     ///
     /// # Errors
     /// If the training is to fail because it could not.
-    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError>;
+    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
+        let _ = snapshot;
+        Ok(())
+    }
 }
 
 /// An observer that keeps nothing and says nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
-impl Observer for Silent {
-    fn step(&mut self, _: &Step) -> Result<ControlFlow<()>, CheckpointError> {
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn evaluated(&mut self, _: &Evaluation) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-
-    fn best(&mut self, _: &Model<f32>, _: u64) -> Result<bool, CheckpointError> {
-        Ok(true)
-    }
-
-    fn save(&mut self, _: &Snapshot<'_>) -> Result<(), CheckpointError> {
-        Ok(())
-    }
-}
+impl Observer for Silent {}

@@ -68,6 +68,9 @@ pub enum TrainError {
     /// Something could not be kept.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// An observer would not have it go on.
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
     /// What was kept is of another training.
     #[error("what was kept cannot be gone on with: {0}")]
     State(#[from] StateError),

@@ -3,7 +3,6 @@ use std::cell::Cell;
 use super::*;
 use crate::batch::{Data, Example, Targets};
 use crate::blueprint::{Blueprint, ModelConfig};
-use crate::checkpoint::CheckpointError;
 use crate::fixtures::{architecture, interface};
 use crate::model::Readout;
 use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
@@ -51,7 +50,7 @@ fn params(model: &Model<f32>) -> Vec<Vec<f32>> {
 }
 
 impl Observer for Record {
-    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, CheckpointError> {
+    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, TrainError> {
         self.losses.push(step.loss);
         match self.stop == Some(step.step) {
             true => Ok(ControlFlow::Break(())),
@@ -59,12 +58,12 @@ impl Observer for Record {
         }
     }
 
-    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), CheckpointError> {
+    fn evaluated(&mut self, evaluation: &Evaluation) -> Result<(), TrainError> {
         self.evaluations.push(*evaluation);
         Ok(())
     }
 
-    fn best(&mut self, model: &Model<f32>, _: u64) -> Result<bool, CheckpointError> {
+    fn best(&mut self, model: &Model<f32>, _: u64) -> Result<bool, TrainError> {
         if self.full > 0 {
             self.full -= 1;
             return Ok(false);
@@ -73,7 +72,7 @@ impl Observer for Record {
         Ok(true)
     }
 
-    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError> {
+    fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
         let Snapshot { model, optimizer, average, states, progress } = snapshot;
         let moments = optimizer.moments().into_iter().map(<[_]>::to_vec).collect();
         let mean = |average: &Average<f32>| Some((average.updates(), average.averaged()?.to_vec()));
