@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Folder, Outcome, cellc};
 
@@ -69,6 +69,14 @@ fn sentences_are_tagged() {
     }
     folder.cellc("eval run").exits(0).prints(&["accuracy", "F1 of spans"]);
     folder.cellc("eval run --data a.conll").exits(0).prints(&["accuracy", "F1 of spans"]);
+    // What is trained on is tagged too, whatever its tags.
+    let tagged = folder.cellc("predict run b.conll").exits(0).stdout;
+    assert_eq!(tagged.lines().count(), 2, "{tagged}");
+    assert!(tagged.contains("\"token\":\"Bo\""), "{tagged}");
+    folder.file("c.jsonl", "{\"tokens\": [\"Ada\", \"says\"], \"tags\": [\"?\"]}\n");
+    folder.cellc("predict run c.jsonl").exits(0).prints(&["\"token\":\"says\""]);
+    folder.file("d.csv", "words,tags\nthen Ada,O\n");
+    folder.cellc("predict run d.csv --text-column words").exits(0).prints(&["\"token\":\"Ada\""]);
     folder.cellc("eval run --data b.conll").exits(2).says(&["b.conll:3: the model knows no tag"]);
 }
 
@@ -97,6 +105,18 @@ fn series_are_forecast() {
     assert_eq!(own["regression"]["steps"].as_array().map(Vec::len), Some(3), "{own}");
     folder.cellc("eval run --data a.csv").exits(0).prints(&["in the unit of the data", "step 3"]);
     folder.cellc("eval run --data a.csv").exits(0).prints(&["mean squared error"]);
+    // A file of the form of the training data: the rows behind its last.
+    let of_file = folder.cellc("predict run a.csv").exits(0).json();
+    assert_eq!(of_file["forecast"].as_array().map(Vec::len), Some(3), "{of_file}");
+    let rows: Vec<Value> = (188..200).map(|i| json!({ "load": 50 + i % 10 })).collect();
+    let fed = folder.cellc_fed("predict run", &format!("{}\n", json!(rows))).exits(0).json();
+    assert_eq!(fed, of_file);
+    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    folder.file("rows.jsonl", lines);
+    assert_eq!(folder.cellc("predict run rows.jsonl").exits(0).json(), of_file);
+    folder.file("few.csv", "time,load\na,1\n");
+    let few = "few.csv: this has 1 rows; a forecast reads the last 12";
+    folder.cellc("predict run few.csv").exits(2).says(&[few]);
     folder.file("b.csv", "time,load\na,1\nb,x\n");
     folder.cellc("eval run --data b.csv").exits(2).says(&["b.csv:3: `load` is `x`, not a number"]);
 }

@@ -11,8 +11,8 @@ use super::files::{Header, MEMORY, given, named, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
-use super::{Codec, Context, DataError, Goal, Kind, Loaded, TaskError};
-use crate::batch::{Batch, Data, Example, IGNORED, Targets};
+use super::{Codec, Context, DataError, Goal, Judged, Kind, Loaded, TaskError};
+use crate::batch::{Data, Example, IGNORED, Targets};
 use crate::data::split::{Shares, Split, stratified};
 use crate::data::table::{self, Ask};
 use crate::data::words::words;
@@ -77,7 +77,9 @@ impl Options {
     ) -> Result<(), DataError> {
         let ask = |column: &str| Ask::new(column, table::Kind::Text);
         let table = self.header.open(path)?;
-        let mut rows = table.rows(&[ask(&self.text_column), ask(&self.label_column)])?;
+        let mut rows = table
+            .rows(&[ask(&self.text_column), ask(&self.label_column)])
+            .map_err(|error| error.named_by(&["text_column", "label_column"]))?;
         while let Some(row) = rows.next() {
             let row = row?;
             let text = |i: usize| row.values[i].text().unwrap_or_default();
@@ -156,14 +158,14 @@ impl Codec for Lexicon {
         symbols.iter().map(|&number| self.words.symbol(number)).collect::<Vec<_>>().join(" ")
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
         let options: Options = parse(KIND.name, options)?;
         let mut examples = Vec::new();
         options.each(&options.data, |text, label| {
             examples.push(self.labelled(text, label)?);
             Ok(())
         })?;
-        Ok(batches(&examples, &self.interface()).collect())
+        Ok(batches(&examples, &self.interface()).collect::<Vec<_>>().into())
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {
@@ -290,8 +292,9 @@ fn of_pools(
     what: &str,
 ) -> Loaded {
     let summary = format!(
-        "{} {what} to train on and {} held out, {} words, {} labels",
+        "{} {what} to train on, {} to choose the best model by and {} held out, {} words, {} labels",
         parts[0].len(),
+        parts[1].len(),
         parts[2].len(),
         lexicon.words.len() - 1,
         lexicon.labels.len()
@@ -438,7 +441,7 @@ mod tests {
         let fault = refused(&rows(60), "text_column = 'body'");
         assert_eq!(
             fault,
-            "a.tsv: there is no column `body`; the columns are `label`, `text` (the first line is read as their names; say `header = false` if it is a row, and give columns by their numbers)"
+            "a.tsv: there is no column `body`; the columns are `label`, `text` (the first line is read as their names; say `task.header=false` if it is a row, and give columns by their numbers)"
         );
         assert!(refused(&rows(60), "header = 3").contains("expected true, false or \"auto\""));
         let missing = super::load(&toml::Table::new(), Context { batch: 2, seed: 1 });

@@ -7,7 +7,7 @@ mod rows;
 mod windows;
 
 use self::codec::Forecaster;
-use self::rows::{Chosen, Names, Raw, read};
+use self::rows::{Chosen, Names, read};
 use self::windows::Windows;
 use super::files::{Header, fault_of, given, named, shares, too_little};
 use super::options::{OptionError, described, options, parse};
@@ -132,10 +132,10 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         })?,
     };
     let strict = options.missing == Missing::Error;
-    let raw = read(&table, &columns, &options.series, strict)?;
+    let mut raw = read(&table, &columns, &options.series, strict, Err)?;
     let mut statistics = Statistics::new(columns.len());
     for series in &raw {
-        let [end, _] = options.ends(series.rows(columns.len()));
+        let [end, _] = options.ends(series.places.len());
         statistics.add(&series.values[..end * columns.len()]);
     }
     let codec = Forecaster {
@@ -147,56 +147,94 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         season: options.season,
         relative: options.relative,
         forward: options.missing == Missing::Forward,
+        naive: Vec::new(),
     };
     let mut windows = Windows::new(codec.clone(), context, options.stride);
     let width = codec.columns.len();
     let (mut count, mut rows) = (0, 0);
-    for series in &raw {
-        let [training, validation] = options.ends(series.rows(width));
-        count += 1;
-        rows += series.rows(width);
-        windows.add(series, [0..training, training..validation, validation..series.rows(width)]);
+    // The most rows that a series has in each part, and up to its end.
+    let mut longest = [(0, 0); 3];
+    for series in &mut raw {
+        codec.check(&table, series, Err)?;
+        let all = series.places.len();
+        let [training, validation] = options.ends(all);
+        (count, rows) = (count + 1, rows + all);
+        let parts = [0..training, training..validation, validation..all];
+        for (longest, part) in longest.iter_mut().zip(&parts) {
+            *longest = (*longest).max((part.len(), part.end));
+        }
+        windows.add(series, parts);
     }
     for (part, path) in [(1, &options.validation_data), (2, &options.held_out_data)] {
         let Some(path) = named(path) else { continue };
-        for series in read(&options.header.open(path)?, &codec.columns, &options.series, strict)? {
-            let all = 0..series.rows(width);
+        let table = options.header.open(path)?;
+        for mut series in read(&table, &codec.columns, &options.series, strict, Err)? {
+            codec.check(&table, &mut series, Err)?;
+            let rows = series.places.len();
+            longest[part] = longest[part].max((rows, rows));
             let mut parts = [0..0, 0..0, 0..0];
-            parts[part] = all;
+            parts[part] = 0..rows;
             windows.add(&series, parts);
         }
     }
-    enough(&options, &windows)?;
+    enough(&options, &windows, longest)?;
     let several = if count == 1 { String::new() } else { format!("{count} series of ") };
     let summary = format!(
-        "{several}{rows} rows of {width} columns{about}, {} windows to train on and {} held out",
+        "{several}{rows} rows of {width} columns{about}, {} windows to train on, {} to choose the best \
+         model by and {} held out",
         windows.count(0),
+        windows.count(1),
         windows.count(2)
     );
     windows.find_baseline();
+    let codec = windows.with_naive_errors();
     Ok(Loaded { task: Box::new(windows), codec: Box::new(codec), summary })
 }
 
-/// Checks that each part has a window.
-fn enough(options: &Options, windows: &Windows) -> Result<(), TaskError> {
+/// Checks that each part has a window; `longest` are the most rows that a series has in each part, and up
+/// to its end.
+fn enough(
+    options: &Options,
+    windows: &Windows,
+    longest: [(usize, usize); 3],
+) -> Result<(), TaskError> {
     let Options { window, horizon, .. } = options;
     let parts = [
-        ("to train on", &options.data, 1.0),
-        ("to choose the best model by", &options.validation_data, options.validation),
-        ("held out", &options.held_out_data, options.held_out),
+        ("to train on", &options.data, None, 1.0),
+        (
+            "to choose the best model by",
+            &options.validation_data,
+            Some("validation"),
+            options.validation,
+        ),
+        ("held out", &options.held_out_data, Some("held_out"), options.held_out),
     ];
-    for (part, (what, path, share)) in parts.into_iter().enumerate() {
+    for (part, (what, path, share_name, share)) in parts.into_iter().enumerate() {
         let wanted = part != 1 || share > 0.0 || named(path).is_some();
-        if wanted && windows.count(part) == 0 {
-            let path = named(path).unwrap_or(&options.data);
-            return Err(too_little(
-                path,
-                format!(
-                    "no series has {horizon} rows {what} behind {window} others; give more rows, \
-                     larger shares (held_out, validation), or take a shorter window or horizon"
-                ),
-            ));
+        if !wanted || windows.count(part) > 0 {
+            continue;
         }
+        let ((rows, end), path) = (longest[part], named(path));
+        let of = if options.series.is_empty() { "there are" } else { "the longest series has" };
+        // Rows before those of a share may be read too.
+        let (needed, why) = match (share_name, path) {
+            (Some(_), None) if rows >= *horizon => {
+                (window + horizon, format!(", and {end} with those before"))
+            }
+            (Some(_), None) => (*horizon, String::new()),
+            (None, _) | (Some(_), Some(_)) => (window + horizon, String::new()),
+        };
+        let larger = match share_name {
+            Some(name) if path.is_none() => format!(", a larger share (task.{name})"),
+            Some(_) | None => String::new(),
+        };
+        return Err(too_little(
+            path.unwrap_or(&options.data),
+            format!(
+                "{of} {rows} rows {what}{why}, and {needed} are needed for a window of {window} rows and a \
+                 horizon of {horizon}; give more rows{larger} or a shorter task.window or task.horizon"
+            ),
+        ));
     }
     Ok(())
 }

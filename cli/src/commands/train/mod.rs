@@ -9,10 +9,12 @@ use std::process::ExitCode;
 
 use cellc_train::blueprint::CellText;
 use cellc_train::experiment::{Experiment, Ready, Settings};
+use cellc_train::judge::judge;
+use cellc_train::metrics::regression::RegressionScores;
 use cellc_train::model::Model;
 use cellc_train::run::Run;
 use cellc_train::run_folder::{EXPERIMENT, read_experiment};
-use cellc_train::task::{Codec, Figure, Task};
+use cellc_train::task::{Codec, Figure, Part, Task};
 use cellc_train::trainer::{End, estimate};
 
 use self::options::Options;
@@ -213,8 +215,12 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
         End::Interrupted => Vec::new(),
         _ => figures(task, model, experiment.training.threads)?,
     };
-    let (outcome, figures) = (&outcome, figures.as_slice());
-    let report = Report { path: &path, experiment, model, task, codec, outcome, figures };
+    let forecast = match outcome.end {
+        End::Interrupted => None,
+        _ => forecast_errors(task, codec, model, experiment.training.threads)?,
+    };
+    let (outcome, figures, forecast) = (&outcome, figures.as_slice(), forecast.as_ref());
+    let report = Report { path: &path, experiment, model, task, codec, outcome, figures, forecast };
     if args.json {
         print_json(&report.json())?;
     } else {
@@ -239,6 +245,20 @@ pub(crate) fn figures(
         run.forward(model, batch)?;
         Ok(run.logits().to_vec())
     })?)
+}
+
+/// How far forecasts of the held-out part are off, and the naive ones, if the task forecasts.
+fn forecast_errors(
+    task: &dyn Task,
+    codec: &dyn Codec,
+    model: &Model<f32>,
+    threads: usize,
+) -> Result<Option<(RegressionScores, RegressionScores)>, Failure> {
+    let part = task.naive(Part::HeldOut).zip(task.part(Part::HeldOut));
+    let Some((naive, batches)) = part else { return Ok(None) };
+    let judgement = judge(model, &mut model.run(threads), codec, batches)?;
+    let scores = judgement.errors.and_then(|errors| errors.scores());
+    Ok(scores.map(|scores| (scores, naive)))
 }
 
 /// The layers in a few words.

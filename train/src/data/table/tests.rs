@@ -213,7 +213,7 @@ fn faults_of_text_files_name_the_line_and_the_mend() {
     assert_eq!(
         fault("a.csv", b"sentence,label\na,b\n"),
         "FILE: there is no column `text`; the columns are `sentence`, `label` (the first line is \
-         read as their names; say `header = false` if it is a row, and give columns by their \
+         read as their names; say `task.header=false` if it is a row, and give columns by their \
          numbers)"
     );
     assert_eq!(
