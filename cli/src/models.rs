@@ -28,7 +28,7 @@ impl From<DataError> for Failure {
                 let named = options.iter().map(|option| match *option {
                     "text_column" => "--text-column".to_owned(),
                     "label_column" => "--label-column".to_owned(),
-                    option => format!("task.{option}=.."),
+                    option => format!("task.{option}=NAME"),
                 });
                 format!("\nName it with {}.", named.collect::<Vec<_>>().join(" or "))
             }

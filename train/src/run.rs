@@ -10,7 +10,7 @@ use crate::checkpoint::CheckpointError;
 use crate::data_files::Changed;
 use crate::experiment::{Experiment, ExperimentError, Ready, Settings};
 use crate::model::{Model, Score};
-use crate::run_folder::{Kept, KeptRun, Lock, RunFolder};
+use crate::run_folder::{Kept, KeptRun, Lock, RunFolder, metrics};
 use crate::task::Goal;
 use crate::trainer::{
     End, Evaluation, Observer, Outcome, Progress, Resumed, Snapshot, Step, TrainError, train,
@@ -136,7 +136,8 @@ impl Run {
     /// # Errors
     /// If there is a run already, or the folder cannot be written to.
     pub fn start(ready: Ready, path: &Path) -> Result<Self, CheckpointError> {
-        let folder = RunFolder::create(path, &ready.experiment, &Kept::of(&ready))?;
+        let folder =
+            RunFolder::create(path, &ready.experiment, &Kept::of(&ready), &metrics(&ready))?;
         Ok(Self { ready, folder, resumed: None })
     }
 
@@ -185,7 +186,7 @@ impl Run {
         {
             return Err(ResumeError::Limits(format!("{}: {fault}", path.display())));
         }
-        let folder = RunFolder::reopen(lock, &settings.log, progress.step)?;
+        let folder = RunFolder::reopen(lock, &settings.log, &metrics(&ready), progress.step)?;
         if *limits != Limits::default() {
             folder.extend(&ready.experiment)?;
         }

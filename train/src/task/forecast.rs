@@ -152,8 +152,8 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let mut windows = Windows::new(codec.clone(), context, options.stride);
     let width = codec.columns.len();
     let (mut count, mut rows) = (0, 0);
-    // The most rows that a series has in each part, and up to its end.
-    let mut longest = [(0, 0); 3];
+    // The most rows that a series has in each part, up to its end, and in all.
+    let mut longest = [(0, 0, 0); 3];
     for series in &mut raw {
         codec.check(&table, series, Err)?;
         let all = series.places.len();
@@ -161,7 +161,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         (count, rows) = (count + 1, rows + all);
         let parts = [0..training, training..validation, validation..all];
         for (longest, part) in longest.iter_mut().zip(&parts) {
-            *longest = (*longest).max((part.len(), part.end));
+            *longest = (*longest).max((part.len(), part.end, all));
         }
         windows.add(series, parts);
     }
@@ -171,7 +171,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         for mut series in read(&table, &codec.columns, &options.series, strict, Err)? {
             codec.check(&table, &mut series, Err)?;
             let rows = series.places.len();
-            longest[part] = longest[part].max((rows, rows));
+            longest[part] = longest[part].max((rows, rows, rows));
             let mut parts = [0..0, 0..0, 0..0];
             parts[part] = 0..rows;
             windows.add(&series, parts);
@@ -180,8 +180,9 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     enough(&options, &windows, longest)?;
     let several = if count == 1 { String::new() } else { format!("{count} series of ") };
     let summary = format!(
-        "{several}{rows} rows of {width} columns{about}, {} windows to train on, {} to choose the best \
+        "{several}{rows} rows of {width} column{}{about}, {} windows to train on, {} to choose the best \
          model by and {} held out",
+        if width == 1 { "" } else { "s" },
         windows.count(0),
         windows.count(1),
         windows.count(2)
@@ -191,12 +192,17 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     Ok(Loaded { task: Box::new(windows), codec: Box::new(codec), summary })
 }
 
-/// Checks that each part has a window; `longest` are the most rows that a series has in each part, and up
-/// to its end.
+/// So many rows.
+fn counted(rows: usize) -> String {
+    format!("{rows} row{}", if rows == 1 { "" } else { "s" })
+}
+
+/// Checks that each part has a window; `longest` are the most rows that a series has in each part, up to
+/// its end, and in all.
 fn enough(
     options: &Options,
     windows: &Windows,
-    longest: [(usize, usize); 3],
+    longest: [(usize, usize, usize); 3],
 ) -> Result<(), TaskError> {
     let Options { window, horizon, .. } = options;
     let parts = [
@@ -214,12 +220,16 @@ fn enough(
         if !wanted || windows.count(part) > 0 {
             continue;
         }
-        let ((rows, end), path) = (longest[part], named(path));
+        let ((rows, end, all), path) = (longest[part], named(path));
         let of = if options.series.is_empty() { "there are" } else { "the longest series has" };
-        // Rows before those of a share may be read too.
-        let (needed, why) = match (share_name, path) {
+        let there = match path {
+            Some(_) => format!("{of} {} {what}", counted(rows)),
+            None => format!("{of} {}, of which {rows} are {what}", counted(all)),
+        };
+        // What is read may be of rows before those of a share.
+        let (needed, before) = match (share_name, path) {
             (Some(_), None) if rows >= *horizon => {
-                (window + horizon, format!(", and {end} with those before"))
+                (window + horizon, format!(" ({end} with those before)"))
             }
             (Some(_), None) => (*horizon, String::new()),
             (None, _) | (Some(_), Some(_)) => (window + horizon, String::new()),
@@ -231,8 +241,8 @@ fn enough(
         return Err(too_little(
             path.unwrap_or(&options.data),
             format!(
-                "{of} {rows} rows {what}{why}, and {needed} are needed for a window of {window} rows and a \
-                 horizon of {horizon}; give more rows{larger} or a shorter task.window or task.horizon"
+                "{there}{before}, but {needed} are needed: a window of {window} and a horizon of {horizon}; \
+                 give more rows{larger}, or a shorter task.window or task.horizon"
             ),
         ));
     }

@@ -244,6 +244,10 @@ pub trait Codec {
     fn labels(&self) -> &[String] {
         &[]
     }
+    /// Options of the task that follow from the data, with what they come to.
+    fn resolved(&self) -> toml::Table {
+        toml::Table::new()
+    }
     /// What a step is called: `character`, `word`, `step`.
     fn step(&self) -> &'static str;
     /// Whether the model goes on with what it reads, so that it can be sampled from.

@@ -190,7 +190,8 @@ impl Input {
                     }
                     Some(value) => value.to_string(),
                     None if reads_texts(codec) => {
-                        return Err(missing(column, fields.iter().map(|(name, _)| name)));
+                        let missing = missing(column, fields.iter().map(|(name, _)| name));
+                        return Err(format!("{missing}; another is named by --text-column"));
                     }
                     None => Value::Object(fields.iter().cloned().collect()).to_string(),
                 };

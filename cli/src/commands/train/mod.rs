@@ -1,6 +1,7 @@
 //! `cellc train`
 
 mod diverged;
+mod hint;
 pub(crate) mod options;
 pub(crate) mod report;
 
@@ -8,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cellc_train::blueprint::CellText;
-use cellc_train::experiment::{Experiment, Ready, Settings};
+use cellc_train::experiment::{Experiment, ExperimentError, Ready, Settings};
 use cellc_train::judge::judge;
 use cellc_train::metrics::regression::RegressionScores;
 use cellc_train::model::Model;
 use cellc_train::run::Run;
 use cellc_train::run_folder::{EXPERIMENT, read_experiment};
-use cellc_train::task::{Codec, Figure, Part, Task};
+use cellc_train::task::{Codec, DataError, Figure, Part, Task, TaskError};
 use cellc_train::trainer::{End, estimate};
 
 use self::options::Options;
@@ -78,7 +79,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let experiment = args.options.experiment()?;
     let cells = texts(&experiment, args.quiet)?;
-    let ready = experiment.ready(cells)?;
+    let data = experiment.task.get("data").and_then(toml::Value::as_str).map(PathBuf::from);
+    let ready = experiment.ready(cells).map_err(|error| {
+        let no_column =
+            matches!(error, ExperimentError::Data(TaskError::Data(DataError::Column { .. })));
+        let guessed = no_column && !args.options.names_task();
+        let hint = data.filter(|_| guessed).and_then(|data| hint::other_task(&data));
+        match (Failure::from(error), hint) {
+            (Failure::Message(message), Some(hint)) => {
+                Failure::Message(format!("{message}\n{hint}"))
+            }
+            (failure, _) => failure,
+        }
+    })?;
     if args.dry_run {
         return dry_run(ready);
     }
@@ -274,7 +287,8 @@ fn layers(experiment: &Experiment) -> String {
 
 fn dry_run(mut ready: Ready) -> Result<ExitCode, Failure> {
     let Ready { experiment, loaded, model, .. } = &mut ready;
-    let text = toml::to_string(experiment).map_err(|error| Failure::new(error.to_string()))?;
+    let shown = experiment.shown(loaded.codec.as_ref())?;
+    let text = toml::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?;
     print(text)?;
     note(&loaded.summary);
     note(format_args!("{} parameters", model.size()));

@@ -317,7 +317,7 @@ impl Table {
         let by_number = || by_number().filter(|place| *place < self.columns.len());
         places.first().copied().or_else(by_number).ok_or_else(|| {
             let near = cellc_compiler::suggest::closest(asked, names());
-            let near = near.map(|name| format!("; did you mean `{name}`?"));
+            let near = near.map(|name| format!(" (did you mean `{name}`?)"));
             let header = match &self.layout {
                 Layout::Separated(layout) => layout.about_header(),
                 Layout::JsonLines | Layout::Parquet | Layout::Numpy(_) => String::new(),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::rows::{Raw, too_large};
 use super::windows::Windows;
-use super::{KIND, Options, parse, read};
+use super::{KIND, Options, counted, parse, read};
 use crate::batch::{Batch, Data, Example, Targets};
 use crate::data::DataError;
 use crate::data::normalize::Normalizer;
@@ -56,8 +56,9 @@ impl Forecaster {
         let (name, scaled) = (&self.columns[column], self.scaled(column, number));
         (scaled.abs() > FARTHEST).then(|| {
             format!(
-                "`{name}` is {number:e}, which is {scaled:.1e} on the scale of what is trained on and \
-                 beyond the reach of 32 bits; mend it, or write a missing number as an empty field"
+                "`{name}` is {number:e}, or {scaled:.1e} on the scale of the training: squares of numbers \
+                 beyond {FARTHEST:e} are infinite in 32 bits; mend it, or leave the field empty if it is \
+                 missing"
             )
         })
     }
@@ -177,6 +178,12 @@ impl Codec for Forecaster {
         json!(self)
     }
 
+    fn resolved(&self) -> toml::Table {
+        let targets = self.targets.iter().map(|&i| self.columns[i].clone()).collect::<Vec<_>>();
+        let columns = [("columns", self.columns.clone()), ("targets", targets)];
+        columns.into_iter().map(|(key, names)| (key.to_owned(), names.into())).collect()
+    }
+
     fn step(&self) -> &'static str {
         "row"
     }
@@ -217,8 +224,8 @@ impl Codec for Forecaster {
             let least = window + horizon;
             let of = if options.series.is_empty() { "there are" } else { "the longest series has" };
             let fault = format!(
-                "{of} {longest} rows, and a forecast takes {least}: {window} that are read (window) and \
-                 {horizon} that are forecast (horizon)"
+                "{of} {}, but {least} are needed: the run has a window of {window} and a horizon of {horizon}",
+                counted(longest)
             );
             return Err(too_little(&options.data, fault));
         };
@@ -257,10 +264,14 @@ impl Codec for Forecaster {
             let (rows, window) = (places.len(), self.window);
             let of_several = !options.series.is_empty();
             if rows < window {
-                let has =
-                    if of_several { format!("series `{name}` has") } else { "there are".to_owned() };
+                let has = if of_several {
+                    format!("series `{name}` has")
+                } else {
+                    "there are".to_owned()
+                };
                 let fault = format!(
-                    "{has} {rows} rows, and a forecast reads the last {window} (the window of the training)"
+                    "{has} {}, but the last {window} are read: the run has a window of {window}",
+                    counted(rows)
                 );
                 return Err(DataError::too_little(path, fault));
             }

@@ -133,8 +133,8 @@ const LARGEST: f64 = 1e100;
 pub(super) fn too_large(column: &str, number: f64) -> Option<String> {
     (number.abs() > LARGEST).then(|| {
         format!(
-            "`{column}` is {number:e}, beyond {LARGEST:e}, which is the most that errors can be told \
-             of; mend it, or write a missing number as an empty field"
+            "`{column}` is {number:e}: errors of numbers beyond {LARGEST:e} cannot be summed; mend it, or \
+             leave the field empty if it is missing"
         )
     })
 }
