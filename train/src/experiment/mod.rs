@@ -356,6 +356,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_has_all_options_of_the_task_and_no_key_without_a_meaning() {
+        let shown = |task: &str| {
+            let experiment =
+                layered(&[&format!("[task]\nname = '{task}'\nexamples = 20")]).unwrap();
+            let loaded = (experiment.kind().unwrap().load)(
+                &experiment.task,
+                Context { batch: experiment.training.batch, seed: 1 },
+            );
+            let shown = experiment.shown(loaded.unwrap().codec.as_ref()).unwrap();
+            // It makes the same experiment again, but for options that were left out.
+            let again = Experiment::layered(std::slice::from_ref(&shown)).unwrap();
+            assert_eq!((again.model, again.training), (experiment.model, experiment.training));
+            shown
+        };
+        let reviews = shown("reviews");
+        assert_eq!(reviews["task"]["validation"].as_float(), Some(0.0));
+        assert!(reviews["model"].get("embedding").is_some() && reviews.contains_key("loss"));
+        let adding = shown("adding");
+        assert!(adding["task"].as_table().unwrap().len() > 2, "{adding}");
+        assert!(adding["model"].get("embedding").is_none() && !adding.contains_key("loss"));
+    }
+
+    #[test]
     fn keys_that_there_are_not_are_errors_with_a_suggestion() {
         let fault = Experiment::layer("[training]\nlerning_rate = 1").unwrap_err().to_string();
         assert!(fault.contains("line 2"), "{fault}");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::examples::{Counts, Examples, batches, majority};
-use super::files::{Header, MEMORY, given, named, shares, too_little};
+use super::files::{Header, MEMORY, given, in_parts, named, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
@@ -292,10 +292,8 @@ fn of_pools(
     what: &str,
 ) -> Loaded {
     let summary = format!(
-        "{} {what} to train on, {} to choose the best model by and {} held out, {} words, {} labels",
-        parts[0].len(),
-        parts[1].len(),
-        parts[2].len(),
+        "{}, {} words, {} labels",
+        in_parts(what, parts.each_ref().map(Pool::len)),
         lexicon.words.len() - 1,
         lexicon.labels.len()
     );
@@ -356,6 +354,7 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
+    use crate::batch::Batch;
     use crate::fixtures::{learnt, resumes};
     use crate::task::{Part, Task};
 
@@ -395,7 +394,10 @@ mod tests {
         assert_eq!(counts(&*loaded.task), [48, 6, 6]);
         assert_eq!(loaded.codec.labels(), ["bad", "good"]);
         assert_eq!(loaded.task.baseline(), Some(4.0 / 6.0));
-        assert_eq!(loaded.summary, "48 texts to train on and 6 held out, 11 words, 2 labels");
+        assert_eq!(
+            loaded.summary,
+            "48 texts to train on, 6 to choose the best model by and 6 held out, 11 words, 2 labels"
+        );
     }
 
     #[test]
@@ -414,6 +416,7 @@ mod tests {
         for (name, text, options) in [
             ("a.jsonl", json, "text_column = 'body'"),
             ("a.tsv", rows(60), "text_column = '2'\nlabel_column = '1'"),
+            ("a.tsv", rows(60), "text_column = 2\nlabel_column = 1"),
             ("a.tsv", bare, "text_column = '2'\nlabel_column = '1'\nheader = false"),
             ("a.tsv", rows(60), "memory = 64"),
         ] {

@@ -9,7 +9,7 @@ mod windows;
 use self::codec::Forecaster;
 use self::rows::{Chosen, Names, read};
 use self::windows::Windows;
-use super::files::{Header, fault_of, given, named, shares, too_little};
+use super::files::{Header, fault_of, given, in_parts, named, shares, too_little};
 use super::options::{OptionError, described, options, parse};
 use super::{Context, Kind, Loaded, TaskError};
 use crate::data::normalize::{Scale, Statistics};
@@ -180,21 +180,22 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     enough(&options, &windows, longest)?;
     let several = if count == 1 { String::new() } else { format!("{count} series of ") };
     let summary = format!(
-        "{several}{rows} rows of {width} column{}{about}, {} windows to train on, {} to choose the best \
-         model by and {} held out",
+        "{several}{rows} rows of {width} column{}{about}, {}",
         if width == 1 { "" } else { "s" },
-        windows.count(0),
-        windows.count(1),
-        windows.count(2)
+        in_parts("windows", [0, 1, 2].map(|part| windows.count(part)))
     );
     windows.find_baseline();
     let codec = windows.with_naive_errors();
     Ok(Loaded { task: Box::new(windows), codec: Box::new(codec), summary })
 }
 
-/// So many rows.
-fn counted(rows: usize) -> String {
-    format!("{rows} row{}", if rows == 1 { "" } else { "s" })
+/// That there are so many rows; of a series, if it has a name or is one of several.
+fn there_are(rows: usize, series: Option<&str>) -> String {
+    let s = if rows == 1 { "" } else { "s" };
+    match series {
+        Some(series) => format!("{series} has {rows} row{s}"),
+        None => format!("there {} {rows} row{s}", if rows == 1 { "is" } else { "are" }),
+    }
 }
 
 /// Checks that each part has a window; `longest` are the most rows that a series has in each part, up to
@@ -206,25 +207,25 @@ fn enough(
 ) -> Result<(), TaskError> {
     let Options { window, horizon, .. } = options;
     let parts = [
-        ("to train on", &options.data, None, 1.0),
+        ("to train on", None, None, 1.0),
         (
             "to choose the best model by",
-            &options.validation_data,
             Some("validation"),
+            named(&options.validation_data),
             options.validation,
         ),
-        ("held out", &options.held_out_data, Some("held_out"), options.held_out),
+        ("held out", Some("held_out"), named(&options.held_out_data), options.held_out),
     ];
-    for (part, (what, path, share_name, share)) in parts.into_iter().enumerate() {
-        let wanted = part != 1 || share > 0.0 || named(path).is_some();
+    for (part, (what, share_name, path, share)) in parts.into_iter().enumerate() {
+        let wanted = part != 1 || share > 0.0 || path.is_some();
         if !wanted || windows.count(part) > 0 {
             continue;
         }
-        let ((rows, end, all), path) = (longest[part], named(path));
-        let of = if options.series.is_empty() { "there are" } else { "the longest series has" };
+        let (rows, end, all) = longest[part];
+        let series = (!options.series.is_empty()).then_some("the longest series");
         let there = match path {
-            Some(_) => format!("{of} {} {what}", counted(rows)),
-            None => format!("{of} {}, of which {rows} are {what}", counted(all)),
+            Some(_) => format!("{} {what}", there_are(rows, series)),
+            None => format!("{}, of which {rows} are {what}", there_are(all, series)),
         };
         // What is read may be of rows before those of a share.
         let (needed, before) = match (share_name, path) {

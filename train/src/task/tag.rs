@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::examples::{Counts, Examples, batches};
-use super::files::{Header, MEMORY, given, named, shares, too_little};
+use super::files::{Header, MEMORY, given, in_parts, named, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
@@ -348,10 +348,9 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     for (part, path) in (1..).zip(others) {
         path.map_or(Ok(()), |path| put(part, path, &[]))?;
     }
-    let [known, chosen_by, judged] = pools.each_ref().map(Pool::len);
     let summary = format!(
-        "{known} sentences to train on, {chosen_by} to choose the best model by and {judged} held out, \
-         {} tokens, {} tags",
+        "{}, {} tokens, {} tags",
+        in_parts("sentences", pools.each_ref().map(Pool::len)),
         tagger.tokens.len() - 1,
         tagger.tags.len()
     );

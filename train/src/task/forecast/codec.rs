@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::rows::{Raw, too_large};
 use super::windows::Windows;
-use super::{KIND, Options, counted, parse, read};
+use super::{KIND, Options, parse, read, there_are};
 use crate::batch::{Batch, Data, Example, Targets};
 use crate::data::DataError;
 use crate::data::normalize::Normalizer;
@@ -222,10 +222,10 @@ impl Codec for Forecaster {
         let Some(batches) = windows.part(Part::HeldOut) else {
             let (window, horizon) = (self.window, self.horizon);
             let least = window + horizon;
-            let of = if options.series.is_empty() { "there are" } else { "the longest series has" };
+            let series = (!options.series.is_empty()).then_some("the longest series");
             let fault = format!(
-                "{of} {}, but {least} are needed: the run has a window of {window} and a horizon of {horizon}",
-                counted(longest)
+                "{}, but {least} are needed: the run has a window of {window} and a horizon of {horizon}",
+                there_are(longest, series)
             );
             return Err(too_little(&options.data, fault));
         };
@@ -264,14 +264,10 @@ impl Codec for Forecaster {
             let (rows, window) = (places.len(), self.window);
             let of_several = !options.series.is_empty();
             if rows < window {
-                let has = if of_several {
-                    format!("series `{name}` has")
-                } else {
-                    "there are".to_owned()
-                };
+                let series = of_several.then(|| format!("series `{name}`"));
                 let fault = format!(
-                    "{has} {}, but the last {window} are read: the run has a window of {window}",
-                    counted(rows)
+                    "{}, but the last {window} are read: the run has a window of {window}",
+                    there_are(rows, series.as_deref())
                 );
                 return Err(DataError::too_little(path, fault));
             }
