@@ -21,13 +21,39 @@ use crate::load::drawn;
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         let help = match &error {
-            DataError::Column { .. } => {
-                "\nName it with --text-column or --label-column, or as `cellc tasks TASK` says."
+            DataError::Column { options: [], .. } => {
+                "\nName it as `cellc tasks TASK` says.".to_owned()
             }
-            _ => "",
+            DataError::Column { options, .. } => {
+                let named = options.iter().map(|option| match *option {
+                    "text_column" => "--text-column".to_owned(),
+                    "label_column" => "--label-column".to_owned(),
+                    option => format!("task.{option}=NAME"),
+                });
+                format!("\nName it with {}.", named.collect::<Vec<_>>().join(" or "))
+            }
+            _ => String::new(),
         };
         Self::new(format!("{error}{help}"))
     }
+}
+
+/// A fault of data that a model is to answer or to be judged by, whose columns are named by other options
+/// than those of a training.
+pub(crate) fn of_run(error: TaskError) -> Failure {
+    let TaskError::Data(error) = error else { return error.into() };
+    let DataError::Column { options, .. } = &error else { return error.into() };
+    let named = options.iter().filter_map(|option| match *option {
+        "text_column" | "token_column" => Some("--text-column"),
+        "label_column" | "tag_column" => Some("--label-column"),
+        _ => None,
+    });
+    let named: Vec<_> = named.collect();
+    let help = match named.as_slice() {
+        [] => "Call the columns as those that the run was trained on.".to_owned(),
+        named => format!("Name it with {}.", named.join(" or ")),
+    };
+    Failure::new(format!("{error}\n{help}"))
 }
 
 impl From<CheckpointError> for Failure {

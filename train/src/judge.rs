@@ -99,8 +99,8 @@ mod tests {
     use crate::batch::Example;
     use crate::fixtures::architecture;
     use crate::model::{Interface, Readout};
-    use crate::task::TaskError;
     use crate::task::examples::batches;
+    use crate::task::{Judged, TaskError};
     use cellc_runtime::program::Engine;
     use serde_json::Value;
 
@@ -120,8 +120,8 @@ mod tests {
         fn step(&self) -> &'static str {
             "word"
         }
-        fn judged(&self, _: &toml::Table) -> Result<Vec<Batch>, TaskError> {
-            Ok(Vec::new())
+        fn judged(&self, _: &toml::Table) -> Result<Judged, TaskError> {
+            Ok(Judged::default())
         }
         fn question(&self, _: &str) -> Result<Example, String> {
             Err(String::new())

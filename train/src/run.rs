@@ -11,7 +11,7 @@ use crate::checkpoint::CheckpointError;
 use crate::data_files::Changed;
 use crate::experiment::{Experiment, ExperimentError, Ready, Settings};
 use crate::model::{Model, Score};
-use crate::run_folder::{EXPERIMENT, Kept, KeptRun, Lock, MODEL, RunFolder};
+use crate::run_folder::{EXPERIMENT, Kept, KeptRun, Lock, MODEL, RunFolder, metrics};
 use crate::task::Goal;
 use crate::trainer::{
     End, Evaluation, Observer, Outcome, Progress, Resumed, Snapshot, Step, TrainError, train,
@@ -181,7 +181,8 @@ impl Run {
     /// # Errors
     /// If there is a run already, or the folder cannot be written to.
     pub fn start(ready: Ready, path: &Path) -> Result<Self, CheckpointError> {
-        let folder = RunFolder::create(path, &ready.experiment, &Kept::of(&ready))?;
+        let folder =
+            RunFolder::create(path, &ready.experiment, &Kept::of(&ready), &metrics(&ready))?;
         Ok(Self { ready, folder, resumed: None })
     }
 
@@ -240,7 +241,7 @@ impl Run {
         if changed && let Some(fault) = ended(&progress, settings) {
             return Err(ResumeError::Over(format!("{}: {fault}", path.display())));
         }
-        let folder = RunFolder::reopen(lock, &settings.log, progress.step)?;
+        let folder = RunFolder::reopen(lock, &settings.log, &metrics(&ready), progress.step)?;
         if changed {
             folder.extend(&ready.experiment)?;
         }

@@ -20,7 +20,8 @@ use cellc_runtime::files::PendingFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::course::{METRICS, noted_at, part_key, seconds_per_step};
+pub(crate) use self::course::metrics;
+use self::course::{noted_at, part_key, seconds_per_step};
 use self::lock::LOCK;
 use crate::checkpoint::{self, CheckpointError, write_whole};
 use crate::experiment::Experiment;
@@ -85,7 +86,8 @@ fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> CheckpointError {
 }
 
 impl RunFolder {
-    /// Makes a folder for a new run, and writes down what it is started with.
+    /// Makes a folder for a new run, and writes down what it is started with; `metrics` are those that will
+    /// be noted.
     ///
     /// # Errors
     /// If there is a run already, or the folder cannot be written to.
@@ -93,6 +95,7 @@ impl RunFolder {
         path: &Path,
         experiment: &Experiment,
         kept: &Kept,
+        metrics: &[&str],
     ) -> Result<Self, CheckpointError> {
         refuse_taken(path)?;
         let new = path.ancestors().take_while(|folder| !folder.exists());
@@ -105,7 +108,7 @@ impl RunFolder {
         let begin = || {
             write_experiment(path, experiment)?;
             let formats = Formats::from(experiment.training.log.as_slice());
-            let log = MetricLog::create(path, formats, &METRICS)?;
+            let log = MetricLog::create(path, formats, metrics)?;
             // The last: who finds it finds a run.
             write_json(&path.join(KEPT), kept)?;
             Ok(log)
@@ -124,10 +127,15 @@ impl RunFolder {
     ///
     /// # Errors
     /// If its files cannot be read or written.
-    pub fn reopen(lock: Lock, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
+    pub fn reopen(
+        lock: Lock,
+        formats: &[Format],
+        metrics: &[&str],
+        step: u64,
+    ) -> Result<Self, CheckpointError> {
         let path = lock.folder();
         remove_abandoned(path);
-        let log = MetricLog::resume(path, formats.into(), &METRICS, step)?;
+        let log = MetricLog::resume(path, formats.into(), metrics, step)?;
         let notes = log::read(&path.join(log::JSON_LINES))?;
         let last: Vec<_> = notes.iter().filter(|note| note.step == step).collect();
         let is_noted = |part: &Part| {

@@ -8,23 +8,23 @@ use std::process::ExitCode;
 use cellc_train::judge::{Judgement, judge};
 use cellc_train::metrics::classification::Confusion;
 use cellc_train::metrics::language::Language;
-use cellc_train::metrics::regression::Regression;
+use cellc_train::metrics::regression::{Regression, RegressionScores};
 use cellc_train::model::Model;
 use cellc_train::run_folder::KeptRun;
-use cellc_train::task::{Codec, Context, Figure, Part};
+use cellc_train::task::{Codec, Context, Figure, Judged, Part};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::commands::train::figures;
 use crate::commands::train::report::{self, score_json};
 use crate::failure::Failure;
-use crate::models::{open, threads};
+use crate::models::{of_run, open, threads};
 use crate::output::{print, print_json};
 
 /// Judge a trained model by data
 ///
 /// Of labels it tells precision, recall and F1 of each, and which is taken for which; of numbers, how
-/// far off they are; of what comes next in a text, bits and perplexity. The data are of the form of
+/// far off they are, beside the naive forecast; of what comes next in a text, bits and perplexity. The data are of the form of
 /// those that the model was trained on.
 #[derive(clap::Args)]
 #[command(
@@ -44,10 +44,10 @@ pub(crate) struct Args {
     /// A part of the data of the training
     #[arg(long, value_enum, default_value_t = PartName::HeldOut)]
     part: PartName,
-    /// The column of the texts; that of the training if left out
+    /// The column of the texts, or of the tokens; that of the training if left out
     #[arg(long, value_name = "NAME", requires = "data")]
     text_column: Option<String>,
-    /// The column of the labels; that of the training if left out
+    /// The column of the labels, or of the tags; that of the training if left out
     #[arg(long, value_name = "NAME", requires = "data")]
     label_column: Option<String>,
     /// How many threads; as many as there are cores if left out
@@ -72,6 +72,8 @@ struct Verdict {
     judgement: Judgement,
     /// What is reached without reading.
     baseline: Option<f64>,
+    /// What the naive forecast is worth, if the task forecasts.
+    naive: Option<RegressionScores>,
     figures: Vec<Figure>,
 }
 
@@ -91,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn json(args: &Args, run: &KeptRun, codec: &dyn Codec, verdict: &Verdict) -> Value {
-    let Verdict { judgement, baseline, figures } = verdict;
+    let Verdict { judgement, baseline, naive, figures } = verdict;
     let mut result = score_json(&judgement.score, codec);
     result["run"] = json!(args.run);
     result["task"] = json!(run.kept.task);
@@ -110,7 +112,7 @@ fn json(args: &Args, run: &KeptRun, codec: &dyn Codec, verdict: &Verdict) -> Val
         result["classification"] = json!(scores);
     }
     if let Some(scores) = judgement.errors.as_ref().and_then(Regression::scores) {
-        result["regression"] = json!(scores);
+        report::put_errors(&mut result, scores, naive.clone());
     }
     if codec.continues() {
         let mut language = Language::default();
@@ -124,11 +126,13 @@ fn json(args: &Args, run: &KeptRun, codec: &dyn Codec, verdict: &Verdict) -> Val
 }
 
 fn text(codec: &dyn Codec, verdict: &Verdict) -> String {
-    let Verdict { judgement, baseline, figures } = verdict;
+    let Verdict { judgement, baseline, naive, figures } = verdict;
     let Judgement { score, confusion, errors, symbols, unknown } = judgement;
     let step = codec.step();
     let what = if codec.continues() { step } else { "answer" };
-    let mut text = report::verdict(score, codec, *baseline);
+    let scores = errors.as_ref().and_then(Regression::scores);
+    let forecast = scores.as_ref().zip(naive.as_ref());
+    let mut text = report::verdict(score, codec, *baseline, forecast);
     // Writing to a string cannot fail.
     figures.iter().for_each(|figure| text += &format!(", {}", figure.text));
     let _ = writeln!(text, ", of {} {what}s", score.count);
@@ -138,8 +142,10 @@ fn text(codec: &dyn Codec, verdict: &Verdict) -> String {
     if let Some((confusion, scores)) = confusion.as_ref().and_then(|c| Some((c, c.scores()?))) {
         let _ = write!(text, "\n{scores}\n{confusion}");
     }
-    if let Some(scores) = errors.as_ref().and_then(Regression::scores) {
-        let _ = write!(text, "\nin the unit of the data\n{scores}");
+    if let Some(scores) = scores {
+        let of = if scores.channels.len() > 1 { "each target" } else { "the data" };
+        let table = scores.table(naive.as_ref(), true);
+        let _ = write!(text, "\nMAE and RMSE in the unit of {of}\n{table}");
     }
     text
 }
@@ -160,9 +166,10 @@ fn of_file(
         }
     };
     put("data", Some(data.display().to_string()));
-    put("text_column", args.text_column.clone());
-    put("label_column", args.label_column.clone());
-    let batches = codec.judged(&options)?;
+    let [texts, labels] = codec.column_options();
+    put(texts, args.text_column.clone());
+    put(labels, args.label_column.clone());
+    let Judged { batches, baseline, naive } = codec.judged(&options).map_err(of_run)?;
     let all = || Box::new(batches.iter().cloned().map(Ok));
     let mut run = model.run(threads);
     let judgement = judge(model, &mut run, codec, all())?;
@@ -170,7 +177,8 @@ fn of_file(
         run.forward(model, batch)?;
         Ok(run.logits().to_vec())
     })?;
-    Ok(Verdict { baseline: judgement.majority(), judgement, figures })
+    let baseline = baseline.or_else(|| judgement.majority());
+    Ok(Verdict { baseline, judgement, naive, figures })
 }
 
 /// Judges a model by a part of the data that it was trained with.
@@ -205,9 +213,10 @@ fn of_training(
         return Err(Failure::new(format!("the run has no {name} part: {mend}")));
     };
     let judgement = judge(model, &mut model.run(threads), codec, batches)?;
+    let naive = task.naive(part);
     let (baseline, figures) = match part {
         Part::Validation => (judgement.majority(), Vec::new()),
         Part::HeldOut => (task.baseline(), figures(task, model, threads)?),
     };
-    Ok(Verdict { judgement, baseline, figures })
+    Ok(Verdict { judgement, baseline, naive, figures })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Folder, Outcome, cellc};
 
@@ -69,23 +69,59 @@ fn sentences_are_tagged() {
     }
     folder.cellc("eval run").exits(0).prints(&["accuracy", "F1 of spans"]);
     folder.cellc("eval run --data a.conll").exits(0).prints(&["accuracy", "F1 of spans"]);
+    // What is trained on is tagged too, whatever its tags.
+    let tagged = folder.cellc("predict run b.conll").exits(0).stdout;
+    assert_eq!(tagged.lines().count(), 2, "{tagged}");
+    assert!(tagged.contains("\"token\":\"Bo\""), "{tagged}");
+    folder.file("c.jsonl", "{\"tokens\": [\"Ada\", \"says\"], \"tags\": [\"?\"]}\n");
+    folder.cellc("predict run c.jsonl").exits(0).prints(&["\"token\":\"says\""]);
+    folder.file("d.csv", "words,tags\nthen Ada,O\n");
+    folder.cellc("predict run d.csv --text-column words").exits(0).prints(&["\"token\":\"Ada\""]);
+    folder.cellc("predict run d.csv").exits(2).says(&["no column `tokens`", "--text-column"]);
+    folder.cellc("eval run --data d.csv").exits(2).says(&["no column `tokens`", "--text-column"]);
+    let kept = folder.cellc("predict run d.csv --text-column words --keep --format csv").exits(0);
+    assert!(kept.stdout.starts_with("line,words,tags,token,tag,probability\n"), "{kept}");
+    // As a table, a row is a token.
+    let table = folder.cellc("predict run a.conll --format csv").exits(0).stdout;
+    assert_eq!(table.lines().next(), Some("sentence,token,tag,probability"));
+    assert_eq!(table.lines().count(), 1 + 3 * 60, "{table}");
+    assert!(table.lines().nth(4).is_some_and(|line| line.starts_with("2,then,")), "{table}");
+    folder.file("broken.conll", "then O\n\nBo\t\n\tX\n\nsays\n");
+    let broken = folder.cellc("predict run broken.conll").exits(2);
+    broken.says(&["broken.conll:4: the token is empty", "--skip-bad"]);
+    let rest = folder.cellc("predict run broken.conll --skip-bad").exits(0);
+    let rest = rest.says(&["skipped: ", "broken.conll:4: the token is empty"]);
+    assert_eq!(rest.stdout.lines().count(), 2, "{rest}");
+    folder.cellc("predict run a.conll --keep").exits(2).says(&["--keep: a line of a.conll"]);
+    folder.file("e.jsonl", "{\"tokens\": []}\n");
+    folder.cellc("predict run e.jsonl").exits(2).says(&["e.jsonl:1: there is no token"]);
     folder.cellc("eval run --data b.conll").exits(2).says(&["b.conll:3: the model knows no tag"]);
 }
 
 #[test]
 fn series_are_forecast() {
     let folder = Folder::new();
-    let mut table = "time,load\n".to_owned();
-    for i in 0..200 {
-        let _ = writeln!(table, "t{i},{}", 50 + i % 10);
-    }
-    folder.file("a.csv", &table);
+    let table_of = |hundredth: &str| {
+        let mut table = "time,load\n".to_owned();
+        for i in 0..200 {
+            let number = if i == 100 { hundredth.to_owned() } else { (50 + i % 10).to_string() };
+            let _ = writeln!(table, "t{i},{number}");
+        }
+        table
+    };
+    folder.file("a.csv", table_of("50"));
     let words = "train --task forecast --data a.csv task.window=12 task.horizon=3 task.season=10";
     let trained = report(&folder.cellc(&format!("{words} --json {SMALL}")).exits(0));
-    for figure in ["mae", "rmse", "rmse_step_3", "baseline"] {
+    for figure in ["mae", "rmse", "baseline"] {
         assert!(trained["heldout"][figure].is_number(), "{figure} in {trained}");
     }
-    folder.cellc("eval run").exits(0).prints(&["the naive forecast", "RMSE of row 3"]);
+    assert!(trained["heldout"]["regression"]["steps"][2]["rmse"].is_number(), "{trained}");
+    assert_eq!(trained["heldout"]["naive"]["overall"]["mae"], 0.0, "{trained}");
+    folder.cellc("eval run").exits(0).prints(&[
+        "(the naive forecast: 0)",
+        "`load` in its unit",
+        "step 3",
+    ]);
     // In the unit of the data, whatever they are: the rows held out are its last tenth.
     let held_out = folder.cellc("eval run --json").exits(0).json();
     let near = |a: &Value, b: &Value| {
@@ -95,10 +131,109 @@ fn series_are_forecast() {
     assert!(near(&held_out["regression"]["overall"]["mae"], &held_out["mae"]), "{held_out}");
     let own = folder.cellc("eval run --data a.csv --json").exits(0).json();
     assert_eq!(own["regression"]["steps"].as_array().map(Vec::len), Some(3), "{own}");
-    folder.cellc("eval run --data a.csv").exits(0).prints(&["in the unit of the data", "step 3"]);
+    folder.cellc("eval run --data a.csv").exits(0).prints(&[
+        "in the unit of the data",
+        "naive",
+        "step 3",
+    ]);
     folder.cellc("eval run --data a.csv").exits(0).prints(&["mean squared error"]);
+    // A file of the form of the training data: the rows behind its last.
+    let of_file = folder.cellc("predict run a.csv").exits(0).json();
+    assert_eq!(of_file["forecast"].as_array().map(Vec::len), Some(3), "{of_file}");
+    let rows: Vec<Value> = (188..200).map(|i| json!({ "load": 50 + i % 10 })).collect();
+    let fed = folder.cellc_fed("predict run", &format!("{}\n", json!(rows))).exits(0).json();
+    assert_eq!(fed, of_file);
+    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    folder.file("rows.jsonl", lines);
+    assert_eq!(folder.cellc("predict run rows.jsonl").exits(0).json(), of_file);
+    // As a table, a row is a step and a column a target.
+    let table = folder.cellc("predict run a.csv --format csv").exits(0).stdout;
+    let forecast = of_file["forecast"].as_array().expect("numbers");
+    let lines: String = (1..).zip(forecast).map(|(i, x)| format!("{i},{x}\n")).collect();
+    assert_eq!(table, format!("step,load\n{lines}"));
+    folder.file("few.csv", "time,load\na,1\n");
+    let few = "few.csv: there is 1 row, but the last 12 are read";
+    folder.cellc("predict run few.csv").exits(2).says(&[few]);
+    folder.file("x.csv", table_of("x"));
+    folder.cellc("predict run x.csv").exits(2).says(&["x.csv:102: `load` is `x`", "--skip-bad"]);
+    let rest = folder.cellc("predict run x.csv --skip-bad").exits(0);
+    let rest = rest.says(&["skipped: ", "x.csv:102: `load` is `x`"]);
+    // What is not among the last rows makes no difference.
+    assert_eq!(rest.json(), of_file);
+    folder.file("huge.csv", table_of("1e300"));
+    for words in ["predict run huge.csv", "eval run --data huge.csv"] {
+        folder.cellc(words).exits(2).says(&["huge.csv:102: `load` is 1e300"]);
+    }
+    let words = "train --task forecast --data huge.csv --out other";
+    folder.cellc(words).exits(2).says(&["huge.csv:102: `load` is 1e300"]);
+    folder.cellc("predict run a.csv --keep").exits(2).says(&["--keep: a line of a.csv"]);
+    folder.cellc("predict run a.csv --text-column x").exits(2).says(&["--text-column: the model"]);
     folder.file("b.csv", "time,load\na,1\nb,x\n");
     folder.cellc("eval run --data b.csv").exits(2).says(&["b.csv:3: `load` is `x`, not a number"]);
+}
+
+#[test]
+fn several_targets_are_told_each_in_its_unit() {
+    let folder = Folder::new();
+    let mut table = "date,shop,heat,load\n".to_owned();
+    for i in 0..120 {
+        let _ = writeln!(table, "d{i},a,{},{}\nd{i},b,{},", i % 7, 1000 * (i % 5), 30 + i % 7);
+    }
+    folder.file("a.csv", &table);
+    let words =
+        format!("train --task forecast --data a.csv task.series=shop task.window=12 {SMALL}");
+    let trained = folder.cellc(&words).exits(0);
+    trained.prints(&["held out: MASE ", "the mean over 2 targets", "in the unit of each target"]);
+    let json = folder.cellc("eval run --json").exits(0).json();
+    assert!(json["mase"].is_number() && json.get("mae").is_none(), "{json}");
+    assert_eq!(json["regression"]["overall"]["rmse"], Value::Null, "{json}");
+    for scores in ["regression", "naive"] {
+        assert!(json[scores]["channels"][1]["score"]["mae"].is_number(), "{json}");
+    }
+    // The same definition for any data.
+    let own = folder.cellc("eval run --data a.csv --json").exits(0).json();
+    let q = |json: &Value| {
+        let score = &json["naive"]["channels"][0]["score"];
+        score["mae"].as_f64().zip(score["mase"].as_f64()).map(|(mae, mase)| mae / mase)
+    };
+    let (a, b) = (q(&json).expect("numbers"), q(&own).expect("numbers"));
+    assert!((a - b).abs() < 1e-9, "{a} and {b}");
+    let answers = folder.cellc("predict run a.csv").exits(0).stdout;
+    let series = answers.lines().map(|line| line.split(',').next().unwrap_or_default());
+    assert_eq!(series.collect::<Vec<_>>(), ["{\"shop\":\"a\"", "{\"shop\":\"b\""]);
+    let table = folder.cellc("predict run a.csv --format csv").exits(0).stdout;
+    assert!(table.starts_with("shop,step,heat,load\na,1,"), "{table}");
+}
+
+#[test]
+fn a_table_without_texts_hints_at_the_task_that_it_is_for() {
+    let folder = Folder::new();
+    folder.file("a.jsonl", "{\"tokens\": [\"a\"], \"ner_tags\": [\"O\"]}\n");
+    let tags = folder.cellc("train --data a.jsonl").exits(2);
+    tags.says(&["there is no column `text`", "try --task tag task.tag_column=ner_tags"]);
+    folder.file("a.csv", "date,load\nd1,3\nd2,4\n");
+    folder.cellc("train --data a.csv").exits(2).says(&["try --task forecast"]);
+    folder.file("b.csv", "body,stars\ngood one,3\nbad one,1\n");
+    let texts = folder.cellc("train --data b.csv").exits(2);
+    let texts = texts.says(&["--text-column", "say `task.header=false`"]);
+    assert!(!texts.stderr.contains("try --task"), "{texts}");
+    let named = folder.cellc("train --task classify --data a.csv").exits(2);
+    assert!(!named.stderr.contains("try --task"), "{named}");
+    let tags = folder.cellc("train --task tag --data a.jsonl").exits(2);
+    tags.says(&["no column `tags`", "Name it with task.tag_column=NAME"]);
+    let columns = folder.cellc("train --task forecast --data a.csv task.columns=lod").exits(2);
+    columns.says(&["did you mean `load`?", "Name it with task.columns=NAME"]);
+    // What it prints is an experiment, with all that is said of the task and nothing without a meaning.
+    let mut table = "x\n".to_owned();
+    (0..99).for_each(|i| {
+        let _ = writeln!(table, "{i}");
+    });
+    folder.file("c.csv", table);
+    let words = "train --task forecast --data c.csv task.window=5 --dry-run";
+    let dry = folder.cellc(words).exits(0);
+    let dry = dry.prints(&["horizon = 1", "window = 5", "columns = [\"x\"]"]);
+    let dry = dry.says(&["10 to choose the best model by and 10 held out"]);
+    assert!(!dry.stdout.contains("embedding"), "{dry}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ fn the_course_is_kept_as_it_is_asked_for() {
     folder.cellc(&words).exits(0);
     let table = std::fs::read_to_string(folder.path().join("run/metrics.csv")).expect("a table");
     assert!(table.starts_with("step,train/epoch,train/loss,"), "{table}");
+    // What comes next in a text has no accuracy, and no errors of numbers.
+    assert!(!table.contains("accuracy") && !table.contains("_error"), "{table}");
     let lines = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).expect("lines");
     let first: serde_json::Value =
         serde_json::from_str(lines.lines().next().unwrap_or_default()).expect("JSON");

@@ -65,6 +65,8 @@ pub enum DataError {
         found: String,
         /// Which may have been meant, or nothing.
         help: String,
+        /// The options of the task that name such columns, if that is known.
+        options: &'static [&'static str],
     },
     /// A row of a text file is broken.
     #[error("{}:{row}: {fault}", path.display())]
@@ -131,6 +133,16 @@ impl DataError {
             }
             Self::Record { path, row, fault } => {
                 Self::Record { path, row, fault: format!("{fault}; {more}") }
+            }
+            other => other,
+        }
+    }
+
+    /// The same of a column that is named by one of these options.
+    pub(crate) fn named_by(self, options: &'static [&'static str]) -> Self {
+        match self {
+            Self::Column { path, column, found, help, .. } => {
+                Self::Column { path, column, found, help, options }
             }
             other => other,
         }

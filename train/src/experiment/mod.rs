@@ -25,9 +25,9 @@ use thiserror::Error;
 
 use crate::blueprint::{Blueprint, BlueprintError, CellText, LossConfig, ModelConfig};
 use crate::data_files::{self, DataFile};
-use crate::model::{Model, ModelError};
+use crate::model::{Answers, Interface, Model, ModelError, Readout, Reads};
 use crate::optimizer::Method;
-use crate::task::{self, Context, Kind, Loaded, TaskError};
+use crate::task::{self, Codec, Context, Kind, Loaded, TaskError};
 
 pub use self::settings::Settings;
 
@@ -224,6 +224,41 @@ impl Experiment {
         Blueprint { model: self.model.clone(), loss: self.loss.clone(), cells }
     }
 
+    /// The experiment as it is shown: with all options of its task, and without what is of no meaning for
+    /// what the task asks of a model. It makes the same experiment again.
+    ///
+    /// # Errors
+    /// If there is no such task, or it cannot be written as TOML.
+    pub fn shown(&self, codec: &dyn Codec) -> Result<toml::Table, ExperimentError> {
+        let shown = toml::Table::try_from(self);
+        let mut shown = shown.map_err(|error| ExperimentError::Form(error.to_string()))?;
+        let mut task = toml::Table::new();
+        for option in (self.kind()?.options)() {
+            task.insert(option.name, option.default);
+        }
+        task.extend(self.task.clone());
+        task.extend(codec.resolved());
+        shown.insert("task".to_owned(), task.into());
+        let mut without = |table: &str, keys: &[&str]| {
+            let Some(toml::Value::Table(table)) = shown.get_mut(table) else { return };
+            keys.iter().for_each(|key| {
+                table.remove(*key);
+            });
+        };
+        let Interface { reads, answers, readout, .. } = codec.interface();
+        if matches!(reads, Reads::Reals(_)) {
+            without("model", &["embedding", "tied"]);
+        }
+        if readout == Readout::Each {
+            without("model", &["pooling"]);
+        }
+        if matches!(answers, Answers::Reals(_)) {
+            without("loss", &["label_smoothing"]);
+        }
+        shown.retain(|_, value| value.as_table().is_none_or(|table| !table.is_empty()));
+        Ok(shown)
+    }
+
     /// Reads the data and makes the model.
     ///
     /// # Errors
@@ -407,6 +442,29 @@ mod tests {
             let text = toml::to_string(&experiment).unwrap();
             assert_eq!(layered(&[&text]).unwrap(), experiment, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_shown_has_all_options_of_the_task_and_no_key_without_a_meaning() {
+        let shown = |task: &str| {
+            let experiment =
+                layered(&[&format!("[task]\nname = '{task}'\nexamples = 20")]).unwrap();
+            let loaded = (experiment.kind().unwrap().load)(
+                &experiment.task,
+                Context { batch: experiment.training.batch, seed: 1 },
+            );
+            let shown = experiment.shown(loaded.unwrap().codec.as_ref()).unwrap();
+            // It makes the same experiment again, but for options that were left out.
+            let again = Experiment::layered(std::slice::from_ref(&shown)).unwrap();
+            assert_eq!((again.model, again.training), (experiment.model, experiment.training));
+            shown
+        };
+        let reviews = shown("reviews");
+        assert_eq!(reviews["task"]["validation"].as_float(), Some(0.0));
+        assert!(reviews["model"].get("embedding").is_some() && reviews.contains_key("loss"));
+        let adding = shown("adding");
+        assert!(adding["task"].as_table().unwrap().len() > 2, "{adding}");
+        assert!(adding["model"].get("embedding").is_none() && !adding.contains_key("loss"));
     }
 
     #[test]

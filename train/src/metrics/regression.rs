@@ -83,9 +83,11 @@ pub struct RegressionScore {
     /// theoretical and practical concerns, 1993).
     #[serde(deserialize_with = "crate::metrics::number_or_null")]
     pub smape: f64,
-    /// The mean absolute scaled error: errors as multiples of the naive forecast's of their channel
-    /// (Hyndman & Koehler, Another look at measures of forecast accuracy, 2006). Below 1 is better
-    /// than naive. Channels without a naive error are left out; `None` if there is no other.
+    /// The mean absolute scaled error (Hyndman & Koehler, Another look at measures of forecast
+    /// accuracy, 2006): the mean of `|y - f| / q`, where `q` is that of the channel, the mean of
+    /// `|y_t - y_(t-m)|` over what the model learns from ([`NaiveErrors`]). It has no unit, so that of
+    /// several channels it is their mean. Below 1, a forecast is better than the naive one, one step
+    /// ahead, is there. Channels without a `q`, or with 0, are left out; `None` if there is no other.
     pub mase: Option<f64>,
 }
 
@@ -183,8 +185,9 @@ impl Errors {
     }
 }
 
-/// The mean absolute errors of the seasonal naive forecast, which says what was one season ago. They
-/// are taken over the series that a model learns from, and scale the errors of its forecasts.
+/// The mean absolute errors of the seasonal naive forecast, which says what was one season ago: `q` of
+/// MASE. They are taken over the series that a model learns from, of several series over all together,
+/// and scale the errors of its forecasts of these and of any other series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NaiveErrors {
     season: usize,
@@ -223,37 +226,111 @@ impl NaiveErrors {
     }
 }
 
-/// A table of the scores overall, of each step if there are several, and of each channel if there
-/// are several.
-impl fmt::Display for RegressionScores {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heads = ["", "MAE", "RMSE", "R2", "sMAPE %", "MASE", "numbers"];
-        let mut rows = vec![heads.map(String::from).to_vec()];
-        rows.push(row("overall".into(), Some(&self.overall)));
-        if self.steps.len() > 1 {
-            let steps = self.steps.iter().enumerate();
-            rows.extend(steps.map(|(i, score)| row(format!("step {}", i + 1), score.as_ref())));
+impl RegressionScores {
+    /// The scores beside those of the naive forecast of the same numbers, as a table: overall, of each
+    /// step if there are several and `steps` are asked for, and of each channel if there are several.
+    /// What mixes the units of several channels is left out.
+    pub fn table(&self, naive: Option<&Self>, steps: bool) -> String {
+        let mut heads = vec![""];
+        for head in ["MAE", "RMSE", "MASE"] {
+            heads.push(head);
+            heads.extend(naive.map(|_| "naive"));
         }
+        heads.extend(["R2", "sMAPE %", "numbers"]);
+        let mut rows = vec![heads.into_iter().map(String::from).collect()];
+        let several = self.channels.len() > 1;
+        let mut add = |name: String, mixed, of: &dyn Fn(&Self) -> Option<RegressionScore>| {
+            rows.push(row(name, mixed, of(self), naive.map(of)));
+        };
+        add("overall".into(), several, &|scores| Some(scores.overall));
+        if steps && self.steps.len() > 1 {
+            for i in 0..self.steps.len() {
+                let of = move |scores: &Self| scores.steps.get(i).copied().flatten();
+                add(format!("step {}", i + 1), several, &of);
+            }
+        }
+        if several {
+            for (i, channel) in self.channels.iter().enumerate() {
+                let of = move |scores: &Self| scores.channels.get(i).and_then(|c| c.score);
+                add(shortened(&channel.name, 24), false, &of);
+            }
+        }
+        aligned(&rows)
+    }
+
+    /// The scores in a sentence, beside those of the naive forecast: of one channel the errors in its
+    /// unit, of several the scaled error, in which units are not mixed.
+    pub fn headline(&self, naive: Option<&Self>) -> String {
+        let than = |said: &str, number: fn(&RegressionScore) -> Option<f64>| {
+            let naive = naive.and_then(|naive| number(&naive.overall));
+            naive.map_or_else(String::new, |naive| format!(" ({said}{})", four_digits(naive)))
+        };
+        let said = |first: &str, name, number: fn(&RegressionScore) -> Option<f64>| {
+            let own = number(&self.overall)?;
+            Some(format!("{name} {}{}", four_digits(own), than(first, number)))
+        };
+        const NAIVE: &str = "the naive forecast: ";
+        match self.channels.as_slice() {
+            [one] => {
+                let mae = said(NAIVE, "MAE", |score| Some(score.mae));
+                let rmse = said("", "RMSE", |score| Some(score.rmse));
+                let mase = said("", "MASE", |score| score.mase);
+                let all: Vec<String> = [mae, rmse, mase].into_iter().flatten().collect();
+                format!("{} of `{}` in its unit", all.join(", "), one.name)
+            }
+            several => {
+                let scaled = |c: &&ChannelScore| c.score.is_some_and(|score| score.mase.is_some());
+                let (n, of) = (several.iter().filter(scaled).count(), several.len());
+                let of = if n == of { String::new() } else { format!(" of {of}") };
+                said(NAIVE, "MASE", |score| score.mase).map_or_else(
+                    || "no MASE, since no target changes in what is trained on".to_owned(),
+                    |mase| format!("{mase}, the mean over {n}{of} targets"),
+                )
+            }
+        }
+    }
+
+    /// The scores without what mixes the units of several channels, which is no number then.
+    #[must_use]
+    pub fn unmixed(mut self) -> Self {
         if self.channels.len() > 1 {
-            let channels = self.channels.iter();
-            rows.extend(channels.map(|c| row(shortened(&c.name, 24), c.score.as_ref())));
+            for score in [&mut self.overall].into_iter().chain(self.steps.iter_mut().flatten()) {
+                (score.mae, score.rmse, score.r2) = (f64::NAN, f64::NAN, None);
+            }
         }
-        f.write_str(&aligned(&rows))
+        self
     }
 }
 
-fn row(name: String, score: Option<&RegressionScore>) -> Vec<String> {
+/// The table without a naive forecast.
+impl fmt::Display for RegressionScores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table(None, true))
+    }
+}
+
+/// A row of the table; `naive` is `None` if there is no such column. If `mixed`, what has a unit is not
+/// shown.
+fn row(
+    name: String,
+    mixed: bool,
+    own: Option<RegressionScore>,
+    naive: Option<Option<RegressionScore>>,
+) -> Vec<String> {
     let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), four_digits);
-    let numbers = [
-        score.map(|score| score.mae),
-        score.map(|score| score.rmse),
-        score.and_then(|score| score.r2),
-        score.map(|score| score.smape),
-        score.and_then(|score| score.mase),
-    ];
+    let with_unit = |x: f64| (!mixed).then_some(x);
+    let mae = |score: RegressionScore| with_unit(score.mae);
+    let rmse = |score: RegressionScore| with_unit(score.rmse);
+    let mase = |score: RegressionScore| score.mase;
     let mut row = vec![name];
-    row.extend(numbers.map(number));
-    row.push(score.map_or(0, |score| score.count).to_string());
+    let beside: [&dyn Fn(RegressionScore) -> Option<f64>; 3] = [&mae, &rmse, &mase];
+    for of in beside {
+        row.push(number(own.and_then(of)));
+        row.extend(naive.map(|naive| number(naive.and_then(of))));
+    }
+    row.push(number(own.and_then(|score| score.r2.and_then(with_unit))));
+    row.push(number(own.map(|score| score.smape)));
+    row.push(own.map_or(0, |score| score.count).to_string());
     row
 }
 

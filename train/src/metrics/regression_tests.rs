@@ -82,12 +82,12 @@ fn gaps_do_not_count_and_forecasts_that_are_no_numbers_do() {
     let scores = regression.scores().unwrap();
     assert_eq!((scores.overall.count, scores.overall.mae), (1, 1.0));
     assert_eq!((scores.steps[1], scores.channels[1].score), (None, None));
-    let expected = "           MAE   RMSE  R2  sMAPE %  MASE  numbers
-overall  1.000  1.000   -    66.67     -        1
-step 1   1.000  1.000   -    66.67     -        1
-step 2       -      -   -        -     -        0
-heat     1.000  1.000   -    66.67     -        1
-load         -      -   -        -     -        0
+    let expected = "           MAE   RMSE  MASE  R2  sMAPE %  numbers
+overall      -      -     -   -    66.67        1
+step 1       -      -     -   -    66.67        1
+step 2       -      -     -   -        -        0
+heat     1.000  1.000     -   -    66.67        1
+load         -      -     -   -        -        0
 ";
     assert_eq!(scores.to_string(), expected);
     let json = serde_json::to_value(&scores).unwrap();
@@ -107,6 +107,39 @@ fn the_naive_forecast_says_what_was_a_season_ago() {
     naive.add(&[1.0, f64::NAN, 4.0, 7.0]);
     assert_eq!(naive.means(), [Some(3.0)]);
     assert_eq!(NaiveErrors::new(1, 1).means(), [None]);
+}
+
+#[test]
+fn units_are_not_mixed_and_the_naive_forecast_stands_beside() {
+    let scores = forecasts().scores().unwrap();
+    let mut naive = Regression::new(2, channels([Some(0.5), Some(4.0)]));
+    naive.add(&[1.0, 10.0, 2.0, 20.0], &[2.0, 14.0, 3.0, 24.0]);
+    let naive = naive.scores().unwrap();
+    let expected = "            MAE  naive    RMSE  naive    MASE  naive      R2  sMAPE %  numbers
+overall       -      -       -      -  0.6667  1.500       -    13.76       12
+heat     0.5000  1.000  0.6455  1.000   1.000  2.000  0.6512    19.39        6
+load      1.333  4.000   1.732  4.000  0.3333  1.000  0.9904    8.126        6
+";
+    assert_eq!(scores.table(Some(&naive), false), expected);
+    assert_eq!(scores.table(Some(&naive), true).lines().count(), 6);
+    let headline = "MASE 0.6667 (the naive forecast: 1.500), the mean over 2 targets";
+    assert_eq!(scores.headline(Some(&naive)), headline);
+    let unmixed = scores.clone().unmixed();
+    assert!(unmixed.overall.mae.is_nan() && unmixed.steps[1].unwrap().r2.is_none());
+    assert_eq!((unmixed.channels, unmixed.overall.mase), (scores.channels, scores.overall.mase));
+    let one = |forecast: &[f64]| {
+        let mut one = Regression::new(1, vec![Channel { name: "load".into(), naive: Some(2.0) }]);
+        one.add(&[1.0], forecast);
+        one.scores().unwrap()
+    };
+    let headline = "MAE 1.000 (the naive forecast: 3.000), RMSE 1.000 (3.000), MASE 0.5000 (1.500) of \
+                    `load` in its unit";
+    assert_eq!(one(&[2.0]).headline(Some(&one(&[4.0]))), headline);
+    // A target without a naive error has no MASE, which is said.
+    let mut partly = Regression::new(1, channels([None, Some(2.0)]));
+    partly.add(&[1.0, 1.0], &[2.0, 2.0]);
+    let partly = partly.scores().unwrap().headline(None);
+    assert_eq!(partly, "MASE 0.5000, the mean over 1 of 2 targets");
 }
 
 #[test]

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::experiment::Ready;
 use crate::metrics::log::JSON_LINES;
 use crate::metrics::summary::summarize;
-use crate::task::Part;
+use crate::model::Answers;
+use crate::task::{Goal, Loaded, Part};
 
-/// The metrics of a run. The speed is in steps of sequences: symbols, or rows of numbers.
-pub(super) const METRICS: [&str; 17] = [
+/// The metrics that runs have. The speed is in steps of sequences: symbols, or rows of numbers.
+const METRICS: [&str; 17] = [
     "train/epoch",
     "train/loss",
     "train/learning_rate",
@@ -28,6 +30,19 @@ pub(super) const METRICS: [&str; 17] = [
     "heldout/seconds",
     "heldout/chosen_step",
 ];
+
+/// The metrics of a run, which its task has a meaning for.
+pub(crate) fn metrics(ready: &Ready) -> Vec<&'static str> {
+    let Loaded { task, codec, .. } = &ready.loaded;
+    let numbers = matches!(codec.interface().answers, Answers::Reals(_));
+    let accuracy = task.goal() == Goal::Accuracy;
+    let has = |name: &&str| match name.rsplit('/').next() {
+        Some("mean_absolute_error" | "mean_squared_error") => numbers,
+        Some("accuracy") => accuracy,
+        _ => true,
+    };
+    METRICS.into_iter().filter(has).collect()
+}
 
 /// What was noted in a folder, in its order. Lines that are not whole are left out.
 pub fn course(path: &Path) -> Vec<Value> {

@@ -16,9 +16,13 @@ fn a_run_comes_back_as_it_was_started() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs/reviews-1");
     let mut ready = ready();
-    let run = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap();
+    let run =
+        RunFolder::create(&path, &ready.experiment, &Kept::of(&ready), &metrics(&ready)).unwrap();
     let kept = KeptRun::open(&path).unwrap();
     assert_eq!((&kept.experiment, &kept.kept), (&ready.experiment, &Kept::of(&ready)));
+    // Labels have an accuracy, and no errors of numbers.
+    let has = |name: &str| metrics(&ready).contains(&name);
+    assert!(has("heldout/accuracy") && !has("heldout/mean_squared_error"));
     assert_eq!(kept.codec().unwrap().kept(), ready.loaded.codec.kept());
     let early = kept.load(&mut ready.model).unwrap_err().to_string();
     assert!(early.contains("no checkpoint yet"), "{early}");
@@ -32,7 +36,8 @@ fn a_run_comes_back_as_it_was_started() {
     assert_eq!(kept.load(&mut ready.model).unwrap().step, 3);
     let lost = kept.resume(&ready.model).unwrap_err().to_string();
     assert!(lost.contains("last.safetensors: the training is not there any more"), "{lost}");
-    let again = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap_err();
+    let again = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready), &metrics(&ready))
+        .unwrap_err();
     assert!(again.to_string().contains("holds a run already"), "{again}");
 }
 
@@ -43,7 +48,12 @@ fn no_file_that_is_there_is_written_over() {
     for name in NAMES.into_iter().chain(others) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), "own").unwrap();
-        let refused = RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready));
+        let refused = RunFolder::create(
+            folder.path(),
+            &ready.experiment,
+            &Kept::of(&ready),
+            &metrics(&ready),
+        );
         let said = refused.unwrap_err().to_string();
         assert!(said.contains(name) || name == KEPT && said.contains("a run already"), "{said}");
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
@@ -55,7 +65,8 @@ fn no_file_that_is_there_is_written_over() {
     for name in [LOCK, EXPERIMENT, ".model.json.17.part"] {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
-    RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready)).unwrap();
+    RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready), &metrics(&ready))
+        .unwrap();
     assert!(KeptRun::open(folder.path()).is_ok());
     assert!(!folder.path().join(".model.json.17.part").exists());
 }
@@ -64,7 +75,9 @@ fn no_file_that_is_there_is_written_over() {
 fn a_folder_has_one_training_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let ready = ready();
-    let run = RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready)).unwrap();
+    let run =
+        RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready), &metrics(&ready))
+            .unwrap();
     let refused = Lock::take(folder.path()).unwrap_err().to_string();
     assert!(refused.contains("another process is training in this folder"), "{refused}");
     drop(run);
@@ -74,7 +87,7 @@ fn a_folder_has_one_training_at_a_time() {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
     let lock = Lock::take(folder.path()).unwrap();
-    RunFolder::reopen(lock, &[Format::Jsonl], 0).unwrap();
+    RunFolder::reopen(lock, &[Format::Jsonl], &metrics(&ready), 0).unwrap();
     assert!(!folder.path().join(left).exists() && folder.path().join(other).exists());
 }
 
@@ -92,7 +105,8 @@ fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
     let mut ready = ready();
     ready.experiment.training.log = vec![Format::Csv, Format::Tensorboard];
     let formats = ready.experiment.training.log.clone();
-    let mut run = RunFolder::create(&path, &ready.experiment, &Kept::of(&ready)).unwrap();
+    let mut run =
+        RunFolder::create(&path, &ready.experiment, &Kept::of(&ready), &metrics(&ready)).unwrap();
     let score = Score { loss: 3.0, count: 2, correct: 1, ..Score::default() };
     let elapsed = Duration::from_secs(4);
     let evaluation = |step, part| Evaluation { step, part, score, best: true, elapsed };
@@ -103,7 +117,8 @@ fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
     }
     run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
     drop(run);
-    let mut run = RunFolder::reopen(Lock::take(&path).unwrap(), &formats, 3).unwrap();
+    let mut run =
+        RunFolder::reopen(Lock::take(&path).unwrap(), &formats, &metrics(&ready), 3).unwrap();
     run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
     let notes = || log::read(&path.join(log::JSON_LINES)).unwrap();
     let noted = notes();
@@ -115,7 +130,9 @@ fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
     let file = std::fs::read_to_string(path.join(log::JSON_LINES)).unwrap();
     std::fs::write(path.join(log::JSON_LINES), file + "{\"step\":2,\"lo").unwrap();
     drop(run);
-    let reopened = |step| RunFolder::reopen(Lock::take(&path).unwrap(), &formats, step).unwrap();
+    let reopened = |step| {
+        RunFolder::reopen(Lock::take(&path).unwrap(), &formats, &metrics(&ready), step).unwrap()
+    };
     // What is noted already is not noted again.
     let mut run = reopened(2);
     run.note_evaluation(&evaluation(2, Part::Validation), 2, Goal::Accuracy).unwrap();
@@ -136,8 +153,9 @@ fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
 fn a_run_that_came_to_nothing_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let ready = ready();
-    let begin =
-        |path: &Path| RunFolder::create(path, &ready.experiment, &Kept::of(&ready)).unwrap();
+    let begin = |path: &Path| {
+        RunFolder::create(path, &ready.experiment, &Kept::of(&ready), &metrics(&ready)).unwrap()
+    };
     let count = || std::fs::read_dir(folder.path()).unwrap().count();
     let path = folder.path().join("runs/reviews-1");
     begin(&path).remove_if_empty();
@@ -156,7 +174,7 @@ fn a_run_that_came_to_nothing_leaves_nothing_behind() {
     begin(&own).remove_if_empty();
     assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
     let lock = Lock::take(&path).unwrap();
-    RunFolder::reopen(lock, &[Format::Jsonl], 0).unwrap().remove_if_empty();
+    RunFolder::reopen(lock, &[Format::Jsonl], &metrics(&ready), 0).unwrap().remove_if_empty();
     assert!(path.exists());
 }
 
@@ -169,7 +187,8 @@ fn damaged_runs_are_refused() {
     };
     assert_eq!(refused(), "RUN: this is no run folder: it has no `model.json`");
     let ready = ready();
-    RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready)).unwrap();
+    RunFolder::create(folder.path(), &ready.experiment, &Kept::of(&ready), &metrics(&ready))
+        .unwrap();
     let experiment = folder.path().join("experiment.toml");
     std::fs::write(&experiment, "[training]\nbatch = 'many'").unwrap();
     let fault = refused();

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::examples::{Counts, Examples, batches, majority};
-use super::files::{Header, MEMORY, given, named, shares, too_little};
+use super::files::{Header, MEMORY, given, in_parts, named, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
-use super::{Codec, Context, DataError, Goal, Kind, Loaded, TaskError};
-use crate::batch::{Batch, Data, Example, IGNORED, Targets};
+use super::{Codec, Context, DataError, Goal, Judged, Kind, Loaded, TaskError};
+use crate::batch::{Data, Example, IGNORED, Targets};
 use crate::data::split::{Shares, Split, stratified};
 use crate::data::table::{self, Ask};
 use crate::data::words::words;
@@ -77,7 +77,9 @@ impl Options {
     ) -> Result<(), DataError> {
         let ask = |column: &str| Ask::new(column, table::Kind::Text);
         let table = self.header.open(path)?;
-        let mut rows = table.rows(&[ask(&self.text_column), ask(&self.label_column)])?;
+        let mut rows = table
+            .rows(&[ask(&self.text_column), ask(&self.label_column)])
+            .map_err(|error| error.named_by(&["text_column", "label_column"]))?;
         while let Some(row) = rows.next() {
             let row = row?;
             let text = |i: usize| row.values[i].text().unwrap_or_default();
@@ -156,14 +158,14 @@ impl Codec for Lexicon {
         symbols.iter().map(|&number| self.words.symbol(number)).collect::<Vec<_>>().join(" ")
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
         let options: Options = parse(KIND.name, options)?;
         let mut examples = Vec::new();
         options.each(&options.data, |text, label| {
             examples.push(self.labelled(text, label)?);
             Ok(())
         })?;
-        Ok(batches(&examples, &self.interface()).collect())
+        Ok(batches(&examples, &self.interface()).collect::<Vec<_>>().into())
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {
@@ -290,9 +292,8 @@ fn of_pools(
     what: &str,
 ) -> Loaded {
     let summary = format!(
-        "{} {what} to train on and {} held out, {} words, {} labels",
-        parts[0].len(),
-        parts[2].len(),
+        "{}, {} words, {} labels",
+        in_parts(what, parts.each_ref().map(Pool::len)),
         lexicon.words.len() - 1,
         lexicon.labels.len()
     );
@@ -353,6 +354,7 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
+    use crate::batch::Batch;
     use crate::fixtures::{learnt, resumes};
     use crate::task::{Part, Task};
 
@@ -392,7 +394,10 @@ mod tests {
         assert_eq!(counts(&*loaded.task), [48, 6, 6]);
         assert_eq!(loaded.codec.labels(), ["bad", "good"]);
         assert_eq!(loaded.task.baseline(), Some(4.0 / 6.0));
-        assert_eq!(loaded.summary, "48 texts to train on and 6 held out, 11 words, 2 labels");
+        assert_eq!(
+            loaded.summary,
+            "48 texts to train on, 6 to choose the best model by and 6 held out, 11 words, 2 labels"
+        );
     }
 
     #[test]
@@ -411,6 +416,7 @@ mod tests {
         for (name, text, options) in [
             ("a.jsonl", json, "text_column = 'body'"),
             ("a.tsv", rows(60), "text_column = '2'\nlabel_column = '1'"),
+            ("a.tsv", rows(60), "text_column = 2\nlabel_column = 1"),
             ("a.tsv", bare, "text_column = '2'\nlabel_column = '1'\nheader = false"),
             ("a.tsv", rows(60), "memory = 64"),
         ] {
@@ -438,7 +444,7 @@ mod tests {
         let fault = refused(&rows(60), "text_column = 'body'");
         assert_eq!(
             fault,
-            "a.tsv: there is no column `body`; the columns are `label`, `text` (the first line is read as their names; say `header = false` if it is a row, and give columns by their numbers)"
+            "a.tsv: there is no column `body`; the columns are `label`, `text` (the first line is read as their names; say `task.header=false` if it is a row, and give columns by their numbers)"
         );
         assert!(refused(&rows(60), "header = 3").contains("expected true, false or \"auto\""));
         let missing = super::load(&toml::Table::new(), Context { batch: 2, seed: 1 });

@@ -41,6 +41,17 @@ pub(super) fn named(path: &Path) -> Option<&Path> {
     (!path.as_os_str().is_empty()).then_some(path)
 }
 
+/// How much of something is in each part: what is trained on, what the best model is chosen by, if
+/// anything is, and what is held out.
+pub(super) fn in_parts(what: &str, [known, chosen_by, held_out]: [usize; 3]) -> String {
+    match chosen_by {
+        0 => format!("{known} {what} to train on and {held_out} held out"),
+        _ => format!(
+            "{known} {what} to train on, {chosen_by} to choose the best model by and {held_out} held out"
+        ),
+    }
+}
+
 /// Too little to learn from.
 pub(super) fn too_little(path: &Path, fault: impl Into<String>) -> TaskError {
     DataError::TooLittle { path: path.to_owned(), fault: fault.into() }.into()

@@ -7,9 +7,9 @@ mod rows;
 mod windows;
 
 use self::codec::Forecaster;
-use self::rows::{Chosen, Names, Raw, read};
+use self::rows::{Chosen, Names, read};
 use self::windows::Windows;
-use super::files::{Header, fault_of, given, named, shares, too_little};
+use super::files::{Header, fault_of, given, in_parts, named, shares, too_little};
 use super::options::{OptionError, described, options, parse};
 use super::{Context, Kind, Loaded, TaskError};
 use crate::data::normalize::{Scale, Statistics};
@@ -132,10 +132,10 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         })?,
     };
     let strict = options.missing == Missing::Error;
-    let raw = read(&table, &columns, &options.series, strict)?;
+    let mut raw = read(&table, &columns, &options.series, strict, Err)?;
     let mut statistics = Statistics::new(columns.len());
     for series in &raw {
-        let [end, _] = options.ends(series.rows(columns.len()));
+        let [end, _] = options.ends(series.places.len());
         statistics.add(&series.values[..end * columns.len()]);
     }
     let codec = Forecaster {
@@ -147,56 +147,105 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         season: options.season,
         relative: options.relative,
         forward: options.missing == Missing::Forward,
+        naive: Vec::new(),
     };
     let mut windows = Windows::new(codec.clone(), context, options.stride);
     let width = codec.columns.len();
     let (mut count, mut rows) = (0, 0);
-    for series in &raw {
-        let [training, validation] = options.ends(series.rows(width));
-        count += 1;
-        rows += series.rows(width);
-        windows.add(series, [0..training, training..validation, validation..series.rows(width)]);
+    // The most rows that a series has in each part, up to its end, and in all.
+    let mut longest = [(0, 0, 0); 3];
+    for series in &mut raw {
+        codec.check(&table, series, Err)?;
+        let all = series.places.len();
+        let [training, validation] = options.ends(all);
+        (count, rows) = (count + 1, rows + all);
+        let parts = [0..training, training..validation, validation..all];
+        for (longest, part) in longest.iter_mut().zip(&parts) {
+            *longest = (*longest).max((part.len(), part.end, all));
+        }
+        windows.add(series, parts);
     }
     for (part, path) in [(1, &options.validation_data), (2, &options.held_out_data)] {
         let Some(path) = named(path) else { continue };
-        for series in read(&options.header.open(path)?, &codec.columns, &options.series, strict)? {
-            let all = 0..series.rows(width);
+        let table = options.header.open(path)?;
+        for mut series in read(&table, &codec.columns, &options.series, strict, Err)? {
+            codec.check(&table, &mut series, Err)?;
+            let rows = series.places.len();
+            longest[part] = longest[part].max((rows, rows, rows));
             let mut parts = [0..0, 0..0, 0..0];
-            parts[part] = all;
+            parts[part] = 0..rows;
             windows.add(&series, parts);
         }
     }
-    enough(&options, &windows)?;
+    enough(&options, &windows, longest)?;
     let several = if count == 1 { String::new() } else { format!("{count} series of ") };
     let summary = format!(
-        "{several}{rows} rows of {width} columns{about}, {} windows to train on and {} held out",
-        windows.count(0),
-        windows.count(2)
+        "{several}{rows} rows of {width} column{}{about}, {}",
+        if width == 1 { "" } else { "s" },
+        in_parts("windows", [0, 1, 2].map(|part| windows.count(part)))
     );
     windows.find_baseline();
+    let codec = windows.with_naive_errors();
     Ok(Loaded { task: Box::new(windows), codec: Box::new(codec), summary })
 }
 
-/// Checks that each part has a window.
-fn enough(options: &Options, windows: &Windows) -> Result<(), TaskError> {
+/// That there are so many rows; of a series, if it has a name or is one of several.
+fn there_are(rows: usize, series: Option<&str>) -> String {
+    let s = if rows == 1 { "" } else { "s" };
+    match series {
+        Some(series) => format!("{series} has {rows} row{s}"),
+        None => format!("there {} {rows} row{s}", if rows == 1 { "is" } else { "are" }),
+    }
+}
+
+/// Checks that each part has a window; `longest` are the most rows that a series has in each part, up to
+/// its end, and in all.
+fn enough(
+    options: &Options,
+    windows: &Windows,
+    longest: [(usize, usize, usize); 3],
+) -> Result<(), TaskError> {
     let Options { window, horizon, .. } = options;
     let parts = [
-        ("to train on", &options.data, 1.0),
-        ("to choose the best model by", &options.validation_data, options.validation),
-        ("held out", &options.held_out_data, options.held_out),
+        ("to train on", None, None, 1.0),
+        (
+            "to choose the best model by",
+            Some("validation"),
+            named(&options.validation_data),
+            options.validation,
+        ),
+        ("held out", Some("held_out"), named(&options.held_out_data), options.held_out),
     ];
-    for (part, (what, path, share)) in parts.into_iter().enumerate() {
-        let wanted = part != 1 || share > 0.0 || named(path).is_some();
-        if wanted && windows.count(part) == 0 {
-            let path = named(path).unwrap_or(&options.data);
-            return Err(too_little(
-                path,
-                format!(
-                    "no series has {horizon} rows {what} behind {window} others; give more rows, \
-                     larger shares (held_out, validation), or take a shorter window or horizon"
-                ),
-            ));
+    for (part, (what, share_name, path, share)) in parts.into_iter().enumerate() {
+        let wanted = part != 1 || share > 0.0 || path.is_some();
+        if !wanted || windows.count(part) > 0 {
+            continue;
         }
+        let (rows, end, all) = longest[part];
+        let series = (!options.series.is_empty()).then_some("the longest series");
+        let there = match path {
+            Some(_) => format!("{} {what}", there_are(rows, series)),
+            None => format!("{}, of which {rows} are {what}", there_are(all, series)),
+        };
+        // What is read may be of rows before those of a share.
+        let (needed, before) = match (share_name, path) {
+            (Some(_), None) if rows >= *horizon => {
+                (window + horizon, format!(" ({end} with those before)"))
+            }
+            (Some(_), None) => (*horizon, String::new()),
+            (None, _) | (Some(_), Some(_)) => (window + horizon, String::new()),
+        };
+        let larger = match share_name {
+            Some(name) if path.is_none() => format!(", a larger share (task.{name})"),
+            Some(_) | None => String::new(),
+        };
+        return Err(too_little(
+            path.unwrap_or(&options.data),
+            format!(
+                "{there}{before}, but {needed} are needed: a window of {window} and a horizon of {horizon}; \
+                 give more rows{larger}, or a shorter task.window or task.horizon"
+            ),
+        ));
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use super::files::{MEMORY, fault_of, too_little};
 use super::options::OptionError;
 use super::stream::evaluation;
 use super::vocabulary::Vocabulary;
-use super::{Codec, DataError, TaskError};
-use crate::batch::{Batch, Data, Example, IGNORED, Targets};
+use super::{Codec, DataError, Judged, TaskError};
+use crate::batch::{Data, Example, IGNORED, Targets};
 use crate::data::tokenizer::{Scheme, Tokenizer};
 use crate::generate::probabilities;
 use crate::model::{Answers, Interface, Readout, Reads};
@@ -142,7 +142,7 @@ impl Codec for Language {
         self.tokenizer.decode(&numbers).unwrap_or_default()
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
         let path = options.get("data").and_then(toml::Value::as_str).unwrap_or_default();
         let store = corpus::whole(path.as_ref(), self, MEMORY)?;
         if store.elements() < 2 {
@@ -150,8 +150,8 @@ impl Codec for Language {
             let fault = format!("a text of two {step}s or more is needed: the second is predicted");
             return Err(too_little(path.as_ref(), fault));
         }
-        let batches: Result<_, DataError> = evaluation(&store, self.end).collect();
-        Ok(batches?)
+        let batches: Result<Vec<_>, DataError> = evaluation(&store, self.end).collect();
+        Ok(batches?.into())
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {

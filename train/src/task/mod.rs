@@ -20,8 +20,11 @@ pub mod synthetic;
 pub mod tag;
 pub mod words;
 
+use std::path::Path;
+
 use cellc_runtime::sequence::RunError;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use thiserror::Error;
 
 pub use crate::data::{DataError, vocabulary};
@@ -29,7 +32,7 @@ pub use crate::data::{DataError, vocabulary};
 use self::options::{OptionError, OptionInfo};
 use self::vocabulary::Vocabulary;
 use crate::batch::{Batch, Example};
-use crate::metrics::regression::{Channel, Regression};
+use crate::metrics::regression::{Channel, Regression, RegressionScores};
 use crate::metrics::summary::Better;
 use crate::model::{Interface, Score};
 
@@ -223,6 +226,11 @@ pub trait Task {
     fn baseline(&self) -> Option<f64> {
         None
     }
+    /// What the naive forecast of a part is worth, in the unit of the data, if the task forecasts.
+    fn naive(&self, part: Part) -> Option<RegressionScores> {
+        let _ = part;
+        None
+    }
     /// Figures of the task's own, such as those of its paper: a name for each. `answer` gives the
     /// answers of the model to a batch.
     ///
@@ -256,6 +264,36 @@ pub struct Figure {
     pub value: f64,
 }
 
+/// Data with answers.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// The data.
+    pub batches: Vec<Batch>,
+    /// As of a [`Task`], if that is known.
+    pub baseline: Option<f64>,
+    /// What the naive forecast of them is worth, if the task forecasts.
+    pub naive: Option<RegressionScores>,
+}
+
+impl From<Vec<Batch>> for Judged {
+    fn from(batches: Vec<Batch>) -> Self {
+        Self { batches, ..Self::default() }
+    }
+}
+
+/// A question of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The row that it begins in, from 1; 0 if it is of many.
+    pub row: u64,
+    /// What is asked, as [`Codec::answer_to`] takes it.
+    pub text: String,
+    /// What the model reads.
+    pub example: Example,
+    /// Which of several it is: what that is called, and its name or number.
+    pub name: Option<(String, serde_json::Value)>,
+}
+
 /// How data become batches, and answers something to be read: what is kept of a task with a model.
 pub trait Codec {
     /// What the task asks of a model.
@@ -269,6 +307,10 @@ pub trait Codec {
     /// What the classes are called that a model answers by; empty if they are symbols or numbers.
     fn labels(&self) -> &[String] {
         &[]
+    }
+    /// Options of the task that follow from the data, with what they come to.
+    fn resolved(&self) -> toml::Table {
+        toml::Table::new()
     }
     /// What a step is called: `character`, `word`, `step`.
     fn step(&self) -> &'static str;
@@ -307,7 +349,7 @@ pub trait Codec {
     ///
     /// # Errors
     /// If they cannot be read, or have answers that the model does not know.
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError>;
+    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError>;
     /// Where the errors of answers are summed, if they are numbers: by steps ahead and channels.
     fn errors(&self) -> Regression {
         let channel = |i| Channel { name: format!("number {}", i + 1), naive: None };
@@ -332,6 +374,34 @@ pub trait Codec {
         let _ = (batches, answer);
         Ok(Vec::new())
     }
+    /// The column of a table that [`question`](Self::question)s stand in, by its name or number. The
+    /// options are those of the training.
+    fn column(&self, options: &toml::Table) -> String {
+        column(options, "text_column", "text")
+    }
+    /// The options that name the column of what is read, and that of the answers.
+    fn column_options(&self) -> [&'static str; 2] {
+        ["text_column", "label_column"]
+    }
+    /// Whether a question may be a list of texts.
+    fn reads_lists(&self) -> bool {
+        false
+    }
+    /// What a file of the form of the training data asks, its answers left aside, with what is wrong with
+    /// rows of it; `None` if each line of it is a question for [`question`](Self::question). The options
+    /// are those of the training; `column` is that of the texts, if the user names one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn asked(
+        &self,
+        path: &Path,
+        column: Option<&str>,
+        options: &toml::Table,
+    ) -> Result<Option<Vec<Result<Asked, DataError>>>, TaskError> {
+        let _ = (path, column, options);
+        Ok(None)
+    }
     /// One line to be answered: a text, or a JSON value.
     ///
     /// # Errors
@@ -343,6 +413,20 @@ pub trait Codec {
     fn answer_to(&self, line: &str, question: &Example, answers: &[f32]) -> serde_json::Value {
         let _ = line;
         self.answer(question, answers)
+    }
+    /// An answer as rows of a table, if it takes several: a row for each step or token.
+    fn rows(&self, answer: &serde_json::Value) -> Option<Vec<Map<String, serde_json::Value>>> {
+        let _ = answer;
+        None
+    }
+}
+
+/// The column that an option names, by its name or number, or else the usual one.
+fn column(options: &toml::Table, option: &str, usual: &str) -> String {
+    match options.get(option) {
+        Some(toml::Value::String(name)) if !name.is_empty() => name.clone(),
+        Some(toml::Value::Integer(number)) => number.to_string(),
+        _ => usual.to_owned(),
     }
 }
 

@@ -129,6 +129,14 @@ pub fn parse<T: DeserializeOwned + serde::Serialize + Default>(
     }
     let mut table = options.clone();
     table.remove("name");
+    for (key, value) in &mut table {
+        // A column, or a file, may be called by a number.
+        if let (Some(toml::Value::String(_)), toml::Value::Integer(number)) =
+            (known.get(key), &value)
+        {
+            *value = number.to_string().into();
+        }
+    }
     T::deserialize(table.clone()).map_err(|error| {
         // One by one, to find the one at fault.
         let faulty = table.iter().find(|(key, value)| {

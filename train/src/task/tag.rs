@@ -1,19 +1,24 @@
 //! Tagging: a label for each token of a sentence.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::examples::{Counts, Examples, batches};
-use super::files::{Header, MEMORY, given, named, shares, too_little};
+use super::files::{Header, MEMORY, given, in_parts, named, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
-use super::{Answer, Batches, Codec, Context, Figure, Goal, Kind, Loaded, TaskError};
-use crate::batch::{Batch, Data, Example, IGNORED, Targets};
+use super::{
+    Answer, Asked, Batches, Codec, Context, DataError, Figure, Goal, Judged, Kind, Loaded,
+    TaskError,
+};
+use crate::batch::{Data, Example, IGNORED, Targets};
 use crate::data::split::{Shares, random};
+use crate::data::table::Format;
 use crate::generate::probabilities;
 use crate::model::{Answers, Interface, Readout, Reads, likeliest};
 use cellc_runtime::sequence::RunError;
@@ -80,7 +85,7 @@ options! {
 impl Options {
     fn source<'a>(&'a self, path: &'a Path) -> Source<'a> {
         let Self { token_column, tag_column, header, .. } = self;
-        Source { path, token_column, tag_column, header: *header }
+        Source { path, token_column, tag_column, header: *header, tagged: true }
     }
 }
 
@@ -128,7 +133,7 @@ impl Tagger {
             line.split_whitespace().map(ToOwned::to_owned).collect()
         };
         if tokens.is_empty() {
-            return Err("the line is empty: there is nothing to tag".to_owned());
+            return Err("there is no token: a sentence has one or more".to_owned());
         }
         Ok(tokens)
     }
@@ -184,14 +189,14 @@ impl Codec for Tagger {
         symbols.iter().map(|&number| self.tokens.symbol(number)).collect::<Vec<_>>().join(" ")
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
         let options: Options = parse(KIND.name, options)?;
         let mut examples = Vec::new();
         options.source(&options.data).each(|sentence| {
             examples.push(self.example(sentence)?);
             Ok(())
         })?;
-        Ok(batches(&examples, &self.interface()).collect())
+        Ok(batches(&examples, &self.interface()).collect::<Vec<_>>().into())
     }
 
     fn figures(
@@ -205,10 +210,66 @@ impl Codec for Tagger {
         }
     }
 
+    fn column(&self, options: &toml::Table) -> String {
+        super::column(options, "token_column", "tokens")
+    }
+
+    fn column_options(&self) -> [&'static str; 2] {
+        ["token_column", "tag_column"]
+    }
+
+    fn reads_lists(&self) -> bool {
+        true
+    }
+
+    fn asked(
+        &self,
+        path: &Path,
+        column: Option<&str>,
+        options: &toml::Table,
+    ) -> Result<Option<Vec<Result<Asked, DataError>>>, TaskError> {
+        let mut options: Options = parse(KIND.name, options)?;
+        if let Some(column) = column {
+            column.clone_into(&mut options.token_column);
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = name.to_ascii_lowercase();
+        let ending = name.trim_end_matches(".gz").rsplit('.').next().unwrap_or_default();
+        match Format::of(path) {
+            None if !KIND.endings.contains(&ending) => return Ok(None),
+            // A line is a question, unless it is compressed.
+            Some(Format::Jsonl) if !name.ends_with(".gz") => return Ok(None),
+            None | Some(_) => {}
+        }
+        let asked = RefCell::new(Vec::new());
+        let mut number = 0;
+        let source = Source { tagged: false, ..options.source(path) };
+        source.each_or(
+            |sentence| {
+                number += 1;
+                let Some(&row) = sentence.rows.first() else { return Ok(()) };
+                let text = json!(sentence.tokens).to_string();
+                let example = self.question(&text).map_err(|fault| Fault::of(row, fault))?;
+                let name = Some(("sentence".to_owned(), json!(number)));
+                asked.borrow_mut().push(Ok(Asked { row, text, example, name }));
+                Ok(())
+            },
+            |fault| {
+                asked.borrow_mut().push(Err(fault));
+                Ok(())
+            },
+        )?;
+        Ok(Some(asked.into_inner()))
+    }
+
     fn question(&self, line: &str) -> Result<Example, String> {
         let symbols: Vec<u32> = Self::tokens(line)?.iter().map(|t| self.number(t)).collect();
         let targets = vec![IGNORED; symbols.len()];
         Ok(Example { data: Data::Symbols(symbols), targets: Targets::Classes(targets) })
+    }
+
+    fn rows(&self, answer: &Value) -> Option<Vec<Map<String, Value>>> {
+        Some(answer["tags"].as_array()?.iter().filter_map(Value::as_object).cloned().collect())
     }
 
     fn answer(&self, question: &Example, answers: &[f32]) -> Value {
@@ -287,9 +348,9 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     for (part, path) in (1..).zip(others) {
         path.map_or(Ok(()), |path| put(part, path, &[]))?;
     }
-    let [known, _, judged] = pools.each_ref().map(Pool::len);
     let summary = format!(
-        "{known} sentences to train on and {judged} held out, {} tokens, {} tags",
+        "{}, {} tokens, {} tags",
+        in_parts("sentences", pools.each_ref().map(Pool::len)),
         tagger.tokens.len() - 1,
         tagger.tags.len()
     );

@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(held, 19.0);
         assert!(loaded.task.part(Part::Validation).is_some());
         options.insert("data".into(), other.to_str().unwrap().into());
-        let judged = loaded.codec.judged(&options).unwrap();
+        let judged = loaded.codec.judged(&options).unwrap().batches;
         assert_eq!(judged.iter().map(|batch| batch.targets.count(1)).sum::<f64>(), 19.0);
     }
 

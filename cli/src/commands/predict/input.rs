@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::Path;
 
 use cellc_train::batch::Example;
-use cellc_train::task::Codec;
+use cellc_train::task::{Asked, Codec, DataError};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ fn unquote(field: &str) -> String {
 
 /// What is to be answered, and what stood beside it.
 pub(super) struct Question {
-    /// The line, from 1.
+    /// The line, from 1; 0 if it is of many.
     pub(super) line: u64,
     /// What is asked, as it is written.
     pub(super) asked: String,
@@ -29,6 +29,8 @@ pub(super) struct Question {
     pub(super) example: Example,
     /// The fields of the line, in their order.
     pub(super) fields: Vec<(String, Value)>,
+    /// Which of several it is, if lines do not tell: what that is called, and its name or number.
+    pub(super) name: Option<(String, Value)>,
 }
 
 /// Where questions come from.
@@ -41,6 +43,8 @@ pub(super) struct Input {
 }
 
 enum Source {
+    /// Questions that the task has read itself.
+    Asked(std::vec::IntoIter<Result<Asked, DataError>>),
     Lines {
         reader: Box<dyn BufRead>,
         line: u64,
@@ -48,12 +52,14 @@ enum Source {
         json: bool,
     },
     Table {
-        records: csv::StringRecordsIntoIter<Box<dyn Read>>,
+        records: Records,
         header: Vec<String>,
         /// What makes a field of what is written.
         clean: fn(&str) -> String,
     },
 }
+
+type Records = Box<dyn Iterator<Item = csv::Result<csv::StringRecord>>>;
 
 /// A line as it was read.
 enum Content {
@@ -65,7 +71,14 @@ enum Content {
 type Line = (u64, Result<Content, String>);
 
 impl Input {
-    pub(super) fn open(path: &Path, column: &str, codec: &dyn Codec) -> Result<Self, Failure> {
+    /// Opens a file of questions, each a line; `header` is whether the first of a table names the columns,
+    /// if that is said.
+    pub(super) fn open(
+        path: &Path,
+        column: &str,
+        header: Option<bool>,
+        codec: &dyn Codec,
+    ) -> Result<Self, Failure> {
         let streamed = path.as_os_str() == "-";
         let name = if streamed { "standard input".to_owned() } else { path.display().to_string() };
         let broken = |error: std::io::Error| Failure::new(format!("cannot read {name}: {error}"));
@@ -82,11 +95,11 @@ impl Input {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let (name, column) = (name.clone(), column.to_owned());
         let source = match ending.to_ascii_lowercase().as_str() {
-            "csv" => table(csv::ReaderBuilder::new(), source, ToOwned::to_owned, &name)?,
+            "csv" => table(csv::ReaderBuilder::new(), source, header, ToOwned::to_owned, &name)?,
             "tsv" | "tab" => {
                 let mut builder = csv::ReaderBuilder::new();
                 builder.delimiter(b'\t').quoting(false);
-                table(builder, source, unquote, &name)?
+                table(builder, source, header, unquote, &name)?
             }
             ending => {
                 let json = matches!(ending, "jsonl" | "ndjson");
@@ -95,7 +108,7 @@ impl Input {
         };
         if let Source::Table { header, .. } = &source
             && reads_texts(codec)
-            && !header.contains(&column)
+            && place(header.iter(), &column).is_none()
         {
             let fault = missing(&column, header.iter());
             return Err(Failure::new(format!("{name}: {fault}\nName it with --text-column.")));
@@ -103,11 +116,29 @@ impl Input {
         Ok(Self { name, column, source })
     }
 
+    /// The questions of a file that the task reads itself.
+    pub(super) fn of_file(path: &Path, asked: Vec<Result<Asked, DataError>>) -> Self {
+        let source = Source::Asked(asked.into_iter());
+        Self { name: path.display().to_string(), column: String::new(), source }
+    }
+
     /// The next question, or what is wrong with its line; `None` at the end.
     pub(super) fn next(
         &mut self,
         codec: &dyn Codec,
     ) -> Result<Option<Result<Question, String>>, Failure> {
+        if let Source::Asked(asked) = &mut self.source {
+            let question = |Asked { row, text, example, name }| Question {
+                line: row,
+                asked: text,
+                example,
+                fields: Vec::new(),
+                name,
+            };
+            return Ok(asked
+                .next()
+                .map(|asked| asked.map(question).map_err(|fault| fault.to_string())));
+        }
         let Some((line, content)) = self.content()? else { return Ok(None) };
         let question = content.and_then(|content| self.question(line, content, codec));
         Ok(Some(question.map_err(|fault| format!("{}:{line}: {fault}", self.name))))
@@ -116,6 +147,7 @@ impl Input {
     fn content(&mut self) -> Result<Option<Line>, Failure> {
         let broken = |error| Failure::new(format!("cannot read {}: {error}", self.name));
         match &mut self.source {
+            Source::Asked(_) => Ok(None),
             Source::Lines { reader, line, json } => {
                 let mut bytes = Vec::new();
                 if reader.read_until(b'\n', &mut bytes).map_err(broken)? == 0 {
@@ -149,15 +181,17 @@ impl Input {
         let (asked, fields) = match content {
             Content::Text(text) => (text.clone(), vec![(column.clone(), Value::String(text))]),
             Content::Fields(fields) => {
-                let value = fields.iter().find(|(name, _)| name == column).map(|(_, value)| value);
-                let asked = match value {
+                let place = place(fields.iter().map(|(name, _)| name), column);
+                let asked = match place.map(|place| &fields[place].1) {
                     Some(Value::String(text)) => text.clone(),
+                    Some(list @ Value::Array(_)) if codec.reads_lists() => list.to_string(),
                     Some(_) if reads_texts(codec) => {
                         return Err(format!("`{column}` is not a string"));
                     }
                     Some(value) => value.to_string(),
                     None if reads_texts(codec) => {
-                        return Err(missing(column, fields.iter().map(|(name, _)| name)));
+                        let missing = missing(column, fields.iter().map(|(name, _)| name));
+                        return Err(format!("{missing}; another is named by --text-column"));
                     }
                     None => Value::Object(fields.iter().cloned().collect()).to_string(),
                 };
@@ -165,13 +199,20 @@ impl Input {
             }
         };
         let example = codec.question(&asked)?;
-        Ok(Question { line, asked, example, fields })
+        Ok(Question { line, asked, example, fields, name: None })
     }
 }
 
 /// Whether the task's questions are texts.
 fn reads_texts(codec: &dyn Codec) -> bool {
     codec.encode("").is_some()
+}
+
+/// The place of a column, by its name or its number from 1.
+fn place<'a>(mut names: impl Iterator<Item = &'a String> + Clone, column: &str) -> Option<usize> {
+    let number = column.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    let number = number.filter(|place| *place < names.clone().count());
+    names.position(|name| name == column).or(number)
 }
 
 fn missing<'a>(column: &str, found: impl Iterator<Item = &'a String>) -> String {
@@ -191,19 +232,29 @@ fn fault(kind: &csv::ErrorKind) -> String {
 }
 
 fn table(
-    builder: csv::ReaderBuilder,
+    mut builder: csv::ReaderBuilder,
     source: Box<dyn Read>,
+    header: Option<bool>,
     clean: fn(&str) -> String,
     name: &str,
 ) -> Result<Source, Failure> {
-    let mut reader = builder.from_reader(source);
-    let header = reader.headers().map_err(|error| Failure::new(format!("{name}: {error}")))?;
-    let header = header.iter().map(|column| {
-        let column = column.strip_prefix('\u{feff}').unwrap_or(column);
-        clean(column.trim())
+    let mut records = builder.has_headers(false).from_reader(source).into_records();
+    let first = records.next().transpose();
+    let first = first.map_err(|error| Failure::new(format!("{name}: {error}")))?;
+    let first = first.unwrap_or_default();
+    let fields = first.iter().map(|field| {
+        let field = field.strip_prefix('\u{feff}').unwrap_or(field);
+        clean(field.trim())
     });
-    let header = header.collect();
-    Ok(Source::Table { records: reader.into_records(), header, clean })
+    let fields: Vec<String> = fields.collect();
+    // As in training, where nothing is said.
+    let numbers = fields.iter().any(|field| field.parse::<f64>().is_ok());
+    if header.unwrap_or(!numbers) {
+        return Ok(Source::Table { records: Box::new(records), header: fields, clean });
+    }
+    let header = (1..=fields.len()).map(|number| number.to_string()).collect();
+    let records = Box::new(std::iter::once(Ok(first)).chain(records));
+    Ok(Source::Table { records, header, clean })
 }
 
 /// A line without its end: JSON where it must be, or where it is an object.

@@ -30,8 +30,14 @@ impl Output {
         Self { format, keep, header: None }
     }
 
-    /// An answer with its line's end; before the first of a table comes its header.
-    pub(super) fn line(&mut self, question: Question, answer: Value) -> Result<String, Failure> {
+    /// An answer with its line's end; before the first of a table comes its header. As a table and as words,
+    /// an answer of several `rows` is as many lines.
+    pub(super) fn line(
+        &mut self,
+        question: Question,
+        answer: Value,
+        rows: Option<Vec<Map<String, Value>>>,
+    ) -> Result<String, Failure> {
         let answer = match answer {
             Value::Object(answer) => answer,
             other => Map::from_iter([("answer".to_owned(), other)]),
@@ -39,9 +45,32 @@ impl Output {
         let number = question.line;
         let kept = if self.keep { question.fields } else { Vec::new() };
         let mut fields = Map::new();
-        for (name, value) in kept {
-            let taken = answer.contains_key(&name);
+        let several = rows.as_ref().filter(|_| self.format != Format::Jsonl);
+        let mut keep = |name: String, value| {
+            let taken = match several {
+                Some(rows) => rows.first().is_some_and(|row| row.contains_key(&name)),
+                None => answer.contains_key(&name),
+            };
             fields.insert(if taken { format!("input_{name}") } else { name }, value);
+        };
+        if let Some((name, value)) = question.name {
+            keep(name, value);
+        } else if several.is_some() && number > 0 && self.format == Format::Csv {
+            keep("line".to_owned(), number.into());
+        }
+        kept.into_iter().for_each(|(name, value)| keep(name, value));
+        if let Some(rows) = several {
+            let lines = rows.iter().map(|row| {
+                let mut fields = fields.clone();
+                fields.extend(row.clone());
+                match self.format {
+                    Format::Csv => self.row(number, &fields),
+                    Format::Text | Format::Jsonl => {
+                        Ok(fields.values().map(word).collect::<Vec<_>>().join("\t") + "\n")
+                    }
+                }
+            });
+            return lines.collect();
         }
         match self.format {
             Format::Jsonl => {
@@ -129,14 +158,15 @@ mod tests {
         let (data, targets) = (Data::default(), Targets::default());
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let (asked, example) = (String::new(), Example { data, targets });
-        Question { line: 7, asked, example, fields: fields.collect() }
+        Question { line: 7, asked, example, fields: fields.collect(), name: None }
     }
 
     #[test]
     fn answers_are_lines_of_json_tables_or_words() {
         let answer = json!({ "label": "a, b", "probability": 0.75, "all": { "x": 1, "y": 2 } });
         let own = [("id", json!(3)), ("label", json!("c"))];
-        let line = |format, keep| Output::new(format, keep).line(question(&own), answer.clone());
+        let line =
+            |format, keep| Output::new(format, keep).line(question(&own), answer.clone(), None);
         let line = |format, keep| line(format, keep).expect("it can be written");
         assert_eq!(
             line(Format::Jsonl, true),
@@ -151,9 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_of_several_rows_is_as_many_lines_of_a_table() {
+        let rows = || [1, 2].map(|i| Map::from_iter([("step".to_owned(), json!(i))])).to_vec();
+        let line = |format, name: Option<(&str, Value)>| {
+            let name = name.map(|(name, value)| (name.to_owned(), value));
+            let question = Question { name, ..question(&[("step", json!("x"))]) };
+            let answer = json!({ "forecast": [1, 2] });
+            let line = Output::new(format, true).line(question, answer, Some(rows()));
+            line.expect("it can be written")
+        };
+        assert_eq!(line(Format::Csv, None), "line,input_step,step\n7,x,1\n7,x,2\n");
+        let name = || Some(("id", json!("a")));
+        assert_eq!(line(Format::Csv, name()), "id,input_step,step\na,x,1\na,x,2\n");
+        assert_eq!(line(Format::Text, name()), "a\tx\t1\na\tx\t2\n");
+        let whole = "{\"id\":\"a\",\"step\":\"x\",\"forecast\":[1,2]}\n";
+        assert_eq!(line(Format::Jsonl, name()), whole);
+    }
+
+    #[test]
     fn a_table_has_one_header_and_the_same_columns_in_every_row() {
         let mut table = Output::new(Format::Csv, true);
-        let mut line = |own: &[(&str, Value)]| table.line(question(own), json!([1, null]));
+        let mut line = |own: &[(&str, Value)]| table.line(question(own), json!([1, null]), None);
         assert_eq!(line(&[("id", json!(1))]).expect("a row"), "id,answer\n1,\"[1,null]\"\n");
         assert_eq!(line(&[]).expect("a row"), ",\"[1,null]\"\n");
         let fault = line(&[("other", json!(1))]).expect_err("another column").to_string();

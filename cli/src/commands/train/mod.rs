@@ -1,6 +1,7 @@
 //! `cellc train`
 
 mod diverged;
+mod hint;
 pub(crate) mod options;
 pub(crate) mod report;
 
@@ -8,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cellc_train::blueprint::CellText;
-use cellc_train::experiment::{Experiment, Ready, Settings};
+use cellc_train::experiment::{Experiment, ExperimentError, Ready, Settings};
+use cellc_train::judge::judge;
+use cellc_train::metrics::regression::RegressionScores;
 use cellc_train::model::Model;
 use cellc_train::run::Run;
 use cellc_train::run_folder::{EXPERIMENT, read_experiment};
-use cellc_train::task::{Codec, Figure, Task};
+use cellc_train::task::{Codec, DataError, Figure, Part, Task, TaskError};
 use cellc_train::trainer::{End, estimate};
 
 use self::options::Options;
@@ -76,7 +79,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let experiment = args.options.experiment()?;
     let cells = texts(&experiment, args.quiet)?;
-    let ready = experiment.ready(cells)?;
+    let data = experiment.task.get("data").and_then(toml::Value::as_str).map(PathBuf::from);
+    let ready = experiment.ready(cells).map_err(|error| {
+        let no_column =
+            matches!(error, ExperimentError::Data(TaskError::Data(DataError::Column { .. })));
+        let guessed = no_column && !args.options.names_task();
+        let hint = data.filter(|_| guessed).and_then(|data| hint::other_task(&data));
+        match (Failure::from(error), hint) {
+            (Failure::Message(message), Some(hint)) => {
+                Failure::Message(format!("{message}\n{hint}"))
+            }
+            (failure, _) => failure,
+        }
+    })?;
     if args.dry_run {
         return dry_run(ready);
     }
@@ -224,8 +239,12 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
         End::Interrupted => Vec::new(),
         _ => figures(task, model, experiment.training.threads)?,
     };
-    let (outcome, figures) = (&outcome, figures.as_slice());
-    let report = Report { path: &path, experiment, model, task, codec, outcome, figures };
+    let forecast = match outcome.end {
+        End::Interrupted => None,
+        _ => forecast_errors(task, codec, model, experiment.training.threads)?,
+    };
+    let (outcome, figures, forecast) = (&outcome, figures.as_slice(), forecast.as_ref());
+    let report = Report { path: &path, experiment, model, task, codec, outcome, figures, forecast };
     if args.json {
         print_json(&report.json())?;
     } else {
@@ -252,6 +271,20 @@ pub(crate) fn figures(
     })?)
 }
 
+/// How far forecasts of the held-out part are off, and the naive ones, if the task forecasts.
+fn forecast_errors(
+    task: &dyn Task,
+    codec: &dyn Codec,
+    model: &Model<f32>,
+    threads: usize,
+) -> Result<Option<(RegressionScores, RegressionScores)>, Failure> {
+    let part = task.naive(Part::HeldOut).zip(task.part(Part::HeldOut));
+    let Some((naive, batches)) = part else { return Ok(None) };
+    let judgement = judge(model, &mut model.run(threads), codec, batches)?;
+    let scores = judgement.errors.and_then(|errors| errors.scores());
+    Ok(scores.map(|scores| (scores, naive)))
+}
+
 /// The layers in a few words.
 fn layers(experiment: &Experiment) -> String {
     let model = &experiment.model;
@@ -265,7 +298,8 @@ fn layers(experiment: &Experiment) -> String {
 
 fn dry_run(mut ready: Ready) -> Result<ExitCode, Failure> {
     let Ready { experiment, loaded, model, .. } = &mut ready;
-    let text = toml::to_string(experiment).map_err(|error| Failure::new(error.to_string()))?;
+    let shown = experiment.shown(loaded.codec.as_ref())?;
+    let text = toml::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?;
     print(text)?;
     note(&loaded.summary);
     note(format_args!("{} parameters", model.size()));

@@ -234,6 +234,12 @@ impl Options {
         self.layered(settings.collect())
     }
 
+    /// Whether the user says which task it is.
+    pub(crate) fn names_task(&self) -> bool {
+        let key = |setting: &Setting| setting.key == "task.name";
+        self.task.is_some() || self.config.is_some() || self.settings.iter().any(key)
+    }
+
     /// The keys that are given several values, to be searched through.
     pub(crate) fn axes(&self) -> Result<Vec<Axis>, Failure> {
         let axes = self.settings.iter().map(|Setting { key, value }| Axis::parse(key, value));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cellc_train::experiment::{Experiment, Settings};
+use cellc_train::metrics::regression::RegressionScores;
 use cellc_train::model::{Answers, Model, Score};
 use cellc_train::task::{Codec, Figure, Task};
 use cellc_train::trainer::{End, Estimate, Needed, Outcome};
@@ -20,6 +21,8 @@ pub(super) struct Report<'a> {
     pub(super) codec: &'a dyn Codec,
     pub(super) outcome: &'a Outcome,
     pub(super) figures: &'a [Figure],
+    /// How far forecasts of the held-out part are off, and the naive ones, if the task forecasts.
+    pub(super) forecast: Option<&'a (RegressionScores, RegressionScores)>,
 }
 
 impl Report<'_> {
@@ -55,6 +58,9 @@ impl Report<'_> {
                 let key = if self.codec.labels().is_empty() { "baseline" } else { "majority" };
                 held_out[key] = json!(baseline);
             }
+            if let Some((scores, naive)) = self.forecast {
+                put_errors(&mut held_out, scores.clone(), Some(naive.clone()));
+            }
             for figure in self.figures {
                 held_out[figure.name] = json!(figure.value);
             }
@@ -77,14 +83,23 @@ impl Report<'_> {
         let poor = poor(score, self.codec, baseline).map_or_else(String::new, |than| {
             format!("note: {than}; a lower --lr, or --clip 1, may help where it has diverged\n")
         });
-        let verdict = verdict(score, self.codec, baseline);
+        let forecast = self.forecast.map(|(scores, naive)| (scores, naive));
+        let verdict = verdict(score, self.codec, baseline, forecast);
+        // Of one target, the verdict says all but the steps.
+        let table = match self.forecast {
+            Some((scores, naive)) if scores.channels.len() > 1 => {
+                let table = scores.table(Some(naive), false);
+                format!("MAE and RMSE in the unit of each target\n{table}")
+            }
+            _ => String::new(),
+        };
         let figures: String = self.figures.iter().flat_map(|f| [", ", f.text.as_str()]).collect();
         let solved = match self.outcome.end {
             End::Solved => format!("solved at step {}, ", self.outcome.steps),
             _ => String::new(),
         };
         format!(
-            "held out: {verdict}{figures}\n{poor}{solved}trained in {seconds:.1} s, kept in {path}\n"
+            "held out: {verdict}{figures}\n{table}{poor}{solved}trained in {seconds:.1} s, kept in {path}\n"
         )
     }
 }
@@ -160,15 +175,43 @@ pub(crate) fn score_json(score: &Score, codec: &dyn Codec) -> Value {
     value
 }
 
-/// A score in a sentence.
-pub(crate) fn verdict(score: &Score, codec: &dyn Codec, baseline: Option<f64>) -> String {
+/// Puts how far forecasts are off beside a score as JSON, and the naive ones. What has a unit is not mixed.
+pub(crate) fn put_errors(
+    value: &mut Value,
+    scores: RegressionScores,
+    naive: Option<RegressionScores>,
+) {
+    let scores = scores.unmixed();
+    if let Some(naive) = naive {
+        if scores.channels.len() == 1 {
+            (value["mae"], value["rmse"]) = (json!(scores.overall.mae), json!(scores.overall.rmse));
+        }
+        value["mase"] = json!(scores.overall.mase);
+        value["naive"] = json!(naive.unmixed());
+    }
+    value["regression"] = json!(scores);
+}
+
+/// A score in a sentence, and how far forecasts and the naive ones are off, if it is of forecasts.
+pub(crate) fn verdict(
+    score: &Score,
+    codec: &dyn Codec,
+    baseline: Option<f64>,
+    forecast: Option<(&RegressionScores, &RegressionScores)>,
+) -> String {
     let loss = score.mean_loss();
     let step = codec.step();
     if score.numbers > 0 {
         let (mae, mse) = (score.mean_absolute_error(), score.mean_squared_error());
         let than = baseline
             .map_or_else(String::new, |baseline| format!(" ({}: {baseline:.4})", codec.baseline()));
-        return format!("mean squared error {mse:.4}{than}, mean absolute error {mae:.4}");
+        let numbers = format!("mean squared error {mse:.4}{than}, mean absolute error {mae:.4}");
+        return match forecast {
+            Some((scores, naive)) => {
+                format!("{}; on the scale of the training: {numbers}", scores.headline(Some(naive)))
+            }
+            None => numbers,
+        };
     }
     if codec.continues() {
         let (bits, perplexity) = (loss / std::f64::consts::LN_2, loss.exp());

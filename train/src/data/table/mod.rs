@@ -208,6 +208,18 @@ pub struct Row {
     pub values: Vec<Value>,
 }
 
+/// A row of which what cannot be read is missing.
+#[derive(Debug)]
+pub struct Mended {
+    /// Where it is, from 1, as of a [`Row`].
+    pub number: u64,
+    /// What was asked for, with NaN, an empty text or an empty list where that cannot be read; `None` if
+    /// nothing of the row can.
+    pub values: Option<Vec<Value>>,
+    /// What is wrong with it.
+    pub faults: Vec<DataError>,
+}
+
 /// What reads the rows of a format.
 trait Source: Send {
     /// The next row: its number, and what it has in the columns asked for, in that order.
@@ -305,7 +317,7 @@ impl Table {
         let by_number = || by_number().filter(|place| *place < self.columns.len());
         places.first().copied().or_else(by_number).ok_or_else(|| {
             let near = cellc_compiler::suggest::closest(asked, names());
-            let near = near.map(|name| format!("; did you mean `{name}`?"));
+            let near = near.map(|name| format!(" (did you mean `{name}`?)"));
             let header = match &self.layout {
                 Layout::Separated(layout) => layout.about_header(),
                 Layout::JsonLines | Layout::Parquet | Layout::Numpy(_) => String::new(),
@@ -315,6 +327,7 @@ impl Table {
                 column: asked.into(),
                 found: format!("{}{header}", list(names())),
                 help: near.unwrap_or_default(),
+                options: &[],
             }
         })
     }
@@ -355,7 +368,7 @@ impl Table {
     }
 
     /// A fault of a row.
-    fn fault(&self, row: u64, fault: String) -> DataError {
+    pub(crate) fn fault(&self, row: u64, fault: String) -> DataError {
         fault_of_row(self.path.clone(), self.has_lines(), row, fault)
     }
 }
@@ -382,26 +395,48 @@ impl Rows {
         fault_of_row(self.path.clone(), self.lines, row, fault.into())
     }
 
-    fn read(&mut self) -> Result<Option<Row>, DataError> {
+    /// The next row, be it broken; `None` at the end.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or has no row.
+    pub fn next_mended(&mut self) -> Result<Option<Mended>, DataError> {
         let Some(source) = &mut self.source else { return Ok(None) };
-        let Some((number, raw)) = source.next_row()? else {
-            if !self.any {
+        let (number, raw) = match source.next_row() {
+            Ok(Some(row)) => row,
+            Ok(None) if self.any => return Ok(None),
+            Ok(None) => {
                 let fault = "there are columns but no row";
                 return Err(DataError::too_little(&self.path, fault));
             }
-            return Ok(None);
+            // Of a text, the next line can be read all the same.
+            Err(DataError::Row { path, row, fault }) => {
+                self.any = true;
+                let faults = vec![DataError::Row { path, row, fault }];
+                return Ok(Some(Mended { number: row, values: None, faults }));
+            }
+            Err(error) => return Err(error),
         };
         self.any = true;
-        let mut values = Vec::with_capacity(raw.len());
+        let (mut values, mut faults) = (Vec::with_capacity(raw.len()), Vec::new());
         for (i, (ask, raw)) in self.asked.iter().zip(raw).enumerate() {
-            let value = value::convert(raw, ask, self.before[i].as_ref())
-                .map_err(|fault| self.fault(number, fault))?;
+            let value = value::convert(raw, ask, self.before[i].as_ref()).unwrap_or_else(|fault| {
+                faults.push(self.fault(number, fault));
+                value::nothing(ask.kind)
+            });
             if ask.missing == Missing::Forward {
                 self.before[i] = Some(value.clone());
             }
             values.push(value);
         }
-        Ok(Some(Row { number, values }))
+        Ok(Some(Mended { number, values: Some(values), faults }))
+    }
+
+    fn read(&mut self) -> Result<Option<Row>, DataError> {
+        let Some(Mended { number, values, faults }) = self.next_mended()? else { return Ok(None) };
+        match (faults.into_iter().next(), values) {
+            (Some(fault), _) => Err(fault),
+            (None, values) => Ok(values.map(|values| Row { number, values })),
+        }
     }
 }
 

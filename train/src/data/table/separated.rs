@@ -26,12 +26,12 @@ impl Layout {
     pub(super) fn about_header(&self) -> String {
         match (&self.number, self.guessed) {
             (Some(number), true) => format!(
-                " (the first line is read as a row since `{number}` is a number; say `header = true` \
-                 if it names the columns)"
+                " (the first line is read as a row since `{number}` is a number; say \
+                 `task.header=true` if it names the columns)"
             ),
             (None, true) => {
-                " (the first line is read as their names; say `header = false` if it is \
-                              a row, and give columns by their numbers)"
+                " (the first line is read as their names; say `task.header=false` if it is a row, and \
+                 give columns by their numbers)"
                     .into()
             }
             (_, false) => String::new(),

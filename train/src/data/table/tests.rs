@@ -213,17 +213,17 @@ fn faults_of_text_files_name_the_line_and_the_mend() {
     assert_eq!(
         fault("a.csv", b"sentence,label\na,b\n"),
         "FILE: there is no column `text`; the columns are `sentence`, `label` (the first line is \
-         read as their names; say `header = false` if it is a row, and give columns by their \
+         read as their names; say `task.header=false` if it is a row, and give columns by their \
          numbers)"
     );
     assert_eq!(
         fault("a.csv", b"Text,1990\na,b\n"),
         "FILE: there is no column `text`; the columns are `1`, `2` (the first line is read as a row \
-         since `1990` is a number; say `header = true` if it names the columns)"
+         since `1990` is a number; say `task.header=true` if it names the columns)"
     );
     assert_eq!(
         fault("a.jsonl", b"{\"Text\": 1}"),
-        "FILE: there is no column `text`; did you mean `Text`?; the columns are `Text`"
+        "FILE: there is no column `text` (did you mean `Text`?); the columns are `Text`"
     );
     assert_eq!(
         fault("a.csv", b"text,x,text\n"),
@@ -306,7 +306,7 @@ fn parquet_of_other_writers_is_read_whatever_compresses_it() {
     assert!(fault.starts_with("FILE: this is no Parquet file: "), "{fault}");
     assert_eq!(
         texts("a.parquet", include_bytes!("fixtures/none.parquet"), &["txt"]).unwrap_err(),
-        "FILE: there is no column `txt`; did you mean `text`?; the columns are `text`, `label`, `x`, \
+        "FILE: there is no column `txt` (did you mean `text`?); the columns are `text`, `label`, `x`, \
          `series`, `steps`, `words`, `time`, `day`, `good`"
     );
 }

@@ -50,13 +50,11 @@ pub(super) fn convert(raw: Raw, ask: &Ask, before: Option<&Value>) -> Result<Val
             Missing::Error if raw == Raw::Missing || is_empty(&raw) => {
                 Err(format!("`{column}` is empty"))
             }
+            Missing::Error if matches!(raw, Raw::List(_) | Raw::Numbers { .. }) => {
+                Err(format!("`{column}` is an empty list"))
+            }
             Missing::Error => Err(format!("`{column}` is missing: {}", shown(&raw))),
-            Missing::Nan => Ok(match ask.kind {
-                Kind::Text => Value::Text(String::new()),
-                Kind::Number => Value::Number(f64::NAN),
-                Kind::Texts => Value::Texts(Vec::new()),
-                Kind::Numbers => Value::Numbers { values: Vec::new(), width: 1 },
-            }),
+            Missing::Nan => Ok(nothing(ask.kind)),
             Missing::Forward => before.cloned().ok_or_else(|| {
                 format!("`{column}` is missing, and no row before has a value to carry forward")
             }),
@@ -69,6 +67,16 @@ pub(super) fn convert(raw: Raw, ask: &Ask, before: Option<&Value>) -> Result<Val
         Kind::Numbers => numbers(raw, ask.missing),
     }
     .map_err(|fault| format!("`{column}` {fault}"))
+}
+
+/// What is read where nothing is.
+pub(super) fn nothing(kind: Kind) -> Value {
+    match kind {
+        Kind::Text => Value::Text(String::new()),
+        Kind::Number => Value::Number(f64::NAN),
+        Kind::Texts => Value::Texts(Vec::new()),
+        Kind::Numbers => Value::Numbers { values: Vec::new(), width: 1 },
+    }
 }
 
 /// What a cell is, if it is read as a number; what is wrong with it, if it cannot be.

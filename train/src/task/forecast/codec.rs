@@ -1,17 +1,21 @@
 //! What is kept of a forecaster: its columns, and how their numbers are brought to a scale and back.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::rows::{Raw, too_large};
 use super::windows::Windows;
-use super::{KIND, Options, Raw, parse, read};
+use super::{KIND, Options, parse, read, there_are};
 use crate::batch::{Batch, Data, Example, Targets};
+use crate::data::DataError;
 use crate::data::normalize::Normalizer;
-use crate::data::table::Missing;
+use crate::data::table::{Format, Missing, Table};
 use crate::metrics::regression::{Channel, Regression};
 use crate::model::{Answers, Interface, Readout, Reads};
 use crate::task::files::too_little;
-use crate::task::{Batches, Codec, Context, Part, Task, TaskError};
+use crate::task::{Asked, Codec, Context, Judged, Part, Task, TaskError};
 use cellc_runtime::sequence::Extent;
 
 /// What a forecaster reads and answers.
@@ -29,7 +33,13 @@ pub(super) struct Forecaster {
     /// Whether missing numbers are those before, as answers too.
     pub(super) forward: bool,
     pub(super) normalizer: Normalizer,
+    /// Of each target, what MASE is a multiple of: the mean absolute error of the naive forecast over what
+    /// is trained on. `None` if there was none to be taken.
+    pub(super) naive: Vec<Option<f64>>,
 }
+
+/// The largest magnitude of a number on its scale: the squares of larger ones are none of 32 bits.
+const FARTHEST: f64 = 1e18;
 
 impl Forecaster {
     pub(super) fn width(&self) -> usize {
@@ -39,6 +49,35 @@ impl Forecaster {
     /// A number of a column on its scale.
     pub(super) fn scaled(&self, column: usize, number: f64) -> f64 {
         (number - self.normalizer.shift[column]) / self.normalizer.scale[column]
+    }
+
+    /// What is wrong with a number that is too far from those trained on to be reckoned with.
+    fn too_far(&self, column: usize, number: f64) -> Option<String> {
+        let (name, scaled) = (&self.columns[column], self.scaled(column, number));
+        (scaled.abs() > FARTHEST).then(|| {
+            format!(
+                "`{name}` is {number:e}, or {scaled:.1e} on the scale of the training: squares of numbers \
+                 beyond {FARTHEST:e} are infinite in 32 bits; mend it, or leave the field empty if it is \
+                 missing"
+            )
+        })
+    }
+
+    /// Checks that a series can be reckoned with; what cannot is missing, if `bad` lets that pass.
+    pub(super) fn check(
+        &self,
+        table: &Table,
+        series: &mut Raw,
+        mut bad: impl FnMut(DataError) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let width = self.width();
+        for (i, number) in series.values.iter_mut().enumerate() {
+            if let Some(fault) = self.too_far(i % width, *number) {
+                bad(table.fault(series.places[i / width], fault))?;
+                *number = f64::NAN;
+            }
+        }
+        Ok(())
     }
 
     /// Numbers `[rows, columns]` with those that are missing as the ones before; before the first, those
@@ -80,30 +119,45 @@ impl Forecaster {
         answer.iter().enumerate().map(number).collect()
     }
 
+    /// The last window of past numbers `[rows, columns]`.
+    fn past(&self, values: &[f64]) -> Example {
+        let rows = values.len() / self.width().max(1);
+        let first = rows.saturating_sub(self.window) * self.width();
+        let data = self.inputs(&self.filled(values)[first..]);
+        let targets = vec![f32::NAN; self.interface().answers.width()];
+        Example { data: Data::Reals(data), targets: Targets::Reals(targets) }
+    }
+
     /// A row that a user gives: numbers, an object of them, or a number.
     fn row(&self, row: &Value) -> Result<Vec<f64>, String> {
-        let number = |name: &str, value: &Value| match value {
-            Value::Null => Ok(f64::NAN),
-            value => value.as_f64().ok_or_else(|| format!("`{name}` is {value}, not a number")),
+        let number = |column: usize, value: &Value| {
+            let name = &self.columns[column];
+            let number = match value {
+                Value::Null => return Ok(f64::NAN),
+                value => value.as_f64(),
+            };
+            let number = number.ok_or_else(|| format!("`{name}` is {value}, not a number"))?;
+            let fault = too_large(name, number).or_else(|| self.too_far(column, number));
+            fault.map_or(Ok(number), Err)
         };
         let width = self.width();
         match row {
             Value::Object(object) => {
-                let column = |name: &String| match object.get(name) {
-                    Some(value) => number(name, value),
+                let column = |(i, name): (usize, &String)| match object.get(name) {
+                    Some(value) => number(i, value),
                     None => Err(format!("there is no `{name}`")),
                 };
-                self.columns.iter().map(column).collect()
+                self.columns.iter().enumerate().map(column).collect()
             }
             Value::Array(items) if items.len() == width => {
-                self.columns.iter().zip(items).map(|(name, value)| number(name, value)).collect()
+                items.iter().enumerate().map(|(i, value)| number(i, value)).collect()
             }
             Value::Array(items) => Err(format!(
                 "there are {} numbers, not {width}: {}",
                 items.len(),
                 self.columns.join(", ")
             )),
-            one if width == 1 => Ok(vec![number(&self.columns[0], one)?]),
+            one if width == 1 => Ok(vec![number(0, one)?]),
             other => Err(format!("{other} is no list of {width} numbers")),
         }
     }
@@ -124,6 +178,12 @@ impl Codec for Forecaster {
         json!(self)
     }
 
+    fn resolved(&self) -> toml::Table {
+        let targets = self.targets.iter().map(|&i| self.columns[i].clone()).collect::<Vec<_>>();
+        let columns = [("columns", self.columns.clone()), ("targets", targets)];
+        columns.into_iter().map(|(key, names)| (key.to_owned(), names.into())).collect()
+    }
+
     fn step(&self) -> &'static str {
         "row"
     }
@@ -133,9 +193,10 @@ impl Codec for Forecaster {
     }
 
     fn errors(&self) -> Regression {
-        // The naive errors that MASE scales by are those of the training data, which are not kept.
-        let channel = |&i: &usize| Channel { name: self.columns[i].clone(), naive: None };
-        Regression::new(self.horizon, self.targets.iter().map(channel).collect())
+        let names = self.targets.iter().map(|&i| self.columns[i].clone());
+        let naive = self.naive.iter().copied().chain(std::iter::repeat(None));
+        let channels = names.zip(naive).map(|(name, naive)| Channel { name, naive });
+        Regression::new(self.horizon, channels.collect())
     }
 
     fn measured(&self, batch: &Batch, place: usize, numbers: &[f32]) -> Vec<f64> {
@@ -145,21 +206,75 @@ impl Codec for Forecaster {
         self.numbers(&data[last..][..self.width()], numbers)
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
         let options: Options = parse(KIND.name, options)?;
         let table = options.header.open(&options.data)?;
         let strict = options.missing == Missing::Error;
         let mut windows = Windows::new(self.clone(), Context { batch: 1, seed: 0 }, 1);
-        for series in read(&table, &self.columns, &options.series, strict)? {
-            let rows = series.rows(self.width());
+        let mut longest = 0;
+        let all = read(&table, &self.columns, &options.series, strict, Err)?;
+        for mut series in all {
+            self.check(&table, &mut series, Err)?;
+            let rows = series.places.len();
             windows.add(&series, [0..0, 0..0, 0..rows]);
+            longest = longest.max(rows);
         }
-        let Some(batches): Option<Batches<'_>> = windows.part(Part::HeldOut) else {
+        let Some(batches) = windows.part(Part::HeldOut) else {
             let (window, horizon) = (self.window, self.horizon);
-            let fault = format!("no series has {horizon} rows behind {window} others");
+            let least = window + horizon;
+            let series = (!options.series.is_empty()).then_some("the longest series");
+            let fault = format!(
+                "{}, but {least} are needed: the run has a window of {window} and a horizon of {horizon}",
+                there_are(longest, series)
+            );
             return Err(too_little(&options.data, fault));
         };
-        Ok(batches.collect::<Result<_, _>>()?)
+        let batches = batches.collect::<Result<_, _>>()?;
+        windows.find_baseline();
+        let (baseline, naive) = (windows.baseline(), windows.naive(Part::HeldOut));
+        Ok(Judged { batches, baseline, naive })
+    }
+
+    fn asked(
+        &self,
+        path: &Path,
+        _: Option<&str>,
+        options: &toml::Table,
+    ) -> Result<Option<Vec<Result<Asked, DataError>>>, TaskError> {
+        let Some(format) = Format::of(path) else { return Ok(None) };
+        let options: Options = parse(KIND.name, options)?;
+        let table = options.header.open(path);
+        if format == Format::Jsonl {
+            // A line may be a question too: an array of rows, or an object with one.
+            let has = |table: &Table| self.columns.iter().any(|name| table.column(name).is_ok());
+            if !table.as_ref().is_ok_and(has) {
+                return Ok(None);
+            }
+        }
+        let table = table?;
+        let strict = options.missing == Missing::Error;
+        let mut faults = Vec::new();
+        let mut bad = |fault| {
+            faults.push(Err(fault));
+            Ok(())
+        };
+        let mut all = read(&table, &self.columns, &options.series, strict, &mut bad)?;
+        all.iter_mut().try_for_each(|series| self.check(&table, series, &mut bad))?;
+        let asked = all.into_iter().map(|Raw { name, values, places }| {
+            let (rows, window) = (places.len(), self.window);
+            let of_several = !options.series.is_empty();
+            if rows < window {
+                let series = of_several.then(|| format!("series `{name}`"));
+                let fault = format!(
+                    "{}, but the last {window} are read: the run has a window of {window}",
+                    there_are(rows, series.as_deref())
+                );
+                return Err(DataError::too_little(path, fault));
+            }
+            let name = of_several.then(|| (options.series.clone(), json!(name)));
+            Ok(Asked { row: 0, text: String::new(), example: self.past(&values), name })
+        });
+        Ok(Some(faults.into_iter().chain(asked).collect()))
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {
@@ -173,11 +288,7 @@ impl Codec for Forecaster {
         for (i, row) in (1..).zip(rows) {
             values.extend(self.row(row).map_err(|fault| format!("row {i}: {fault}"))?);
         }
-        let raw = Raw { values };
-        let first = raw.rows(self.width()).saturating_sub(self.window) * self.width();
-        let data = self.inputs(&self.filled(&raw.values)[first..]);
-        let targets = vec![f32::NAN; self.interface().answers.width()];
-        Ok(Example { data: Data::Reals(data), targets: Targets::Reals(targets) })
+        Ok(self.past(&values))
     }
 
     fn answer(&self, question: &Example, answers: &[f32]) -> Value {
@@ -191,5 +302,16 @@ impl Codec for Forecaster {
             _ => json!(row),
         };
         json!({ "columns": names, "forecast": rows.map(row).collect::<Vec<_>>() })
+    }
+
+    fn rows(&self, answer: &Value) -> Option<Vec<Map<String, Value>>> {
+        let names: Vec<&String> = self.targets.iter().map(|&i| &self.columns[i]).collect();
+        let step = if names.iter().any(|name| *name == "step") { "step_ahead" } else { "step" };
+        let row = |(i, row): (usize, &Value)| {
+            let numbers = row.as_array().cloned().unwrap_or_else(|| vec![row.clone()]);
+            let numbers = names.iter().map(|name| (*name).clone()).zip(numbers);
+            [(step.to_owned(), json!(i))].into_iter().chain(numbers).collect()
+        };
+        Some((1..).zip(answer["forecast"].as_array()?).map(row).collect())
     }
 }

@@ -49,14 +49,12 @@ impl From<Names> for toml::Value {
 
 /// A series as it is in the file.
 pub(super) struct Raw {
+    /// What the column that tells series apart says.
+    pub(super) name: String,
     /// `[rows, columns]`, NaN where a number is missing.
     pub(super) values: Vec<f64>,
-}
-
-impl Raw {
-    pub(super) fn rows(&self, columns: usize) -> usize {
-        self.values.len() / columns.max(1)
-    }
+    /// Where each row is in the file.
+    pub(super) places: Vec<u64>,
 }
 
 /// The columns that are read where none is named, and those that are not, each with the reason.
@@ -71,7 +69,7 @@ pub(super) struct Chosen {
 /// If there is none; and if most of a column are numbers but some are not, since it is then as likely that
 /// these are mistakes as that the column is none of numbers.
 pub(super) fn numeric(table: &Table, series: &str) -> Result<Chosen, TaskError> {
-    let series = if series.is_empty() { None } else { Some(table.column(series)?) };
+    let series = series_column(table, series)?;
     let mut chosen = Chosen { names: Vec::new(), left_out: Vec::new() };
     for (place, (column, survey)) in table.columns().iter().zip(table.survey()?).enumerate() {
         if series == Some(place) {
@@ -104,8 +102,15 @@ pub(super) fn numeric(table: &Table, series: &str) -> Result<Chosen, TaskError> 
 
 /// The names of columns that are asked for by name or number.
 pub(super) fn named(table: &Table, asked: &[String]) -> Result<Vec<String>, DataError> {
-    let name = |asked: &String| Ok(table.columns()[table.column(asked)?].name.clone());
+    let place = |asked: &str| table.column(asked).map_err(|error| error.named_by(&["columns"]));
+    let name = |asked: &String| Ok(table.columns()[place(asked)?].name.clone());
     asked.iter().map(name).collect()
+}
+
+/// The place of the column that tells series apart, if there is one.
+fn series_column(table: &Table, series: &str) -> Result<Option<usize>, DataError> {
+    let place = (!series.is_empty()).then(|| table.column(series)).transpose();
+    place.map_err(|error| error.named_by(&["series"]))
 }
 
 /// The places of columns, asked for by name or number, among others; or the one that is none of them.
@@ -121,13 +126,27 @@ pub(super) fn places(
     asked.iter().map(place).collect()
 }
 
+/// The largest magnitude that numbers may have: sums of squares of larger ones are none of 64 bits.
+const LARGEST: f64 = 1e100;
+
+/// What is wrong with a number that is too large to be reckoned with.
+pub(super) fn too_large(column: &str, number: f64) -> Option<String> {
+    (number.abs() > LARGEST).then(|| {
+        format!(
+            "`{column}` is {number:e}: errors of numbers beyond {LARGEST:e} cannot be summed; mend it, or \
+             leave the field empty if it is missing"
+        )
+    })
+}
+
 /// Reads series, in the order in which they begin; one, if no column tells them apart. If `strict`, a
-/// number that is missing is an error.
+/// number that is missing is a fault. What cannot be read is missing, if `bad` lets that pass.
 pub(super) fn read(
     table: &Table,
     columns: &[String],
     series: &str,
     strict: bool,
+    mut bad: impl FnMut(DataError) -> Result<(), DataError>,
 ) -> Result<Vec<Raw>, DataError> {
     let missing = if strict { Missing::Error } else { Missing::Nan };
     let mut asked: Vec<Ask> =
@@ -137,19 +156,33 @@ pub(super) fn read(
     }
     let mut all: Vec<Raw> = Vec::new();
     let mut known = BTreeMap::<String, usize>::new();
-    for row in table.rows(&asked)? {
-        let row = row?;
-        let name = row.values.get(columns.len()).and_then(|value| value.text()).unwrap_or("");
+    series_column(table, series)?;
+    let mut rows = table.rows(&asked).map_err(|error| error.named_by(&["columns"]))?;
+    while let Some(row) = rows.next_mended()? {
+        row.faults.into_iter().try_for_each(&mut bad)?;
+        let values = row.values.unwrap_or_default();
+        let name = values.get(columns.len()).and_then(|value| value.text()).unwrap_or("");
+        if name.is_empty() && !series.is_empty() {
+            continue;
+        }
         let place = match known.get(name) {
             Some(place) => *place,
             None => {
-                all.push(Raw { values: Vec::new() });
+                let (values, places) = (Vec::new(), Vec::new());
+                all.push(Raw { name: name.to_owned(), values, places });
                 known.insert(name.to_owned(), all.len() - 1);
                 all.len() - 1
             }
         };
-        let numbers = row.values.iter().take(columns.len());
-        all[place].values.extend(numbers.map(|value| value.number().unwrap_or(f64::NAN)));
+        for (i, column) in columns.iter().enumerate() {
+            let mut number = values.get(i).and_then(|value| value.number()).unwrap_or(f64::NAN);
+            if let Some(fault) = too_large(column, number) {
+                bad(rows.fault(row.number, fault))?;
+                number = f64::NAN;
+            }
+            all[place].values.push(number);
+        }
+        all[place].places.push(row.number);
     }
     Ok(all)
 }

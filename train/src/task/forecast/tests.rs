@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::*;
 use crate::batch::{Batch, Data, Targets};
 use crate::fixtures::{learnt, resumes};
-use crate::task::Part;
+use crate::task::{Judged, Part};
 
 /// Loads a file of this name; errors without its folder.
 fn load(name: &str, text: &str, options: &str) -> Result<Loaded, String> {
@@ -67,7 +67,10 @@ fn what_is_answered_follows_what_is_read_and_parts_follow_each_other() {
     let validation = loaded.task.part(Part::Validation).unwrap().map(Result::unwrap).collect();
     assert_eq!(firsts(validation), (80..89).collect::<Vec<_>>());
     assert_eq!(firsts(held_out(&loaded)), (90..99).collect::<Vec<_>>());
-    assert_eq!(loaded.summary, "100 rows of 1 columns, 75 windows to train on and 9 held out");
+    assert_eq!(
+        loaded.summary,
+        "100 rows of 1 column, 75 windows to train on, 9 to choose the best model by and 9 held out"
+    );
     let wide = load("a.csv", &csv(100), &format!("{options}\nstride = 10")).unwrap();
     assert_eq!(wide.task.batches_per_epoch(), 1);
 }
@@ -137,7 +140,8 @@ fn several_series_are_kept_apart_even_if_their_rows_are_mixed() {
     let loaded = load("a.csv", &text, options).unwrap();
     assert_eq!(
         loaded.summary,
-        "2 series of 120 rows of 1 columns (`x`), 90 windows to train on and 12 held out"
+        "2 series of 120 rows of 1 column (`x`), 90 windows to train on, 12 to choose the best model by \
+         and 12 held out"
     );
     // Each number is one more than the last, in either series.
     for batch in held_out(&loaded).into_iter().chain(loaded.task.epoch(0, 0).map(Result::unwrap)) {
@@ -151,32 +155,59 @@ fn the_naive_forecast_is_the_last_value_or_that_of_a_season_ago() {
     (0..100).for_each(|i| {
         let _ = writeln!(text, "{}", [5, 1, 1, 1][i % 4]);
     });
-    let figures = |options: &str| {
+    let naive = |options: &str| {
         let options = format!("window = 8\nhorizon = 4\nscale = 'none'\n{options}");
         let loaded = load("a.csv", &text, &options).unwrap();
-        let baseline = loaded.task.baseline().unwrap();
-        let figures =
-            loaded.task.figures(&mut |batch: &Batch| Ok(vec![0.0; 4 * batch.extent.batch]));
-        (baseline, figures.unwrap())
+        let naive = loaded.task.naive(Part::HeldOut).unwrap();
+        // Without change, the model is the forecast of the last value.
+        let mut errors = loaded.codec.errors();
+        for batch in held_out(&loaded) {
+            let width = 4;
+            for place in 0..batch.extent.batch {
+                let truth = &reals(&batch).1[place * width..][..width];
+                let truth = loaded.codec.measured(&batch, place, truth);
+                errors.add(&truth, &loaded.codec.measured(&batch, place, &[0.0; 4]));
+            }
+        }
+        (loaded.task.baseline().unwrap(), naive, errors.scores().unwrap())
     };
-    let (baseline, found) = figures("");
+    let (baseline, last, model) = naive("");
     assert!(baseline > 1.0);
-    // Without change the model is the naive forecast.
-    let figure = |name: &str| found.iter().find(|figure| figure.name == name).unwrap().value;
-    assert!((figure("rmse").powi(2) - baseline).abs() < 1e-9);
-    assert!(figure("mae") > 0.5 && figure("mase") > 0.0);
-    assert!(figure("rmse_step_4") >= 0.0);
-    assert!(found[0].text.contains(&format!("the naive forecast: {:.4}", figure("mae"))));
-    assert_eq!(figures("season = 4").0, 0.0);
+    assert!((last.overall.rmse.powi(2) - baseline).abs() < 1e-9);
+    // Two of four steps differ from the one before, by 4.
+    assert!((last.overall.mase.unwrap() - last.overall.mae / (4.0 * 40.0 / 79.0)).abs() < 0.03);
+    assert_eq!(model, last);
+    let (baseline, season, model) = naive("season = 4");
+    assert_eq!((baseline, season.overall.mae), (0.0, 0.0));
+    // No multiple of 0.
+    assert!(model.overall.mae > 0.5 && model.overall.mase.is_none());
+    // What is kept with the model says so too.
+    let loaded = load("a.csv", &text, "window = 8").unwrap();
+    let codec = (KIND.codec)(loaded.codec.kept()).unwrap();
+    assert_eq!(codec.errors(), loaded.codec.errors());
 }
 
 #[test]
 fn what_is_wrong_is_said() {
     let refused = |text: &str, options: &str| load("a.csv", text, options).err().unwrap();
-    assert!(
-        refused(&csv(30), "")
-            .contains("no series has 1 rows to train on behind 48 others; give more rows")
+    assert_eq!(
+        refused(&csv(30), ""),
+        "a.csv: there are 30 rows, of which 24 are to train on, but 49 are needed: a window of 48 and a \
+         horizon of 1; give more rows, or a shorter task.window or task.horizon"
     );
+    let refused_part = |options: &str| refused(&csv(100), &format!("window = 20\n{options}"));
+    assert!(refused_part("horizon = 12").starts_with(
+        "a.csv: there are 100 rows, of which 10 are to choose the best model by, but 12 are needed"
+    ));
+    assert!(refused_part("horizon = 12").contains("a larger share (task.validation)"));
+    assert!(refused_part("held_out = 0.0").contains("of which 0 are held out, but 1 are needed"));
+    let huge = csv(90).replace(",118\n", ",1e300\n");
+    assert!(refused(&huge, "window = 2").starts_with("a.csv:20: `line` is 1e300: errors of"));
+    // Within what is trained on, a large number makes a large scale; behind it, it is out of reach.
+    let late = csv(90).replace(",185\n", ",1e40\n");
+    let far = refused(&late, "window = 2");
+    assert!(far.starts_with("a.csv:87: `line` is 1e40, or 4.8e38 on the scale"), "{far}");
+    assert!(refused(&csv(90), "series = 'sho'").contains("there is no column `sho`"));
     assert_eq!(
         refused(&csv(90), "targets = 'day'\nwindow = 2"),
         "option `targets` of task `forecast`: `day` is none of the columns that are read: `wave`, \
@@ -205,6 +236,8 @@ fn what_is_wrong_is_said() {
         ("[[1]]", "row 1: there are 1 numbers, not 2: wave, line"),
         ("[[1, 2], {\"wave\": 1}]", "row 2: there is no `line`"),
         ("[[1, \"a\"]]", "row 1: `line` is \"a\", not a number"),
+        ("[[1, 1e300]]", "row 1: `line` is 1e300: errors of"),
+        ("[[1, 1e40]]", "row 1: `line` is 1e40, or "),
     ] {
         let fault = codec.question(line).unwrap_err();
         assert!(fault.contains(part), "{line}: {fault}");
@@ -247,13 +280,65 @@ fn other_data_are_judged_by_all_of_their_windows() {
     std::fs::write(&path, csv(20)).unwrap();
     let mut options = toml::Table::new();
     options.insert("data".into(), path.to_str().unwrap().into());
-    let batches = loaded.codec.judged(&options).unwrap();
+    let Judged { batches, baseline, naive } = loaded.codec.judged(&options).unwrap();
     assert_eq!(batches.iter().map(|batch| batch.extent.batch).sum::<usize>(), 15);
+    // The naive forecast of what goes up by one is off by one, and then by two.
+    let line = naive.unwrap().channels[1].score.unwrap();
+    assert!((line.mae - 1.5).abs() < 1e-9 && (line.mase.unwrap() - 1.5).abs() < 1e-9, "{line:?}");
+    assert!(baseline.is_some_and(|baseline| baseline > 0.0));
     std::fs::write(&path, csv(5)).unwrap();
     let fault = loaded.codec.judged(&options).unwrap_err().to_string();
-    assert!(fault.ends_with("no series has 2 rows behind 4 others"), "{fault}");
+    assert!(
+        fault.ends_with(
+            "there are 5 rows, but 6 are needed: the run has a window of 4 and a horizon of 2"
+        ),
+        "{fault}"
+    );
     let options = format!("window = 4\nheld_out_data = '{}'", path.display());
     assert_eq!(held_out(&load("a.csv", &csv(90), &options).unwrap())[0].extent.batch, 1);
+}
+
+#[test]
+fn files_of_the_form_of_the_training_data_are_asked() {
+    let mut text = "id,x,y\n".to_owned();
+    for i in 0..60 {
+        let _ = writeln!(text, "a,{i},1\nb,{},2", 1000 + i);
+    }
+    let options = "series = 'id'\nwindow = 3\nhorizon = 2";
+    let loaded = load("a.csv", &text, options).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("b.csv");
+    let asked = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let asked = loaded.codec.asked(&path, None, &options.parse().unwrap()).unwrap().unwrap();
+        let place = folder.path().to_str().unwrap().to_owned() + "/";
+        let found = asked.into_iter().map(|asked| match asked {
+            Ok(asked) => Ok((asked.name.unwrap().1, asked.example.data)),
+            Err(fault) => Err(fault.to_string().replace(&place, "")),
+        });
+        found.collect::<Vec<_>>()
+    };
+    // The last rows of each series, of columns in any order; a row that cannot be read is missing.
+    let rows = "y,x,id\n1,7,a\n1,8,a\n9,3,b\n1,9,a\n1,x,a\n1,11,a\n";
+    let found = asked(rows);
+    assert_eq!(found[0], Err("b.csv:6: `x` is `x`, not a number".to_owned()));
+    let question = loaded.codec.question("[[9, 1], [9, 1], [11, 1]]").unwrap();
+    assert_eq!(found[1], Ok(("a".into(), question.data)));
+    assert_eq!(
+        found[2],
+        Err("b.csv: series `b` has 1 row, but the last 3 are read: the run has a window of 3"
+            .into())
+    );
+    assert_eq!(found.len(), 3);
+    // A line that is no row at all is none of any series.
+    assert!(
+        asked("y,x,id\n1,7,a\n1,8\n1,9,a\n")[0]
+            .as_ref()
+            .is_err_and(|fault| fault.contains("b.csv:3"))
+    );
+    let answer = serde_json::json!({ "columns": ["x", "y"], "forecast": [[1, 2], [3, 4]] });
+    let rows = loaded.codec.rows(&answer).unwrap();
+    assert_eq!(serde_json::json!(rows[1]), serde_json::json!({ "step": 2, "x": 3, "y": 4 }));
 }
 
 #[test]

@@ -1,18 +1,16 @@
 //! Windows of series: so many rows to be read, and those behind them to be answered.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use cellc_runtime::sequence::RunError;
 use rand::seq::SliceRandom;
 
 use super::codec::Forecaster;
 use super::rows::Raw;
 use crate::batch::{Batch, Data, Example, Targets};
 use crate::draws::rng;
-use crate::metrics::regression::{Channel, NaiveErrors, Regression, RegressionScores};
+use crate::metrics::regression::{NaiveErrors, RegressionScores};
 use crate::task::examples::together;
-use crate::task::{Answer, Batches, Codec, Context, Figure, Goal, Part, Task};
+use crate::task::{Batches, Codec, Context, Goal, Part, Task};
 
 /// How many windows are evaluated at once.
 const EVALUATION_BATCH: usize = 64;
@@ -25,7 +23,7 @@ pub(super) struct Windows {
     series: Vec<Series>,
     /// Of each part: a series, and where the rows to be answered may begin.
     parts: [Vec<(usize, Range<usize>)>; 3],
-    /// Of each target.
+    /// Of each target, over what is trained on.
     naive: NaiveErrors,
     baseline: Option<f64>,
 }
@@ -105,7 +103,7 @@ impl Windows {
     }
 
     /// The naive forecast: what was one season ago, or the last number.
-    fn naive(&self, (series, at): (usize, usize)) -> Vec<f64> {
+    fn naive_forecast(&self, (series, at): (usize, usize)) -> Vec<f64> {
         let Forecaster { targets, horizon, season, .. } = &self.codec;
         let row = |ahead: usize| match season {
             0 => at - 1,
@@ -138,7 +136,7 @@ impl Windows {
         for place in self.places(2) {
             let last = self.last(place);
             let truth = self.codec.answers(last, self.truth(place).iter().copied());
-            let naive = self.codec.answers(last, self.naive(place).into_iter());
+            let naive = self.codec.answers(last, self.naive_forecast(place).into_iter());
             let squares = truth.iter().zip(&naive).map(|(x, y)| f64::from(x - y).powi(2));
             let square: f64 = squares.sum();
             if !square.is_nan() {
@@ -148,22 +146,17 @@ impl Windows {
         self.baseline = (count > 0).then(|| sum / count as f64);
     }
 
-    /// What forecasts of the held-out part are worth, in the unit of the data.
-    fn scores(
-        &self,
-        mut forecast: impl FnMut(&[(usize, usize)]) -> Result<Vec<Vec<f64>>, RunError>,
-    ) -> Result<Option<RegressionScores>, RunError> {
-        let Forecaster { columns, targets, horizon, .. } = &self.codec;
-        let channel = |(&i, naive): (&usize, _)| Channel { name: columns[i].clone(), naive };
-        let channels = targets.iter().zip(self.naive.means()).map(channel).collect();
-        let mut regression = Regression::new(*horizon, channels);
-        let places: Vec<_> = self.places(2).collect();
-        for places in places.chunks(EVALUATION_BATCH) {
-            for (&place, forecast) in places.iter().zip(forecast(places)?) {
-                regression.add(self.truth(place), &forecast);
-            }
-        }
-        Ok(regression.scores())
+    /// The codec, told how far off the naive forecast is over what is trained on.
+    pub(super) fn with_naive_errors(&mut self) -> Forecaster {
+        self.codec.naive = self.naive.means();
+        self.codec.clone()
+    }
+}
+
+fn number(part: Part) -> usize {
+    match part {
+        Part::Validation => 1,
+        Part::HeldOut => 2,
     }
 }
 
@@ -181,11 +174,7 @@ impl Task for Windows {
     }
 
     fn part(&self, part: Part) -> Option<Batches<'_>> {
-        let part = match part {
-            Part::Validation => 1,
-            Part::HeldOut => 2,
-        };
-        let places: Vec<_> = self.places(part).collect();
+        let places: Vec<_> = self.places(number(part)).collect();
         let chunks: Vec<_> = places.chunks(EVALUATION_BATCH).map(<[_]>::to_vec).collect();
         let batches = move || Box::new(chunks.into_iter().map(|places| Ok(self.batch(&places))));
         (!places.is_empty()).then(|| batches() as Batches<'_>)
@@ -199,43 +188,11 @@ impl Task for Windows {
         self.baseline
     }
 
-    fn figures(&self, answer: &mut Answer<'_>) -> Result<Vec<Figure>, RunError> {
-        let width = self.codec.interface().answers.width();
-        let scores = self.scores(|places| {
-            let answers = answer(&self.batch(places))?;
-            let rows = places.iter().zip(answers.chunks(width));
-            Ok(rows.map(|(&place, row)| self.codec.numbers(self.last(place), row)).collect())
-        })?;
-        let naive = self.scores(|places| Ok(places.iter().map(|&at| self.naive(at)).collect()))?;
-        let (Some(scores), Some(naive)) = (scores, naive) else { return Ok(Vec::new()) };
-        Ok(figures(&scores, &naive))
-    }
-}
-
-/// What the errors of each step ahead are called in files.
-static STEPS: LazyLock<Vec<String>> =
-    LazyLock::new(|| (1..=1000).map(|i| format!("rmse_step_{i}")).collect());
-
-fn figures(scores: &RegressionScores, naive: &RegressionScores) -> Vec<Figure> {
-    let figure = |name, text: String, value| Figure { name, text, value };
-    let (all, than) = (&scores.overall, &naive.overall);
-    let text = format!(
-        "both scaled; in the unit of the data: MAE {:.4} (the naive forecast: {:.4})",
-        all.mae, than.mae
-    );
-    let mut figures = vec![
-        figure("mae", text, all.mae),
-        figure("rmse", format!("RMSE {:.4} ({:.4})", all.rmse, than.rmse), all.rmse),
-    ];
-    if let Some(mase) = all.mase {
-        figures.push(figure("mase", format!("MASE {mase:.3}"), mase));
-    }
-    if scores.steps.len() > 1 {
-        for (i, (score, name)) in scores.steps.iter().zip(STEPS.iter()).enumerate() {
-            let Some(score) = score else { continue };
-            let text = format!("RMSE of row {} {:.4}", i + 1, score.rmse);
-            figures.push(figure(name, text, score.rmse));
+    fn naive(&self, part: Part) -> Option<RegressionScores> {
+        let mut errors = self.codec.errors();
+        for place in self.places(number(part)) {
+            errors.add(self.truth(place), &self.naive_forecast(place));
         }
+        errors.scores()
     }
-    figures
 }

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use super::examples::together;
 use super::options::{OptionError, OptionInfo, listed, parse};
 use super::{
-    Answer, Batches, Codec, Context, DataError, Figure, Goal, Loaded, Part, Task, TaskError,
+    Answer, Batches, Codec, Context, DataError, Figure, Goal, Judged, Loaded, Part, Task, TaskError,
 };
 use crate::batch::{Batch, Data, Example, IGNORED, Targets};
 use crate::data::text::read_text;
@@ -269,7 +269,7 @@ impl<P: Problem> Codec for Problems<P> {
         "step"
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
         let data = options.get("data").and_then(toml::Value::as_str).unwrap_or_default();
         let path = PathBuf::from(data);
         let text = read_text(&path)?;
@@ -278,7 +278,7 @@ impl<P: Problem> Codec for Problems<P> {
             Ok(example) => Ok(beside(&[example], &self.problem.interface())),
             Err(fault) => Err(DataError::Row { path: path.clone(), row, fault }),
         });
-        Ok(batches.collect::<Result<_, _>>()?)
+        Ok(batches.collect::<Result<Vec<_>, _>>()?.into())
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {

@@ -354,7 +354,7 @@ fn lines_of_a_file_are_judged_one_by_one() {
         options.insert("data".into(), path.path().to_str().unwrap().into());
         codec.judged(&options).map_err(|error| error.to_string())
     };
-    assert_eq!(judged("BTBTXSETE\n\nBPBPVVEPE\n").unwrap().len(), 2);
+    assert_eq!(judged("BTBTXSETE\n\nBPBPVVEPE\n").unwrap().batches.len(), 2);
     let fault = judged("BTBTXSETE\nBX\n").unwrap_err();
     assert!(fault.ends_with(":2: symbol 2 cannot follow: only one of `TP` can"), "{fault}");
 }

@@ -13,6 +13,8 @@ pub(super) struct Source<'a> {
     pub(super) token_column: &'a str,
     pub(super) tag_column: &'a str,
     pub(super) header: Header,
+    /// Whether tags are read; if not, sentences have none.
+    pub(super) tagged: bool,
 }
 
 /// A sentence: tokens, their tags, and the rows of the file that each is of.
@@ -47,11 +49,21 @@ impl Source<'_> {
         &self,
         take: impl FnMut(&Sentence) -> Result<(), Fault>,
     ) -> Result<(), DataError> {
+        self.each_or(take, Err)
+    }
+
+    /// Calls `take` with each sentence, and `bad` with what is wrong with one that cannot be read: it is
+    /// passed over, if `bad` lets that pass.
+    pub(super) fn each_or(
+        &self,
+        take: impl FnMut(&Sentence) -> Result<(), Fault>,
+        bad: impl FnMut(DataError) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         match Format::of(self.path) {
             // Of fields between tabs, a line is a token.
-            None | Some(Format::Tsv) => self.each_of_lines(take),
+            None | Some(Format::Tsv) => self.each_of_lines(take, bad),
             Some(Format::Csv | Format::Jsonl | Format::Parquet | Format::Npy | Format::Npz) => {
-                self.each_of_table(take)
+                self.each_of_table(take, bad)
             }
         }
     }
@@ -59,6 +71,7 @@ impl Source<'_> {
     fn each_of_table(
         &self,
         mut take: impl FnMut(&Sentence) -> Result<(), Fault>,
+        mut bad: impl FnMut(DataError) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let or = |given: &str, usual: &str| {
             let column = if given.is_empty() { usual } else { given };
@@ -66,15 +79,27 @@ impl Source<'_> {
         };
         let table = self.header.open(self.path)?;
         let asked = [or(self.token_column, "tokens"), or(self.tag_column, "tags")];
-        let mut rows = table.rows(&asked)?;
-        while let Some(row) = rows.next() {
-            let row = row?;
-            let list = |i: usize| row.values[i].texts().unwrap_or_default().to_vec();
-            let (tokens, tags) = (list(0), list(1));
+        let asked = &asked[..if self.tagged { 2 } else { 1 }];
+        for (ask, option) in asked.iter().zip([&["token_column"], &["tag_column"]]) {
+            table.column(&ask.column).map_err(|error| error.named_by(option))?;
+        }
+        let mut rows = table.rows(asked)?;
+        while let Some(row) = rows.next_mended()? {
+            if let Some(fault) = row.faults.into_iter().next() {
+                bad(fault)?;
+                continue;
+            }
+            let mut lists = row.values.unwrap_or_default().into_iter().map(|value| match value {
+                table::Value::Texts(texts) => texts,
+                _ => Vec::new(),
+            });
+            let tokens = lists.next().unwrap_or_default();
+            let tags = lists.next().unwrap_or_default();
             let (n, m) = (tokens.len(), tags.len());
-            if n != m {
+            if self.tagged && n != m {
                 let fault = format!("there are {n} tokens and {m} tags; give one tag for each");
-                return Err(rows.fault(row.number, fault));
+                bad(rows.fault(row.number, fault))?;
+                continue;
             }
             let sentence = Sentence { rows: vec![row.number; n], tokens, tags };
             match take(&sentence) {
@@ -89,30 +114,44 @@ impl Source<'_> {
     fn each_of_lines(
         &self,
         mut take: impl FnMut(&Sentence) -> Result<(), Fault>,
+        mut bad: impl FnMut(DataError) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let columns = Columns::of(self)?;
         let mut sentence = Sentence::default();
+        // Whether a line of the sentence cannot be read.
+        let mut broken = false;
         let mut any = false;
-        let mut end = |sentence: &mut Sentence| -> Result<(), Fault> {
-            if !sentence.tokens.is_empty() {
+        let mut end = |sentence: &mut Sentence, broken: &mut bool| -> Result<(), Fault> {
+            if !sentence.tokens.is_empty() || *broken {
                 any = true;
-                take(sentence)?;
-                *sentence = Sentence::default();
+                let sentence = std::mem::take(sentence);
+                if !std::mem::take(broken) {
+                    take(&sentence)?;
+                }
             }
             Ok(())
         };
         lines(self.path, |row, line| {
             if line.trim().is_empty() {
-                return end(&mut sentence);
+                return end(&mut sentence, &mut broken);
             }
-            if let Some((token, tag)) = columns.read(line).map_err(|fault| Fault::of(row, fault))? {
-                sentence.tokens.push(token.to_owned());
-                sentence.tags.push(tag.to_owned());
-                sentence.rows.push(row);
+            match columns.read(line) {
+                Ok(Some((token, tag))) => {
+                    sentence.tokens.push(token.to_owned());
+                    sentence.tags.extend(tag.map(ToOwned::to_owned));
+                    sentence.rows.push(row);
+                }
+                Ok(None) => {}
+                // What is wrong with the rest of the sentence may follow from that.
+                Err(_) if broken => {}
+                Err(fault) => {
+                    bad(self.fault(Fault::of(row, fault)))?;
+                    broken = true;
+                }
             }
             Ok(())
         })?;
-        end(&mut sentence).map_err(|fault| self.fault(fault))?;
+        end(&mut sentence, &mut broken).map_err(|fault| self.fault(fault))?;
         if !any {
             return Err(DataError::too_little(self.path, "there is no sentence"));
         }
@@ -159,6 +198,7 @@ struct Columns {
     /// Whether the file is of Universal Dependencies: with comments, and with lines that are no
     /// tokens, such as `1-2` and `3.1`.
     conllu: bool,
+    tagged: bool,
 }
 
 impl Columns {
@@ -172,17 +212,20 @@ impl Columns {
                 Some(place) => Ok(Some(place)),
                 None => Err(DataError::broken(
                     source.path,
-                    format!("a column of a file without names has a number from 1, not `{column}`"),
+                    format!(
+                        "the columns of such a file have no names: give the number of one, from 1 \
+                         (task.token_column, task.tag_column), not `{column}`"
+                    ),
                 )),
             },
         };
         let (token, tag) = (place(source.token_column)?, place(source.tag_column)?);
         let token = token.unwrap_or(usize::from(conllu));
-        Ok(Self { token, tag: tag.or(conllu.then_some(3)), conllu })
+        Ok(Self { token, tag: tag.or(conllu.then_some(3)), conllu, tagged: source.tagged })
     }
 
-    /// The token and the tag of a line, if it has a token.
-    fn read<'l>(&self, line: &'l str) -> Result<Option<(&'l str, &'l str)>, String> {
+    /// The token of a line, if it has one, and its tag, if tags are read.
+    fn read<'l>(&self, line: &'l str) -> Result<Option<(&'l str, Option<&'l str>)>, String> {
         let fields: Vec<&str> = match line.contains('\t') {
             true => line.trim_end_matches('\r').split('\t').map(str::trim).collect(),
             false => line.split_whitespace().collect(),
@@ -193,7 +236,10 @@ impl Columns {
             return Ok(None);
         }
         let last = fields.len() - 1;
-        let needed = self.tag.unwrap_or(self.token + 1).max(self.token);
+        let needed = match self.tagged {
+            true => self.tag.unwrap_or(self.token + 1).max(self.token),
+            false => self.token,
+        };
         if last < needed {
             let (n, what) = (fields.len(), if needed == self.token { "token" } else { "tag" });
             let columns = if n == 1 { "column" } else { "columns" };
@@ -203,8 +249,9 @@ impl Columns {
                 needed + 1
             ));
         }
-        let (token, tag) = (fields[self.token], fields[self.tag.unwrap_or(last)]);
-        match (token.is_empty(), tag.is_empty()) {
+        let token = fields[self.token];
+        let tag = self.tagged.then(|| fields[self.tag.unwrap_or(last)]);
+        match (token.is_empty(), tag.is_some_and(str::is_empty)) {
             (true, _) => Err("the token is empty".to_owned()),
             (_, true) => Err("the tag is empty".to_owned()),
             (false, false) => Ok(Some((token, tag))),

@@ -1,6 +1,7 @@
 use std::fmt::Write;
 
 use super::*;
+use crate::batch::Batch;
 use crate::fixtures::{learnt, resumes};
 use crate::task::Part;
 
@@ -38,7 +39,10 @@ fn all(loaded: &Loaded) -> Vec<Batch> {
 #[test]
 fn sentences_are_read_from_lines_and_from_lists() {
     let expected = load("a.conll", &conll(), "").unwrap();
-    assert_eq!(expected.summary, "48 sentences to train on and 6 held out, 7 tokens, 3 tags");
+    assert_eq!(
+        expected.summary,
+        "48 sentences to train on, 6 to choose the best model by and 6 held out, 7 tokens, 3 tags"
+    );
     let sentence = |text: &str| {
         let column = |i: usize| -> Vec<&str> {
             text.lines().map(|line| line.split('\t').nth(i).unwrap()).collect()
@@ -81,7 +85,10 @@ fn what_is_wrong_is_said_with_the_row() {
         refused("a\tX\n\nb\tY\n", ""),
         "a validation share of 0.1 is none of 2 examples; give more data, or a larger share"
     );
-    assert!(refused(&conll(), "tag_column = 'x'").contains("a number from 1, not `x`"));
+    assert!(
+        refused(&conll(), "tag_column = 'x'")
+            .contains("(task.token_column, task.tag_column), not `x`")
+    );
     assert!(refused(&conll(), "tag_column = '5'").contains("the tag is column 5"));
     assert!(refused(&conll(), "tags = 'x'").contains("has no option `tags`"));
     let json = "{\"tokens\": [\"a\", \"b\"], \"tags\": [\"X\"]}\n";
@@ -105,7 +112,7 @@ fn an_unknown_tag_is_refused_by_its_row() {
     let expected = ":4: the model knows no tag `B-ORG`; it knows `B-PER`, `I-PER`, `O`";
     assert!(fault.ends_with(expected), "{fault}");
     std::fs::write(&path, "says O\n\nAda B-PER\nBo B-PER").unwrap();
-    let batches = codec.judged(&options).unwrap();
+    let batches = codec.judged(&options).unwrap().batches;
     assert_eq!(batches.iter().map(|batch| batch.targets.count(1)).sum::<f64>(), 3.0);
 }
 
@@ -150,4 +157,32 @@ fn it_learns_tags_and_spans_and_goes_on_where_it_stopped() {
         Ok([0.0, 0.0, 1.0].repeat(batch.extent.steps * batch.extent.batch))
     });
     assert!(none.unwrap().iter().all(|figure| figure.value == 0.0));
+}
+
+#[test]
+fn files_are_tagged_whatever_their_tags_and_what_is_broken_is_passed_over() {
+    let codec = load("a.conll", &conll(), "").unwrap().codec;
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap().to_owned() + "/";
+    let asked = |name: &str, text: &str, column: Option<&str>| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let asked = codec.asked(&path, column, &toml::Table::new());
+        let asked = asked.map_err(|error| error.to_string().replace(&place, ""))?;
+        let found = asked.unwrap().into_iter().map(|asked| match asked {
+            Ok(asked) => format!("{} {}", asked.name.unwrap().1, asked.text),
+            Err(fault) => fault.to_string().replace(&place, ""),
+        });
+        Ok::<_, String>(found.collect::<Vec<_>>())
+    };
+    let conll = asked("b.conll", "Ada ?\nsays\n\nBo\t\n\tX\n\tY\n\nCy\n", None).unwrap();
+    assert_eq!(conll, ["1 [\"Ada\",\"says\"]", "b.conll:5: the token is empty", "2 [\"Cy\"]"]);
+    let csv = "words,tags\nthen Ada,O\n,O\n\"[\"\"Bo\"\"]\",\n";
+    let found = asked("b.csv", csv, Some("words")).unwrap();
+    assert_eq!(found, ["1 [\"then\",\"Ada\"]", "b.csv:3: `words` is empty", "2 [\"Bo\"]"]);
+    assert!(asked("b.csv", csv, None).unwrap_err().contains("there is no column `tokens`"));
+    // Each line of JSON is a question of its own.
+    let path = folder.path().join("b.jsonl");
+    assert!(codec.asked(&path, None, &toml::Table::new()).unwrap().is_none());
+    assert_eq!(codec.question("[]").unwrap_err(), "there is no token: a sentence has one or more");
 }
