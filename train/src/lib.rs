@@ -67,6 +67,7 @@ pub mod generate;
 pub mod judge;
 pub mod metrics;
 pub mod model;
+pub mod number;
 pub mod optimizer;
 pub mod run;
 pub mod run_folder;

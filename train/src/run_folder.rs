@@ -13,6 +13,7 @@
 mod course;
 mod kept;
 mod lock;
+mod mend;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,7 @@ use crate::trainer::{Evaluation, Snapshot, Step};
 pub use self::course::{course, curve};
 pub use self::kept::{Kept, KeptRun, read_experiment, read_kept, result};
 pub use self::lock::Lock;
+pub use self::mend::mend;
 
 /// A folder that a training is kept in.
 #[derive(Debug)]
@@ -68,9 +70,7 @@ impl From<LogError> for CheckpointError {
         match error {
             LogError::Write { path, source } => Self::Write { path, source },
             LogError::Read { path, source } => Self::Read { path, source },
-            LogError::Damaged { path, fault } => {
-                Self::Damaged { path, fault: fault + "; remove the file to go on without it" }
-            }
+            LogError::Damaged { path, fault } => Self::Damaged { path, fault },
             LogError::Misuse(fault) => {
                 let fault = format!("internal error: {fault}");
                 Self::Damaged { path: PathBuf::from(log::JSON_LINES), fault }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::examples::{Counts, Examples, batches, majority};
-use super::files::{Header, MEMORY, given, named, shares, too_little};
+use super::files::{Header, MEMORY, given, named, nothing_held_out, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
@@ -204,9 +204,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let separate = named(&options.held_out_data).is_some();
     let split = split(&options.data, &labels, &of_rows, shares, context.seed)?;
     if split.test.is_empty() && !separate {
-        let share = options.held_out;
-        let fault = format!("a held-out share of {share} leaves no row to judge by");
-        return Err(too_little(&options.data, fault));
+        return Err(too_little(&options.data, nothing_held_out(options.held_out, "row")));
     }
     let mut part_of = vec![0_u8; of_rows.len()];
     split.validation.iter().for_each(|row| part_of[*row] = 1);

@@ -77,6 +77,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let experiment = args.options.experiment()?;
     let cells = texts(&experiment, args.quiet)?;
     let ready = experiment.ready(cells)?;
+    if !args.quiet {
+        note_of_doubts(&ready);
+    }
     if args.dry_run {
         return dry_run(ready);
     }
@@ -104,6 +107,13 @@ pub(crate) fn texts(experiment: &Experiment, quiet: bool) -> Result<Vec<CellText
         }
     }
     Ok(cells)
+}
+
+/// Says what of the data is perhaps a mistake.
+pub(crate) fn note_of_doubts(ready: &Ready) {
+    for doubt in ready.doubts() {
+        note(format_args!("warning: {doubt}"));
+    }
 }
 
 /// The folder that is asked for, or else the first of `runs/<name>-<n>` that there is not yet.
