@@ -83,9 +83,7 @@ pub enum BlueprintError {
     #[error("{0}")]
     Settings(String),
     /// A text is not among those that were kept.
-    #[error(
-        "there is no text of a cell `{0}`: what was kept of the model is damaged, or of another run"
-    )]
+    #[error("there is no text of a cell `{0}`")]
     Text(String),
 }
 

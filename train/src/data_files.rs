@@ -30,9 +30,9 @@ pub enum Changed {
     Gone(#[from] DataError),
     /// The experiment names others than were trained on.
     #[error(
-        "the run was trained on {}, and its `experiment.toml` names {}",
-        was.display(),
-        shown(is)
+        "`experiment.toml` of the run names {}, but it was trained on {}",
+        shown(is),
+        was.display()
     )]
     Others {
         /// One that was trained on.

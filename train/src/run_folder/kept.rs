@@ -194,7 +194,13 @@ pub fn read_kept(run: &Path) -> Result<Kept, CheckpointError> {
         let fault = format!("the run's format is {found}; this program reads {known}");
         return Err(CheckpointError::Damaged { path: run.to_owned(), fault });
     }
-    serde_json::from_value(value).map_err(broken(&path))
+    let kept: Kept = serde_json::from_value(value).map_err(broken(&path))?;
+    let Blueprint { model, cells, .. } = &kept.blueprint;
+    let missing = |name: &&str| cells.iter().all(|text| text.name != *name);
+    if let Some(name) = model.cell_names().into_iter().find(missing) {
+        return Err(broken(&path)(format!("it has no text of cell `{name}`")));
+    }
+    Ok(kept)
 }
 
 /// Reads what a run was started with.

@@ -37,7 +37,7 @@ pub fn mend(error: &CheckpointError) -> Option<String> {
             };
             Some(format!("Put the file back, or train anew: {}.{usable}", anew(run)))
         }
-        log::JSON_LINES | log::CSV => {
+        log::JSON_LINES | log::CSV if path.exists() => {
             Some("Move the file away to go on without it: nothing else needs it.".to_owned())
         }
         RESULT => Some("Move the file away: `--resume` writes it anew.".to_owned()),

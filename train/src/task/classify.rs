@@ -429,7 +429,8 @@ mod tests {
         );
         assert_eq!(
             refused(&rows(60), "held_out = 0"),
-            "a.tsv: a held-out share of 0 leaves no row to judge by"
+            "a.tsv: nothing is held out; a model is judged by what it was not trained on: give a larger \
+             share (--held-out), or another file (--held-out-data)"
         );
         assert!(refused(&rows(60), "held_out = 1.5").contains("is no share"));
         assert_eq!(refused(&(rows(60) + "good\t\n"), ""), "a.tsv:62: `text` is empty");
