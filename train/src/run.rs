@@ -170,12 +170,13 @@ impl Run {
         if let Some(resumed) = &mut resumed
             && let Some((step, _)) = resumed.progress.best
         {
-            // There may have been no room for it when there was for the training. A later one will be
-            // found again.
+            // There may have been no room for it when there was for the training, or it was damaged and
+            // moved away. The present one is judged and kept, if this is a place to do so, or a later one.
             if kept.has_model() && kept.load(&mut ready.model)?.step >= step {
                 resumed.best = ready.model.params().into_iter().map(<[f32]>::to_vec).collect();
             } else {
-                resumed.progress.best = None;
+                let Progress { best, evaluated, step, .. } = &mut resumed.progress;
+                (*best, *evaluated) = (None, (*evaluated).min(step.saturating_sub(1)));
             }
         }
         let progress = resumed.as_ref().map(|resumed| resumed.progress.clone()).unwrap_or_default();

@@ -126,6 +126,8 @@ impl RunFolder {
     /// If its files cannot be read or written.
     pub fn reopen(lock: Lock, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
         let path = lock.folder();
+        // At the end of the training is the wrong time to find that out.
+        kept::result(path)?;
         remove_abandoned(path);
         let log = MetricLog::resume(path, formats.into(), &METRICS, step)?;
         let notes = log::read(&path.join(log::JSON_LINES))?;
