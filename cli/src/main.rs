@@ -5,7 +5,8 @@
 //! opens models that are kept, `output` and `progress` are all that writes to the terminal; `lsp` speaks to an editor there. Whatever ends a
 //! command early is a `Failure`.
 //!
-//! Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input.
+//! Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input, 130 a training was
+//! stopped by Ctrl-C.
 
 mod arguments;
 mod commands;
@@ -44,7 +45,8 @@ use self::failure::Failure;
     version,
     about,
     after_help = "\
-Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input."
+Exit status: 0 done, 1 the answer is no (a gradient check failed), 2 bad input, 130 a training was stopped
+by Ctrl-C."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -10,7 +10,7 @@ use cellc_train::checkpoint::CheckpointError;
 use cellc_train::experiment::ExperimentError;
 use cellc_train::model::{Model, ModelError};
 use cellc_train::run::ResumeError;
-use cellc_train::run_folder::KeptRun;
+use cellc_train::run_folder::{KeptRun, mend};
 use cellc_train::series::SeriesError;
 use cellc_train::task::{Codec, DataError, TaskError};
 use cellc_train::trainer::TrainError;
@@ -58,7 +58,10 @@ pub(crate) fn of_run(error: TaskError) -> Failure {
 
 impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Self {
-        Self::new(error.to_string())
+        match mend(&error) {
+            Some(mend) => Self::new(format!("{error}\n{mend}")),
+            None => Self::new(error.to_string()),
+        }
     }
 }
 

@@ -193,11 +193,13 @@ impl Watcher for Progress {
 
     fn ended(&mut self, result: Option<&RunResult>) {
         if let (Some(Among { name, .. }), Some(result)) = (&self.among, result) {
-            let score = result.validation.or(result.held_out);
-            let said = match (&result.failure, score) {
-                (Some(failure), _) => format!("failed: {failure}"),
-                (None, Some(score)) => said(&score, self.goal),
-                (None, None) => String::new(),
+            let parts = [("validation", result.validation), ("held out", result.held_out)];
+            let parts = parts
+                .into_iter()
+                .filter_map(|(part, score)| Some(format!("{part}: {}", said(&score?, self.goal))));
+            let said = match &result.failure {
+                Some(failure) => format!("failed: {failure}"),
+                None => parts.collect::<Vec<_>>().join(";  "),
             };
             self.line(&format!("{name}: {said}  ({:.1} s)", result.seconds));
         }

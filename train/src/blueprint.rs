@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use self::config::Layer;
 use crate::model::{Answers, Architecture, Feed, Interface, Readout, Reads, Stage};
+use crate::number::Short;
 
 pub use self::config::{LayerConfig, LossConfig, ModelConfig, Pooling};
 
@@ -84,7 +85,7 @@ pub enum BlueprintError {
     #[error("{0}")]
     Settings(String),
     /// A text is not among those that were kept.
-    #[error("internal error: there is no text of cell `{0}`")]
+    #[error("there is no text of a cell `{0}`")]
     Text(String),
 }
 
@@ -213,7 +214,7 @@ impl Blueprint {
         if !(0.0..1.0).contains(&model.dropout) {
             return fault(format!(
                 "dropout is a share from 0 up and below 1, not {}",
-                model.dropout
+                Short(model.dropout)
             ));
         }
         let reads_symbols = matches!(interface.reads, Reads::Symbols(_));
@@ -353,7 +354,8 @@ impl Blueprint {
         let fault = |text: String| Err(BlueprintError::Settings(text));
         if !(0.0..1.0).contains(&smoothing) {
             return fault(format!(
-                "label_smoothing is a share from 0 up and below 1, not {smoothing}"
+                "label_smoothing is a share from 0 up and below 1, not {}",
+                Short(smoothing)
             ));
         }
         let (known, dim): (&[&'static str], _) = match answers {

@@ -5,6 +5,8 @@
 //! the next batch goes on from under `state.<stage>.<number>`. The one metadata entry, `cellc`, is
 //! JSON, with a checksum of the whole file in it.
 
+mod foreign;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -240,6 +242,20 @@ pub fn read_metadata(path: &Path) -> Result<Metadata, CheckpointError> {
     Ok(Checkpoint::parse(path, &read(path)?)?.metadata)
 }
 
+/// Reads the same of a checkpoint that is to be of a model with these parameters.
+///
+/// # Errors
+/// If the file is not there, damaged, or of another model.
+pub fn read_metadata_of(
+    path: &Path,
+    parameters: &[Parameter],
+) -> Result<Metadata, CheckpointError> {
+    let bytes = read(path)?;
+    let file = Checkpoint::parse(path, &bytes)?;
+    file.check(parameters)?;
+    Ok(file.metadata)
+}
+
 /// Reads a training to be gone on with, of a model of this architecture and of such an optimiser. Its
 /// best model is kept elsewhere.
 ///
@@ -258,7 +274,10 @@ pub fn load_training(
     };
     let mut moments = Vec::new();
     for (parameter, own) in model.parameters().iter().zip(optimizer.moments()) {
-        let moment = |i| file.tensor(&moment_name(i, parameter), Some(parameter.shape.as_slice()));
+        let moment = |i| {
+            let moment = file.tensor(&moment_name(i, parameter), Some(parameter.shape.as_slice()));
+            moment.map_err(|error| of_another_optimizer(path, &error))
+        };
         moments.push((0..own.len()).map(moment).collect::<Result<_, _>>()?);
     }
     let averaged = |updates| -> Result<_, CheckpointError> {
@@ -275,6 +294,18 @@ pub fn load_training(
     }
     let (optimizer, best) = ((stood.optimizer, moments), Vec::new());
     Ok(Resumed { params, best, optimizer, average, states, progress: stood.progress })
+}
+
+/// What the optimiser needs is not in the file of a whole training.
+fn of_another_optimizer(path: &Path, error: &CheckpointError) -> CheckpointError {
+    let path = path.to_owned();
+    let fault = match error {
+        CheckpointError::Damaged { fault, .. } => {
+            format!("it is of a training by another optimiser: {fault}")
+        }
+        error => error.to_string(),
+    };
+    CheckpointError::Damaged { path, fault }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
@@ -298,7 +329,7 @@ impl<'a> Checkpoint<'a> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
         let metadata = header.metadata().as_ref().and_then(|entries| entries.get("cellc"));
         let metadata = metadata.ok_or_else(|| {
-            damaged("the file is no checkpoint of cellc: its metadata lack it".into())
+            damaged("the file is no checkpoint of cellc: its metadata do not say so".into())
         })?;
         let format: Format = serde_json::from_str(metadata)
             .map_err(|error| damaged(format!("its metadata are broken: {error}")))?;
@@ -321,18 +352,26 @@ impl<'a> Checkpoint<'a> {
 
     fn params(&self, model: &Model<f32>) -> Result<Vec<Vec<f32>>, CheckpointError> {
         let parameters = model.parameters();
-        let known = |name: &str| {
-            ["optimizer.", "average.", "state."].iter().any(|kind| name.starts_with(kind))
-                || parameters.iter().any(|parameter| parameter.name == name)
-        };
-        let mut names = self.tensors.names();
-        names.sort_unstable();
-        if let Some(name) = names.into_iter().find(|name| !known(name)) {
-            return Err(self.damaged(format!("tensor `{name}` is no parameter of the model")));
-        }
+        self.check(&parameters)?;
         let tensor =
             |parameter: &Parameter| self.tensor(&parameter.name, Some(parameter.shape.as_slice()));
         parameters.iter().map(tensor).collect()
+    }
+
+    /// Checks that it is of a model with these parameters.
+    fn check(&self, parameters: &[Parameter]) -> Result<(), CheckpointError> {
+        let mut found: Vec<Parameter> = Vec::new();
+        for (name, tensor) in self.tensors.iter() {
+            if !["optimizer.", "average.", "state."].iter().any(|kind| name.starts_with(kind)) {
+                found.push(Parameter { name: name.to_owned(), shape: tensor.shape().to_vec() });
+            }
+        }
+        match foreign::differences(&found, parameters) {
+            None => Ok(()),
+            Some(differences) => {
+                Err(self.damaged(format!("it is of another model: {differences}")))
+            }
+        }
     }
 
     fn tensor(&self, name: &str, shape: Option<&[usize]>) -> Result<Vec<f32>, CheckpointError> {

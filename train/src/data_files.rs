@@ -28,6 +28,18 @@ pub enum Changed {
     /// It is not there any more, or cannot be read.
     #[error(transparent)]
     Gone(#[from] DataError),
+    /// The experiment names others than were trained on.
+    #[error(
+        "`experiment.toml` of the run names {}, but it was trained on {}",
+        shown(is),
+        was.display()
+    )]
+    Others {
+        /// One that was trained on.
+        was: PathBuf,
+        /// Those that the experiment names.
+        is: Vec<PathBuf>,
+    },
     /// It has other bytes.
     #[error(
         "{} has changed since the training began: it had {} bytes (CRC-32 {:08x}), and has {} \
@@ -44,6 +56,11 @@ pub enum Changed {
         /// What it is.
         is: DataFile,
     },
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    if paths.is_empty() { "none".to_owned() } else { paths.join(", ") }
 }
 
 /// The paths in the options of a task: those whose name ends with `data`, and that of a tokenizer.

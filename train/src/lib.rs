@@ -68,6 +68,7 @@ pub mod judge;
 mod machine;
 pub mod metrics;
 pub mod model;
+pub mod number;
 pub mod optimizer;
 pub mod run;
 pub mod run_folder;

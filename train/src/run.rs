@@ -6,12 +6,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::blueprint::Blueprint;
 use crate::checkpoint::CheckpointError;
 use crate::data_files::Changed;
 use crate::experiment::{Experiment, ExperimentError, Ready, Settings};
 use crate::model::{Model, Score};
-use crate::run_folder::{EXPERIMENT, Kept, KeptRun, Lock, MODEL, RunFolder, metrics};
+use crate::run_folder::{Kept, KeptRun, Lock, RunFolder, metrics};
 use crate::task::Goal;
 use crate::trainer::{
     End, Evaluation, Observer, Outcome, Progress, Resumed, Snapshot, Step, TrainError, train,
@@ -42,28 +41,6 @@ pub enum ResumeError {
     /// There are other data than there were.
     #[error("{0}: the data have changed since the training began, so it cannot be gone on with")]
     Data(String),
-    /// What it was started with makes another model than that which was trained.
-    #[error(
-        "{path}: [model] and [loss] are not those that the training began with ({differs}), so it cannot \
-         be gone on with; write back what stood there, or begin anew: cellc train --config {path}"
-    )]
-    Model {
-        /// Where that is written.
-        path: String,
-        /// The first key that differs.
-        differs: String,
-    },
-    /// Its best model is lost, and will not be found again.
-    #[error(
-        "{path}: the model is not there any more, and the training is over ({over}); put the file back, \
-         or train anew in another folder"
-    )]
-    Lost {
-        /// Where the model was.
-        path: String,
-        /// Why it is over.
-        over: String,
-    },
     /// As it is to go on, it would end at once.
     #[error("{0}")]
     Over(String),
@@ -103,18 +80,6 @@ impl Continuation {
         experiment.check()?;
         Ok(experiment)
     }
-}
-
-/// The first key of a table of an experiment that is not what it was.
-fn differing<T: Serialize>(table: &str, now: &T, before: &T) -> Option<String> {
-    let of = |value: &T| toml::Table::try_from(value).unwrap_or_default();
-    let (now, before) = (of(now), of(before));
-    let mut keys = now.keys().chain(before.keys());
-    let differs = keys.find(|key| now.get(*key) != before.get(*key))?;
-    let said = |table: &toml::Table| {
-        table.get(differs).map_or_else(|| "left out".to_owned(), |value| value.to_string())
-    };
-    Some(format!("{table}.{differs} is {}, it was {}", said(&now), said(&before)))
 }
 
 /// Why a training would end where it stands.
@@ -207,16 +172,7 @@ impl Run {
         let kept = KeptRun::open(path)?;
         let lock = Lock::take(path)?;
         kept.check_data()?;
-        let Blueprint { model, loss, cells } = &kept.kept.blueprint;
-        let parts = [
-            differing("model", &kept.experiment.model, model),
-            differing("loss", &kept.experiment.loss, loss),
-        ];
-        if let Some(differs) = parts.into_iter().flatten().next() {
-            let path = path.join(EXPERIMENT).display().to_string();
-            return Err(ResumeError::Model { path, differs });
-        }
-        let mut ready = how.of(&kept.experiment)?.ready(cells.clone())?;
+        let mut ready = how.of(&kept.experiment)?.ready(kept.kept.blueprint.cells.clone())?;
         if ready.loaded.codec.kept() != kept.kept.codec {
             return Err(ResumeError::Data(path.display().to_string()));
         }
@@ -224,15 +180,13 @@ impl Run {
         if let Some(resumed) = &mut resumed
             && let Some((step, _)) = resumed.progress.best
         {
-            // There may have been no room for it when there was for the training. A later one will be
-            // found again.
+            // There may have been no room for it when there was for the training, or it was damaged and
+            // moved away. The present one is judged and kept, if this is a place to do so, or a later one.
             if kept.has_model() && kept.load(&mut ready.model)?.step >= step {
                 resumed.best = ready.model.params().into_iter().map(<[f32]>::to_vec).collect();
-            } else if let Some(over) = ended(&resumed.progress, &ready.experiment.training) {
-                let path = path.join(MODEL).display().to_string();
-                return Err(ResumeError::Lost { path, over });
             } else {
-                resumed.progress.best = None;
+                let Progress { best, evaluated, step, .. } = &mut resumed.progress;
+                (*best, *evaluated) = (None, (*evaluated).min(step.saturating_sub(1)));
             }
         }
         let progress = resumed.as_ref().map(|resumed| resumed.progress.clone()).unwrap_or_default();

@@ -13,6 +13,7 @@
 mod course;
 mod kept;
 mod lock;
+mod mend;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,7 @@ use crate::trainer::{Evaluation, Snapshot, Step};
 pub use self::course::{course, curve};
 pub use self::kept::{Kept, KeptRun, read_experiment, read_kept, result};
 pub use self::lock::Lock;
+pub use self::mend::mend;
 
 /// A folder that a training is kept in.
 #[derive(Debug)]
@@ -69,9 +71,7 @@ impl From<LogError> for CheckpointError {
         match error {
             LogError::Write { path, source } => Self::Write { path, source },
             LogError::Read { path, source } => Self::Read { path, source },
-            LogError::Damaged { path, fault } => {
-                Self::Damaged { path, fault: fault + "; remove the file to go on without it" }
-            }
+            LogError::Damaged { path, fault } => Self::Damaged { path, fault },
             LogError::Misuse(fault) => {
                 let fault = format!("internal error: {fault}");
                 Self::Damaged { path: PathBuf::from(log::JSON_LINES), fault }
@@ -134,6 +134,8 @@ impl RunFolder {
         step: u64,
     ) -> Result<Self, CheckpointError> {
         let path = lock.folder();
+        // At the end of the training is the wrong time to find that out.
+        result(path)?;
         remove_abandoned(path);
         let log = MetricLog::resume(path, formats.into(), metrics, step)?;
         let notes = log::read(&path.join(log::JSON_LINES))?;

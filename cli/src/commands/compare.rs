@@ -8,7 +8,7 @@ use cellc_train::series::budget::Budget;
 use cellc_train::series::compare::{compare, with_each};
 use cellc_train::series::{Plan, Purpose, Series};
 
-use crate::commands::series::go;
+use crate::commands::series::{dry_run, go};
 use crate::commands::train::options::Options;
 use crate::commands::train::{check, free_folder, texts_of};
 use crate::failure::Failure;
@@ -53,8 +53,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BUDGET", default_value = "steps")]
     budget: Budget,
     /// Go on with a comparison that was stopped
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Options", "cells", "seeds", "budget", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["Options", "cells", "seeds", "budget", "out", "dry_run"])]
     resume: Option<PathBuf>,
+    /// Say which runs there would be, with their settings and an estimate of their time, and train none
+    #[arg(long)]
+    dry_run: bool,
     /// The folder of all runs; `runs/compare-<n>` if left out
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -69,12 +72,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let series = match &args.resume {
         Some(path) => Series::open(path, Purpose::Compare)?,
-        None => begin(args)?,
+        None => {
+            let plan = plan(args)?;
+            if args.dry_run {
+                return dry_run(&plan, args.quiet, args.json);
+            }
+            let path = free_folder(args.out.as_deref(), Purpose::Compare.name())?;
+            Series::create(&path, plan)?
+        }
     };
     go(&series, args.quiet, args.json)
 }
 
-fn begin(args: &Args) -> Result<Series, Failure> {
+fn plan(args: &Args) -> Result<Plan, Failure> {
     let base = args.options.experiment()?;
     let mut names: Vec<&str> = args.cells.iter().map(String::as_str).collect();
     names.extend(base.model.layer.iter().filter_map(|layer| layer.cell.as_deref()));
@@ -91,8 +101,7 @@ fn begin(args: &Args) -> Result<Series, Failure> {
     if !args.quiet {
         say(&plan);
     }
-    let path = free_folder(args.out.as_deref(), Purpose::Compare.name())?;
-    Ok(Series::create(&path, plan)?)
+    Ok(plan)
 }
 
 /// What the budget came to.

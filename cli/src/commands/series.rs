@@ -1,5 +1,7 @@
 //! What `compare` and `sweep` share: several runs and what they came to.
 
+mod dry_run;
+
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,10 +13,14 @@ use cellc_train::series::{Purpose, Series, Turn};
 use cellc_train::task::{Goal, Part};
 use serde_json::json;
 
+use crate::commands::train::note_of_doubts;
 use crate::failure::Failure;
+use crate::number::number;
 use crate::output::{note, print, print_json};
 use crate::progress::{Among, Progress, listen_for_interrupt};
 use crate::table::{Align, columns};
+
+pub(super) use self::dry_run::dry_run;
 
 /// The size of a chart on a terminal.
 const CHART: (usize, usize) = (80, 20);
@@ -76,6 +82,9 @@ fn watch(turn: &Turn<'_>, quiet: bool) -> Box<dyn Watcher> {
         }
     }
     if !quiet {
+        if number == 0 {
+            note_of_doubts(&run.ready);
+        }
         let (turn, all) = (number + 1, plan.trials.len());
         let goes_on = match run.step() {
             0 => String::new(),
@@ -121,7 +130,7 @@ fn text(report: &Report, series: &Series) -> String {
         head.push((*key).rsplit('.').next().unwrap_or(key).to_owned());
         align.push(Align::Right);
     }
-    let names = ["parameters", "steps", "ms/step", "seconds", report.goal.name()];
+    let names = ["parameters", "steps", "ms/step", "seconds", figure.as_str()];
     head.extend(names.map(String::from));
     align.extend([Align::Right; 5]);
     if seeds > 1 {
@@ -147,6 +156,11 @@ fn text(report: &Report, series: &Series) -> String {
         rows.push(row);
     }
     text += &columns(0, &align, &rows);
+    let size = if compares { "H: units of a layer; " } else { "" };
+    text += &format!(
+        "({size}steps: updates of a run; ms/step: the median time of an update; seconds: of all runs \
+         of the line)\n"
+    );
     let failed = report.groups.iter().flat_map(|group| &group.runs);
     for run in failed.filter(|run| run.failure.is_some()) {
         let why = run.failure.as_deref().unwrap_or_default();
@@ -169,7 +183,7 @@ fn text(report: &Report, series: &Series) -> String {
 fn said(goal: Goal, figure: f64) -> String {
     match goal {
         Goal::Accuracy => format!("{:.1} %", 100.0 * figure),
-        Goal::Loss => format!("{figure:.4}"),
+        Goal::Loss => number(figure, 4),
     }
 }
 

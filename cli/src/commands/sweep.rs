@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use cellc_train::blueprint::CellText;
 use cellc_train::series::sweep::{Search, choices, keyed, sweep};
-use cellc_train::series::{Purpose, Series};
+use cellc_train::series::{Plan, Purpose, Series};
 
-use crate::commands::series::go;
+use crate::commands::series::{dry_run, go};
 use crate::commands::train::options::Options;
 use crate::commands::train::{free_folder, texts};
 use crate::failure::Failure;
@@ -46,8 +46,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     seeds: NonZero<u16>,
     /// Go on with a search that was stopped
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Options", "random", "seeds", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["Options", "random", "seeds", "out", "dry_run"])]
     resume: Option<PathBuf>,
+    /// Say which runs there would be, with their settings and an estimate of their time, and train none
+    #[arg(long)]
+    dry_run: bool,
     /// The folder of all runs; `runs/sweep-<n>` if left out
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -62,12 +65,19 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let series = match &args.resume {
         Some(path) => Series::open(path, Purpose::Sweep)?,
-        None => begin(args)?,
+        None => {
+            let plan = plan(args)?;
+            if args.dry_run {
+                return dry_run(&plan, args.quiet, args.json);
+            }
+            let path = free_folder(args.out.as_deref(), Purpose::Sweep.name())?;
+            Series::create(&path, plan)?
+        }
     };
     go(&series, args.quiet, args.json)
 }
 
-fn begin(args: &Args) -> Result<Series, Failure> {
+fn plan(args: &Args) -> Result<Plan, Failure> {
     let axes = args.options.axes()?;
     let search = args.random.map_or(Search::Grid, |count| Search::Random(count.get().into()));
     // Where the seed itself is searched through, anything will do.
@@ -99,6 +109,5 @@ fn begin(args: &Args) -> Result<Series, Failure> {
         }
         note(format_args!("{} choices, {} runs", plan.groups.len(), plan.trials.len()));
     }
-    let path = free_folder(args.out.as_deref(), Purpose::Sweep.name())?;
-    Ok(Series::create(&path, plan)?)
+    Ok(plan)
 }

@@ -108,10 +108,15 @@ fn a_training_keeps_all_that_the_cell_is_made_of() {
     };
     assert!(near(&judged["loss"], &first["heldout"]["loss"]), "{judged} {first}");
     // Under another value the same parameters are another model.
-    let path = folder.path().join("run/model.json");
-    let config = std::fs::read_to_string(&path).expect("it is there");
-    assert!(config.contains("\"leak\": 0.3") && config.contains("\"P\": 2"), "{config}");
-    std::fs::write(&path, config.replace("\"leak\": 0.3", "\"leak\": 0.9")).expect("it is there");
+    for (file, [leak, p]) in [
+        ("model.json", ["\"leak\": 0.3", "\"P\": 2"]),
+        ("experiment.toml", ["leak = 0.3", "P = 2"]),
+    ] {
+        let path = folder.path().join("run").join(file);
+        let config = std::fs::read_to_string(&path).expect("it is there");
+        assert!(config.contains(leak) && config.contains(p), "{config}");
+        std::fs::write(&path, config.replace(leak, &leak.replace('3', "9"))).expect("it is there");
+    }
     let other = folder.cellc("eval run --json").exits(0).json();
     assert!(!near(&judged["loss"], &other["loss"]), "{judged} {other}");
 }

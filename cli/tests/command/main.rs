@@ -6,6 +6,7 @@ mod bench;
 mod broken_arrays;
 mod broken_cells;
 mod convert;
+mod damaged_runs;
 mod fmt;
 mod inspect;
 mod language;

@@ -1,5 +1,9 @@
 //! `compare`, `sweep` and `train --dry-run`, on runs too short to learn much.
 
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use crate::support::{Folder, cellc};
 
 /// A task and a model that are small.
@@ -57,6 +61,76 @@ fn cells_are_compared_by_several_seeds() {
 }
 
 #[test]
+fn figures_of_a_comparison_are_labelled() {
+    let folder = Folder::new();
+    let words = format!("compare --cells rnn,gru --seeds 1 --steps 4 {SMALL} task.validation=0.1");
+    let compared = folder.cellc(&words).exits(0);
+    compared
+        .says(&["rnn, seed 1: validation: loss ", "%;  held out: loss "])
+        .prints(&["seconds  held-out accuracy", "ms/step: the median time of an update"]);
+}
+
+#[test]
+fn a_dry_run_tells_every_run_and_trains_none() {
+    let folder = Folder::new();
+    let compared = format!("compare --cells rnn,gru --seeds 2 --steps 4 {SMALL} --dry-run");
+    folder
+        .cellc(&compared)
+        .exits(0)
+        .prints(&["run    cell  H  seed  parameters  steps ", "\ngru-2  gru ", "cell = \"rnn\""])
+        .says(&["4 runs, about ", "of memory beside the data; none is trained"]);
+    let small = SMALL.replace("--hidden 6", "");
+    let swept = format!("sweep model.hidden=3,4 --steps 4 {small} --dry-run --json");
+    let plan = folder.cellc(&swept).exits(0).json();
+    let runs = plan["runs"].as_array().expect("runs");
+    let sizes: Vec<_> = runs.iter().map(|run| &run["choice"]["model.hidden"]).collect();
+    assert_eq!(sizes, [3, 4]);
+    for run in runs {
+        assert_eq!((&run["steps"], &run["seed"]), (&4.into(), &1.into()), "{run}");
+        assert!(run["parameters"].as_u64() > Some(100), "{run}");
+        assert!(run["seconds"].as_f64() > Some(0.0), "{run}");
+        assert_eq!(run["experiment"]["model"]["hidden"], run["choice"]["model.hidden"]);
+    }
+    assert!(plan["bytes"].as_u64() > Some(1000), "{plan}");
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn one_process_at_a_time_begins_or_goes_on_with_a_series() {
+    let folder = Folder::new();
+    let words = format!("compare --cells rnn --seeds 2 --steps 1000000 {SMALL} --quiet --out both");
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cellc"));
+        let command = command.args(words.split_whitespace()).current_dir(folder.path());
+        command.stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    let mut both = [start(), start()];
+    // One of them is refused at once, and the other goes on.
+    let begun = Instant::now();
+    let refused = loop {
+        let over = both
+            .iter_mut()
+            .position(|child| child.try_wait().expect("it is a child of this process").is_some());
+        if let Some(over) = over {
+            break over;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "both are at work in one folder");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let mut said = String::new();
+    let stderr = both[refused].stderr.as_mut().expect("it was asked for");
+    stderr.read_to_string(&mut said).expect("it is text");
+    let series = ["another process is training in this folder", "holds a series already"];
+    assert!(series.iter().any(|part| said.contains(part)), "{said}");
+    let resumed = folder.cellc("compare --resume both").exits(2);
+    resumed.says(&["both: another process is training in this folder"]);
+    both.iter_mut().for_each(|child| {
+        let _ = child.kill();
+        child.wait().expect("it ends");
+    });
+}
+
+#[test]
 fn budgets_of_a_comparison() {
     let folder = Folder::new();
     let words = format!("compare --cells lstm,rnn --budget params --seeds 1 --steps 2 {SMALL}");
@@ -111,6 +185,9 @@ fn series_that_cannot_be() {
         ("sweep training.learning_rate=1e-2..1e-4", "a lower number to a higher one"),
         ("sweep training.learning_rate=1,,2", "missing beside a comma"),
         ("sweep model.cell=lstm,lsmt", "did you mean `lstm`?"),
+        ("sweep training.learning_rate=1,2 --lr 3", "has one value by an option (3.0) too"),
+        ("sweep training.seed=1,2 training.seed=3", "has one value by `training.seed=3` too"),
+        ("sweep --resume none --dry-run", "--dry-run"),
     ] {
         cellc(words).exits(2).says(&[part]);
     }

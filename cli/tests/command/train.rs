@@ -126,6 +126,10 @@ fn trainings_that_cannot_be() {
         ("--lr -1", "--lr"),
         ("--steps 0", "--steps"),
         ("--held-out 1.5", "--held-out"),
+        ("--data a.tsv --held-out 0", "nothing is held out; a model is judged by what it was not"),
+        ("training.steps=4.5", "`training.steps`: expected a whole number from 0, found 4.5"),
+        ("task.examples=many", "expected a whole number from 0, found \"many\""),
+        ("training.clip=-1e30", "not -1e30"),
         ("--out a.txt --data a.txt", "a.txt"),
     ] {
         folder.cellc(&format!("train {words}")).exits(2).says(&[part]);
@@ -133,6 +137,43 @@ fn trainings_that_cannot_be() {
     cellc("eval none").exits(2).says(&["none"]);
     cellc("sample none").exits(2).says(&["none"]);
     folder.cellc("eval .").exits(2);
+}
+
+#[test]
+fn what_is_perhaps_a_mistake_in_the_data_is_said() {
+    let folder = Folder::new();
+    let labels = ["1", "1.0", "Yes", "yes"];
+    let row = |i: usize| format!("{}\tsome words, number {}\n", labels[i % 4], i % 7);
+    let table: String =
+        std::iter::once("label\ttext\n".to_owned()).chain((0..60).map(row)).collect();
+    folder.file("a.tsv", &table);
+    folder.file("b.tsv", &table);
+    let words = format!("train --data a.tsv --held-out-data b.tsv {SMALL} --out");
+    let told = folder.cellc(&format!("{words} a")).exits(0);
+    told.says(&[
+        "warning: labels that differ in writing alone are classes of their own: `1` and `1.0`, `Yes` \
+         and `yes`;",
+        "b.tsv have the same content: a model that is judged by what it was trained on",
+    ]);
+    let quiet = folder.cellc(&format!("{words} b --quiet")).exits(0);
+    assert!(!quiet.stderr.contains("warning"), "{quiet}");
+    folder.file("a.tsv", table.replace("1.0", "2").replace("Yes", "no"));
+    let other = table.replace("1.0", "2").replace("Yes", "no").replace("number 6", "number 9");
+    folder.file("b.tsv", other);
+    let told = folder.cellc(&format!("{words} c")).exits(0);
+    assert!(!told.stderr.contains("warning"), "{told}");
+}
+
+#[test]
+fn values_are_taken_for_what_they_are_meant_to_be() {
+    let folder = Folder::new();
+    let words = format!("train {SMALL} --quiet --out run --examples 40");
+    let words =
+        words.replace("--steps 12", "training.steps=4.0 training.log=csv task.validation=0");
+    folder.cellc(&words).exits(0);
+    assert!(folder.path().join("run/metrics.csv").exists());
+    let text = std::fs::read_to_string(folder.path().join("run/experiment.toml")).expect("a file");
+    assert!(text.contains("steps = 4\n"), "{text}");
 }
 
 #[test]
@@ -149,6 +190,10 @@ fn a_training_keeps_to_its_memory_or_says_what_it_needs() {
     let cut = folder.cellc(&format!("{words} --out cut --json --memory 650KiB")).exits(0);
     assert!((loss(&cut.stdout) - loss(&free.stdout)).abs() < 1e-3, "{cut}");
     let refused = folder.cellc(&format!("{words} --out none --memory 20kB")).exits(2);
-    refused.says(&["200 steps of 4 examples need", "the limit is 20 kB (--memory)", "--batch"]);
+    refused.says(&[
+        "200 steps of 4 examples need",
+        "the limit is 20 kB (--memory, or all",
+        "--batch",
+    ]);
     folder.cellc("train --memory lots").exits(2).says(&["expected an amount such as 200MB"]);
 }

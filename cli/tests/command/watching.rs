@@ -28,7 +28,7 @@ fn the_course_is_kept_as_it_is_asked_for() {
     let files = std::fs::read_dir(folder.path().join("run")).expect("a folder").flatten();
     let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
     assert_eq!(names.filter(|name| name.starts_with("events.out.tfevents.")).count(), 1);
-    let said = ["unknown variant `xml`", "tensorboard"];
+    let said = ["`training.log`: there is no `xml`", "tensorboard"];
     folder.cellc("train --data a.txt --log xml").exits(2).says(&said);
 }
 
@@ -81,7 +81,7 @@ fn a_training_that_diverges_says_how_to_go_on() {
          {SMALL} training.evaluate_every=1 training.schedule=constant"
     );
     let diverged = folder.cellc(&words).exits(2);
-    diverged.says(&[" at step ", "learning rate is 20", "cellc train --resume run", "6.67"]);
+    diverged.says(&[" at step ", "learning rate is 20", "cellc train --resume run --lr 5\n"]);
     let told = folder.cellc("info run").exits(0);
     told.prints(&["interrupted", "cellc train --resume run"]);
     folder.cellc("eval run").exits(0);

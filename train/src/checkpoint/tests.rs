@@ -138,7 +138,7 @@ fn damaged_and_foreign_files_are_refused_with_a_reason() {
     assert_eq!(refused(flip, &mut model(6, 1)), "FILE: the file is damaged: its checksum is wrong");
     assert_eq!(
         refused(|_| (), &mut model(9, 1)),
-        "FILE: tensor `embedding.table` is [6, 3]; it must be [9, 3]"
+        "FILE: it is of another model: `embedding.table` is [6, 3] where the model has [9, 3]"
     );
     assert_eq!(
         refused(replace("\"head.b\"", "\"head.q\""), &mut model(6, 1)),
@@ -150,11 +150,11 @@ fn damaged_and_foreign_files_are_refused_with_a_reason() {
     };
     assert_eq!(
         refused(renamed, &mut model(6, 1)),
-        "FILE: tensor `head.q` is no parameter of the model"
+        "FILE: it is of another model: `head` is another cell, with `q` where the model has `b`"
     );
     assert_eq!(
         refused(replace("\"cellc\"", "\"other\""), &mut model(6, 1)),
-        "FILE: the file is no checkpoint of cellc: its metadata lack it"
+        "FILE: the file is no checkpoint of cellc: its metadata do not say so"
     );
     let error = refused(replace("format\\\":3", "format\\\":7"), &mut model(6, 1));
     assert_eq!(error, "FILE: its format is 7; this program reads 3");

@@ -16,6 +16,8 @@
 //! What is left out is as the task's kind says, and else as [`ModelConfig`] and [`Settings`] do. Later
 //! layers, such as a command line, override earlier ones key by key.
 
+mod doubts;
+pub(crate) mod reading;
 mod settings;
 
 use cellc_compiler::suggest::closest;
@@ -29,6 +31,7 @@ use crate::model::{Answers, Interface, Model, ModelError, Readout, Reads};
 use crate::optimizer::Method;
 use crate::task::{self, Codec, Context, Kind, Loaded, TaskError};
 
+use self::reading::{in_words, settle};
 pub use self::settings::Settings;
 
 /// What a training is started with.
@@ -144,12 +147,14 @@ impl Experiment {
         let mut all = defaults.map_err(|error| ExperimentError::Form(error.to_string()))?;
         forget_replaced(&mut all, &given);
         merge(&mut all, &given);
+        settle(&mut all, &types());
         let rate = |table: &toml::Table| table.get("training")?.get("learning_rate").cloned();
         let mut experiment: Self = toml::Value::Table(all).try_into().map_err(form)?;
         if rate(&given).is_none() {
             experiment.follows(LEARNING_RATE);
-            if let Some(usual) = usual_rate(experiment.training.optimizer) {
-                experiment.training.learning_rate = usual;
+            let optimizer = experiment.training.optimizer;
+            if !matches!(optimizer, Method::Adam { .. } | Method::AdamW { .. }) {
+                experiment.training.learning_rate = usual_rate(optimizer);
             }
         }
         experiment.task.insert("name".to_owned(), name.into());
@@ -162,8 +167,16 @@ impl Experiment {
     /// # Errors
     /// If it is not TOML, or no part of an experiment; with the place.
     pub fn layer(text: &str) -> Result<toml::Table, ExperimentError> {
-        toml::from_str::<Self>(text).map_err(form)?;
-        text.parse().map_err(form)
+        let read = toml::from_str::<Self>(text);
+        let mut layer: toml::Table = text.parse().map_err(form)?;
+        settle(&mut layer, &types());
+        // What is written otherwise than it is meant is no error. Of another the place is told, if it is
+        // the first that was met.
+        match (toml::Value::Table(layer.clone()).try_into::<Self>(), read) {
+            (Ok(_), _) => Ok(layer),
+            (Err(error), Err(placed)) if placed.message() == error.message() => Err(form(placed)),
+            (Err(error), _) => Err(form(error)),
+        }
     }
 
     /// The kind of its task.
@@ -278,19 +291,19 @@ impl Experiment {
     }
 }
 
-/// The learning rate of methods whose steps are not of Adam's length, for which the defaults are.
-fn usual_rate(method: Method) -> Option<f64> {
+/// The learning rate that is usual for a method. Tasks have their own for Adam.
+pub fn usual_rate(method: Method) -> f64 {
     match method {
-        Method::Adam { .. } | Method::AdamW { .. } => None,
+        Method::Adam { .. } | Method::AdamW { .. } => Settings::default().learning_rate,
         // As long as the gradient.
-        Method::Sgd { .. } => Some(1.0),
-        Method::Momentum { .. } | Method::Nesterov { .. } => Some(0.1),
+        Method::Sgd { .. } => 1.0,
+        Method::Momentum { .. } | Method::Nesterov { .. } => 0.1,
         // As long as the gradient by its own root mean square, of all steps or of the last.
-        Method::AdaGrad { .. } => Some(0.03),
-        Method::RmsProp { .. } => Some(2e-3),
+        Method::AdaGrad { .. } => 0.03,
+        Method::RmsProp { .. } => 2e-3,
         // Every number by as much.
-        Method::Lion { .. } => Some(5e-4),
-        Method::Muon { .. } => Some(2e-3),
+        Method::Lion { .. } => 5e-4,
+        Method::Muon { .. } => 2e-3,
     }
 }
 
@@ -351,17 +364,31 @@ fn merge(under: &mut toml::Table, over: &toml::Table) {
     }
 }
 
-/// The message of an error, with what was perhaps meant by a key or a name that there is not.
+/// An experiment whose values are of the types that they must have, but for those that can be of several.
+fn types() -> toml::Table {
+    let training =
+        Settings { memory: Some(0), plateau: Some(Default::default()), ..Default::default() };
+    toml::Table::try_from(Experiment { training, ..Default::default() }).unwrap_or_default()
+}
+
+/// The message of an error in the words of who wrote the experiment: with the place in a file, or else
+/// the key, and with what was perhaps meant by a key or a name that there is not.
 fn form(error: toml::de::Error) -> ExperimentError {
-    let mut text = error.to_string().trim_end().to_owned();
-    let quoted: Vec<&str> = error.message().split('`').skip(1).step_by(2).collect();
-    if let (true, [found, known @ ..]) =
-        (error.message().starts_with("unknown "), quoted.as_slice())
-        && let Some(near) = closest(found, known.iter().copied())
-    {
-        text += &format!("\ndid you mean `{near}`?");
-    }
-    ExperimentError::Form(text)
+    let (text, message) = (error.to_string(), error.message());
+    let words = in_words(message);
+    let text = text.trim_end();
+    let said = match (text.strip_suffix(message), text.rsplit_once("\nin `")) {
+        (Some(place), _) => place.replacen("TOML parse error at ", "at ", 1) + &words,
+        (None, Some((_, key))) => format!("`{key}: {words}"),
+        (None, None) => words,
+    };
+    let elsewhere = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+    let elsewhere = elsewhere.filter(|_| !said.contains("did you mean")).and_then(|(key, _)| {
+        let all = types();
+        let tables = all.iter().filter(|(_, table)| table.get(key).is_some());
+        tables.map(|(table, _)| format!("\ndid you mean `{table}.{key}`?")).next()
+    });
+    ExperimentError::Form(said + &elsewhere.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -478,5 +505,32 @@ mod tests {
         assert!(fault.starts_with("there is no task `char` (did you mean `chars`?)"), "{fault}");
         let fault = layered(&["[training]\nclip = -1"]).unwrap_err();
         assert_eq!(fault, "training.clip is a number from 0 up, not -1");
+        let fault = layered(&["[training]\nclip = -1e30"]).unwrap_err();
+        assert_eq!(fault, "training.clip is a number from 0 up, not -1e30");
+        let fault = layered(&["[training]\ntied = true"]).unwrap_err();
+        assert!(
+            fault.starts_with("`training`: there is no key `tied`; there are `batch`, "),
+            "{fault}"
+        );
+        assert!(fault.ends_with("did you mean `model.tied`?"), "{fault}");
+    }
+
+    #[test]
+    fn values_are_told_by_key_or_place_and_taken_for_what_they_are_meant_to_be() {
+        let fault = layered(&["[training]\nsteps = 4.5"]).unwrap_err();
+        assert_eq!(fault, "`training.steps`: expected a whole number from 0, found 4.5");
+        let fault =
+            Experiment::layer("[training]\nbatch = 4.0\nsteps = -1").unwrap_err().to_string();
+        assert_eq!(fault, "`training.steps`: expected a whole number from 0, found -1");
+        let fault = Experiment::layer("[training]\nsteps = 'many'").unwrap_err().to_string();
+        assert!(fault.starts_with("at line 2, column 9\n"), "{fault}");
+        assert!(fault.ends_with("expected a whole number from 0, found \"many\""), "{fault}");
+        let text = "[training]\nsteps = 4.0\nlog = 'csv'\nmemory = 1e6\n[model]\nlayers = 2.0";
+        let layer = Experiment::layer(text).unwrap();
+        let meant = layered(&[
+            "[training]\nsteps = 4\nlog = ['csv']\nmemory = 1000000\n[model]\nlayers = 2",
+        ]);
+        assert_eq!(Experiment::layered(&[layer]).unwrap(), meant.clone().unwrap());
+        assert_eq!(layered(&[text]), meant);
     }
 }

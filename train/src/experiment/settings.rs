@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::log::Format;
+use crate::number::Short;
 use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
 use crate::trainer::Progress;
 
@@ -146,6 +147,6 @@ impl Settings {
             ("save_seconds", self.save_seconds, 0.0, "a number from 0 up"),
         ];
         let wrong = numbers.iter().find(|(_, x, least, _)| !(x.is_finite() && x >= least));
-        wrong.map(|(name, x, _, what)| format!("training.{name} is {what}, not {x}"))
+        wrong.map(|(name, x, _, what)| format!("training.{name} is {what}, not {}", Short(*x)))
     }
 }

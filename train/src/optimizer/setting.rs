@@ -9,6 +9,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::number::Short;
+
 /// A name that nothing has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("there is no {kind} `{name}`; there are `{}`", names.join("`, `"))]
@@ -23,7 +25,7 @@ pub struct UnknownName {
 
 /// A number that a setting cannot have.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
-#[error("`{setting}` is {value}; it must be {range}")]
+#[error("`{setting}` is {}; it must be {range}", Short(*.value))]
 pub struct OutOfRange {
     /// The setting.
     pub setting: &'static str,

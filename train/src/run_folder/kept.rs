@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use toml::Table;
 
+use super::lock::Lock;
 use super::{EXPERIMENT, KEPT, MODEL, RESULT, TRAINING, broken, read_json};
 use crate::blueprint::Blueprint;
 use crate::checkpoint::{self, CheckpointError};
-use crate::data_files::{Changed, DataFile};
+use crate::data_files::{self, Changed, DataFile};
 use crate::experiment::{Experiment, Ready};
 use crate::model::{Interface, Model};
 use crate::run::RunResult;
@@ -65,9 +67,20 @@ impl KeptRun {
             return damaged("there is no such run folder");
         }
         if !path.join(KEPT).exists() {
+            if [EXPERIMENT, MODEL, TRAINING].iter().any(|name| path.join(name).exists()) {
+                let fault = "the file is missing, which says what the model is".to_owned();
+                return Err(CheckpointError::Damaged { path: path.join(KEPT), fault });
+            }
             return damaged(&format!("this is no run folder: it has no `{KEPT}`"));
         }
         let (kept, experiment) = (read_kept(path)?, read_experiment(path)?);
+        if let Some(difference) = difference(&experiment, &kept) {
+            return damaged(&format!(
+                "`{EXPERIMENT}` and `{KEPT}` are not of the same run: {difference}; put the file \
+                 back that is not this run's. For another model, begin anew: cellc train --config \
+                 FILE"
+            ));
+        }
         Ok(Self { path: path.to_owned(), experiment, kept })
     }
 
@@ -76,6 +89,12 @@ impl KeptRun {
     /// # Errors
     /// If one is not, or cannot be read.
     pub fn check_data(&self) -> Result<(), Changed> {
+        let mut options = self.experiment.task.clone();
+        let named: Vec<PathBuf> =
+            data_files::paths(&mut options).map(|path| PathBuf::from(&*path)).collect();
+        if let Some(file) = self.kept.data.iter().find(|file| !named.contains(&file.path)) {
+            return Err(Changed::Others { was: file.path.clone(), is: named });
+        }
         self.kept.data.iter().try_for_each(DataFile::check)
     }
 
@@ -124,11 +143,8 @@ impl KeptRun {
             let of_later =
                 self.has_model() && checkpoint::read_metadata(&self.path.join(MODEL))?.step > first;
             if of_later || self.path.join(RESULT).exists() {
-                let fault = format!(
-                    "the training is not there any more, so it cannot be gone on with; put the file \
-                     back, or train anew in another folder. The model is there: `{MODEL}`"
-                );
-                return Err(CheckpointError::Damaged { path, fault });
+                let fault = "the training is not there any more, so it cannot be gone on with";
+                return Err(CheckpointError::Damaged { path, fault: fault.to_owned() });
             }
             return Ok(None);
         }
@@ -141,8 +157,19 @@ impl KeptRun {
         if path.exists() {
             return Ok(path);
         }
-        let fault = "there is no checkpoint yet: the training was stopped before the first";
-        Err(CheckpointError::Damaged { path, fault: fault.to_owned() })
+        let fault = if Lock::is_taken(&self.path) {
+            "there is no model yet: the run is being trained, and keeps one at its first evaluation"
+                .to_owned()
+        } else if [TRAINING, RESULT].iter().any(|name| self.path.join(name).exists()) {
+            "the file is missing".to_owned()
+        } else {
+            format!(
+                "there is no checkpoint yet: the training was stopped before the first; go on with \
+                 it: cellc train --resume {}",
+                self.path.display()
+            )
+        };
+        Err(CheckpointError::Damaged { path, fault })
     }
 
     /// What the task asks of its model.
@@ -167,7 +194,13 @@ pub fn read_kept(run: &Path) -> Result<Kept, CheckpointError> {
         let fault = format!("the run's format is {found}; this program reads {known}");
         return Err(CheckpointError::Damaged { path: run.to_owned(), fault });
     }
-    serde_json::from_value(value).map_err(broken(&path))
+    let kept: Kept = serde_json::from_value(value).map_err(broken(&path))?;
+    let Blueprint { model, cells, .. } = &kept.blueprint;
+    let missing = |name: &&str| cells.iter().all(|text| text.name != *name);
+    if let Some(name) = model.cell_names().into_iter().find(missing) {
+        return Err(broken(&path)(format!("it has no text of cell `{name}`")));
+    }
+    Ok(kept)
 }
 
 /// Reads what a run was started with.
@@ -178,7 +211,38 @@ pub fn read_experiment(run: &Path) -> Result<Experiment, CheckpointError> {
     let path = run.join(EXPERIMENT);
     let text = std::fs::read_to_string(&path)
         .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-    toml::from_str(&text).map_err(broken(&path))
+    let experiment: Experiment = toml::from_str(&text).map_err(broken(&path))?;
+    if experiment.task.get("name").is_none() {
+        let fault = "the file is damaged: it names no task".to_owned();
+        return Err(CheckpointError::Damaged { path, fault });
+    }
+    Ok(experiment)
+}
+
+/// In what an experiment differs from what was kept of it with the model, if it does.
+fn difference(experiment: &Experiment, kept: &Kept) -> Option<String> {
+    let said = |key: &str, one: &toml::Value, other: &toml::Value| {
+        format!("{key} is {one} in the one and {other} in the other")
+    };
+    let task = experiment.task.get("name")?;
+    let of_model = toml::Value::from(kept.task.as_str());
+    if *task != of_model {
+        return Some(said("task.name", task, &of_model));
+    }
+    let Blueprint { model, loss, .. } = &kept.blueprint;
+    let tables = [
+        ("model", Table::try_from(&experiment.model), Table::try_from(model)),
+        ("loss", Table::try_from(&experiment.loss), Table::try_from(loss)),
+    ];
+    let none = toml::Value::from("");
+    tables.into_iter().find_map(|(name, own, of_model)| {
+        let (own, of_model) = (own.ok()?, of_model.ok()?);
+        let keys = own.keys().chain(of_model.keys());
+        let values = keys
+            .map(|key| (key, own.get(key).unwrap_or(&none), of_model.get(key).unwrap_or(&none)));
+        let mut different = values.filter(|(_, one, other)| one != other);
+        different.next().map(|(key, one, other)| said(&format!("{name}.{key}"), one, other))
+    })
 }
 
 /// What came of the run of a folder; `None` if it is not over, or there is none.

@@ -40,6 +40,13 @@ impl Lock {
         Ok(Self { folder: folder.to_owned(), _file: file })
     }
 
+    /// Whether a process has taken a folder.
+    pub fn is_taken(folder: &Path) -> bool {
+        // Many may look at once, and none of them is the one that trains.
+        let file = File::open(folder.join(LOCK));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder

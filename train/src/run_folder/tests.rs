@@ -25,7 +25,7 @@ fn a_run_comes_back_as_it_was_started() {
     assert!(has("heldout/accuracy") && !has("heldout/mean_squared_error"));
     assert_eq!(kept.codec().unwrap().kept(), ready.loaded.codec.kept());
     let early = kept.load(&mut ready.model).unwrap_err().to_string();
-    assert!(early.contains("no checkpoint yet"), "{early}");
+    assert!(early.contains("there is no model yet: the run is being trained"), "{early}");
     assert!(kept.resume(&ready.model).unwrap().is_none());
     run.save_model(&ready.model, 1).unwrap();
     assert!(
@@ -176,6 +176,67 @@ fn a_run_that_came_to_nothing_leaves_nothing_behind() {
     let lock = Lock::take(&path).unwrap();
     RunFolder::reopen(lock, &[Format::Jsonl], &metrics(&ready), 0).unwrap().remove_if_empty();
     assert!(path.exists());
+}
+
+#[test]
+fn files_of_several_runs_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ready = ready();
+    let kept = Kept::of(&ready);
+    RunFolder::create(folder.path(), &ready.experiment, &kept, &metrics(&ready)).unwrap();
+    let refused = |experiment: &Experiment, kept: &Kept| {
+        write_experiment(folder.path(), experiment).unwrap();
+        write_json(&folder.path().join(KEPT), kept).unwrap();
+        KeptRun::open(folder.path()).unwrap_err().to_string()
+    };
+    for (change, told) in [
+        ("[model]\nhidden = 5", "model.hidden is 5 in the one and 4 in the other"),
+        ("[model]\ndims = { P = 3 }", "model.dims is { P = 3 } in the one and"),
+        ("[loss]\nlabel_smoothing = 0.1", "loss.label_smoothing is 0.1 in the one and 0.0 in"),
+        (
+            "[task]\nname = 'adding'",
+            "task.name is \"adding\" in the one and \"reviews\" in the other",
+        ),
+    ] {
+        let own = toml::Table::try_from(&ready.experiment).unwrap();
+        let mut other = Experiment::layered(&[own, change.parse().unwrap()]).unwrap();
+        other.task.remove("examples");
+        let fault = refused(&other, &kept);
+        assert!(fault.contains(told) && fault.contains("not of the same run"), "{fault}");
+    }
+    let mut lacking = kept.clone();
+    lacking.blueprint.cells.clear();
+    let fault = refused(&ready.experiment, &lacking);
+    assert!(fault.ends_with("the file is damaged: it has no text of cell `lstm`"), "{fault}");
+    std::fs::write(folder.path().join(EXPERIMENT), "").unwrap();
+    write_json(&folder.path().join(KEPT), &kept).unwrap();
+    let fault = KeptRun::open(folder.path()).unwrap_err().to_string();
+    assert!(fault.ends_with("the file is damaged: it names no task"), "{fault}");
+    let mend = mend(&KeptRun::open(folder.path()).unwrap_err()).unwrap();
+    assert!(
+        mend.ends_with("cellc train --task reviews --cell lstm --layers 1 --hidden 4"),
+        "{mend}"
+    );
+}
+
+#[test]
+fn a_run_that_is_trained_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ready = ready();
+    assert!(!Lock::is_taken(folder.path()));
+    let (kept, metrics) = (Kept::of(&ready), metrics(&ready));
+    let run = RunFolder::create(folder.path(), &ready.experiment, &kept, &metrics).unwrap();
+    assert!(Lock::is_taken(folder.path()));
+    let kept = KeptRun::open(folder.path()).unwrap();
+    let early = kept.load(&mut ready.model).unwrap_err().to_string();
+    assert!(early.contains("the run is being trained, and keeps one at its first"), "{early}");
+    drop(run);
+    assert!(!Lock::is_taken(folder.path()));
+    let early = kept.load(&mut ready.model).unwrap_err().to_string();
+    assert!(
+        early.contains("was stopped before the first; go on with it: cellc train --resume"),
+        "{early}"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `plan.toml` | the plan, with the texts of the cells |
 //! | `<run>/` | each run, as [`run_folder`] says |
+//! | `.lock` | nothing; it is locked by the process that trains ([`Lock`]) |
 
 pub mod budget;
 pub mod compare;
@@ -22,9 +23,9 @@ use thiserror::Error;
 
 use crate::blueprint::CellText;
 use crate::checkpoint::{CheckpointError, write_whole};
-use crate::experiment::{Experiment, ExperimentError};
+use crate::experiment::{Experiment, ExperimentError, Ready};
 use crate::run::{ResumeError, Run, RunResult, Watcher};
-use crate::run_folder;
+use crate::run_folder::{self, Lock};
 use crate::task::{Goal, Part};
 use crate::trainer::{End, TrainError};
 
@@ -143,6 +144,8 @@ pub struct Turn<'a> {
 pub struct Series {
     path: PathBuf,
     plan: Plan,
+    /// Runs are locked one by one, and between them others could be begun.
+    _lock: Lock,
 }
 
 impl Series {
@@ -152,22 +155,29 @@ impl Series {
     /// If there is a series already, or the folder cannot be written to.
     pub fn create(path: &Path, plan: Plan) -> Result<Self, SeriesError> {
         let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
-        if path.join(PLAN).exists() {
-            let fault = "the folder holds a series already; go on with it (--resume), name \
-                         another, or remove it";
-            return Err(damaged(fault.to_owned()).into());
-        }
+        let refuse_taken = || match path.join(PLAN).exists() {
+            true => Err(damaged(
+                "the folder holds a series already; go on with it (--resume), name another, or \
+                 remove it"
+                    .to_owned(),
+            )),
+            false => Ok(()),
+        };
+        refuse_taken()?;
         let text = toml::to_string(&plan).map_err(|error| damaged(error.to_string()))?;
         std::fs::create_dir_all(path)
             .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })?;
+        let lock = Lock::take(path)?;
+        // Another process may have begun one, and be over, since.
+        refuse_taken()?;
         write_whole(&path.join(PLAN), text.as_bytes())?;
-        Ok(Self { path: path.to_owned(), plan })
+        Ok(Self { path: path.to_owned(), plan, _lock: lock })
     }
 
     /// A series that was begun.
     ///
     /// # Errors
-    /// If the folder holds none of this purpose, or it is damaged.
+    /// If the folder holds none of this purpose, it is damaged, or another process is at work in it.
     pub fn open(path: &Path, purpose: Purpose) -> Result<Self, SeriesError> {
         let damaged = |path: &Path, fault: String| {
             SeriesError::from(CheckpointError::Damaged { path: path.to_owned(), fault })
@@ -195,7 +205,7 @@ impl Series {
             let fault = format!("the file is damaged: there is no group of `{}`", trial.name);
             return Err(damaged(&file, fault));
         }
-        Ok(Self { path: path.to_owned(), plan })
+        Ok(Self { path: path.to_owned(), plan, _lock: Lock::take(path)? })
     }
 
     /// Where it is.
@@ -240,7 +250,7 @@ impl Series {
             let folder = self.folder(trial);
             let mut run = match folder.join(run_folder::KEPT).exists() {
                 true => Run::resume(&folder)?,
-                false => Run::start(trial.experiment.clone().ready(self.texts(trial))?, &folder)?,
+                false => Run::start(self.plan.ready(trial)?, &folder)?,
             };
             let (plan, results) = (&self.plan, &mut results);
             let mut watcher = watch(&Turn { number, plan, run: &run, results });
@@ -253,10 +263,15 @@ impl Series {
         }
         Ok(results)
     }
+}
 
-    /// The texts of the cells of a run.
-    fn texts(&self, trial: &Trial) -> Vec<CellText> {
-        texts(&trial.experiment, &self.plan.cells)
+impl Plan {
+    /// Reads the data of a run and makes its model.
+    ///
+    /// # Errors
+    /// As [`Experiment::ready`].
+    pub fn ready(&self, trial: &Trial) -> Result<Ready, ExperimentError> {
+        trial.experiment.clone().ready(texts(&trial.experiment, &self.cells))
     }
 }
 

@@ -81,6 +81,9 @@ fn a_comparison_that_is_gone_on_with_is_the_one_that_was_not_stopped() {
         results.iter().map(Option::is_some).collect::<Vec<_>>(),
         [true, false, false, false]
     );
+    let taken = Series::open(&path, Purpose::Compare).unwrap_err().to_string();
+    assert!(taken.contains("another process is training in this folder"), "{taken}");
+    drop(series);
     let series = Series::open(&path, Purpose::Compare).unwrap();
     assert_eq!(series.plan(), &plan);
     let (results, seen) = train(&series, 0);

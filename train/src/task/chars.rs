@@ -133,7 +133,7 @@ mod tests {
             "option `reset_after` of task `chars`: the model knows no character `\\n`"
         );
         let fault = refused("hello", "seq = \"x\"");
-        assert!(fault.starts_with("option `seq` of task `chars`: invalid type"), "{fault}");
+        assert!(fault.starts_with("option `seq` of task `chars`: expected a "), "{fault}");
         let missing = super::load(&toml::Table::new(), Context { batch: 2, seed: 1 });
         assert_eq!(
             missing.err().unwrap().to_string(),

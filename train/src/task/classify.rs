@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::examples::{Counts, Examples, batches, majority};
-use super::files::{Header, MEMORY, given, in_parts, named, shares, too_little};
+use super::files::{Header, MEMORY, given, in_parts, named, nothing_held_out, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
@@ -206,9 +206,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     let separate = named(&options.held_out_data).is_some();
     let split = split(&options.data, &labels, &of_rows, shares, context.seed)?;
     if split.test.is_empty() && !separate {
-        let share = options.held_out;
-        let fault = format!("a held-out share of {share} leaves no row to judge by");
-        return Err(too_little(&options.data, fault));
+        return Err(too_little(&options.data, nothing_held_out(options.held_out, "row")));
     }
     let mut part_of = vec![0_u8; of_rows.len()];
     split.validation.iter().for_each(|row| part_of[*row] = 1);
@@ -437,7 +435,8 @@ mod tests {
         );
         assert_eq!(
             refused(&rows(60), "held_out = 0"),
-            "a.tsv: a held-out share of 0 leaves no row to judge by"
+            "a.tsv: nothing is held out; a model is judged by what it was not trained on: give a larger \
+             share (--held-out), or another file (--held-out-data)"
         );
         assert!(refused(&rows(60), "held_out = 1.5").contains("is no share"));
         assert_eq!(refused(&(rows(60) + "good\t\n"), ""), "a.tsv:62: `text` is empty");

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::options::OptionError;
 use super::{DataError, TaskError};
 use crate::data::table::{self, Table};
+use crate::number::Short;
 
 /// How many bytes of data are in memory at most, if the user does not say.
 pub(super) const MEMORY: usize = 1 << 30;
@@ -25,7 +26,7 @@ pub(super) fn shares(task: &str, options: &[(&str, f64)]) -> Result<(), OptionEr
     match options.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
         None => Ok(()),
         Some((option, share)) => {
-            let fault = format!("{share} is no share from 0 up and below 1");
+            let fault = format!("{} is no share from 0 up and below 1", Short(*share));
             Err(fault_of(task, option, fault))
         }
     }
@@ -55,6 +56,18 @@ pub(super) fn in_parts(what: &str, [known, chosen_by, held_out]: [usize; 3]) -> 
 /// Too little to learn from.
 pub(super) fn too_little(path: &Path, fault: impl Into<String>) -> TaskError {
     DataError::TooLittle { path: path.to_owned(), fault: fault.into() }.into()
+}
+
+/// Why a share that is held out leaves nothing to judge a model by.
+pub(super) fn nothing_held_out(share: f64, what: &str) -> String {
+    let mend = "a model is judged by what it was not trained on: give a larger share (--held-out), or \
+                another file (--held-out-data)";
+    match share > 0.0 {
+        true => {
+            format!("a held-out share of {} leaves no {what} to judge by; {mend}", Short(share))
+        }
+        false => format!("nothing is held out; {mend}"),
+    }
 }
 
 /// Whether the first line of a CSV or TSV file names its columns: `true`, `false`, or `"auto"`.

@@ -4,6 +4,8 @@ use cellc_compiler::suggest::closest;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::experiment::reading::{in_words, settle};
+
 /// An option that is wrong.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum OptionError {
@@ -129,14 +131,7 @@ pub fn parse<T: DeserializeOwned + serde::Serialize + Default>(
     }
     let mut table = options.clone();
     table.remove("name");
-    for (key, value) in &mut table {
-        // A column, or a file, may be called by a number.
-        if let (Some(toml::Value::String(_)), toml::Value::Integer(number)) =
-            (known.get(key), &value)
-        {
-            *value = number.to_string().into();
-        }
-    }
+    settle(&mut table, &known);
     T::deserialize(table.clone()).map_err(|error| {
         // One by one, to find the one at fault.
         let faulty = table.iter().find(|(key, value)| {
@@ -144,6 +139,6 @@ pub fn parse<T: DeserializeOwned + serde::Serialize + Default>(
             T::deserialize(single).is_err()
         });
         let option = faulty.map_or_else(String::new, |(key, _)| key.clone());
-        OptionError::Value { task, option, fault: error.message().to_owned() }
+        OptionError::Value { task, option, fault: in_words(error.message()) }
     })
 }

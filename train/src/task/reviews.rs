@@ -15,6 +15,7 @@ use super::vocabulary::Vocabulary;
 use super::{Context, Kind, Loaded, TaskError, classify};
 use crate::data::words::words;
 use crate::draws::rng;
+use crate::number::Short;
 
 /// Reviews made by the grammar.
 pub const KIND: Kind = Kind {
@@ -50,7 +51,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         return Err(TaskError::Option(OptionError::Value {
             task: KIND.name.to_owned(),
             option: "validation".to_owned(),
-            fault: format!("a share is from 0 up and below 1, not {share}"),
+            fault: format!("a share is from 0 up and below 1, not {}", Short(share)),
         }));
     }
     let parts = [reviews(options.examples.max(1), false, context.seed), held_out(context.seed)];

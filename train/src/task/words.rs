@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(refused("", ""), "a.txt: the file is empty");
         assert!(refused("a b c", "").contains("words to train on, but 2 streams of 35 steps"));
         let fault = refused(&TEXT.repeat(30), "boundary = 'syllable'");
-        assert!(fault.starts_with("option `boundary` of task `words`: unknown variant"), "{fault}");
+        assert!(fault.starts_with("option `boundary` of task `words`: there is no `"), "{fault}");
         assert_eq!(
             refused(&TEXT.repeat(30), "reset_after = 'horse'"),
             "option `reset_after` of task `words`: the model knows no word `horse`"

@@ -75,7 +75,10 @@ pub enum TrainError {
     #[error("what was kept cannot be gone on with: {0}")]
     State(#[from] StateError),
     /// The task holds nothing out.
-    #[error("nothing is held out to judge the model by")]
+    #[error(
+        "nothing is held out to judge the model by; give a share above 0 (--held-out), or another file \
+         (--held-out-data)"
+    )]
     NothingHeldOut,
     /// The learning rate is to fall where the validation loss does not, and there is none.
     #[error("`training.plateau` needs a validation part, such as `task.validation=0.1`")]

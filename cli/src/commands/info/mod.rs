@@ -7,18 +7,18 @@ mod text;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cellc_train::checkpoint::{Metadata, read_metadata};
+use cellc_train::checkpoint::{CheckpointError, Metadata, read_metadata, read_metadata_of};
 use cellc_train::data_files::DataFile;
 use cellc_train::experiment::Experiment;
 use cellc_train::metrics::log::JSON_LINES;
 use cellc_train::run_folder::{
-    EXPERIMENT, KEPT, Kept, MODEL, TRAINING, read_experiment, read_kept,
+    EXPERIMENT, KEPT, Kept, KeptRun, Lock, MODEL, TRAINING, mend, read_experiment, read_kept,
 };
 use cellc_train::task::{self, Codec};
 use serde_json::{Value, json};
 
 use self::course::Course;
-use self::model::{Part, parts};
+use self::model::{Part, parameters, parts};
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 
@@ -88,8 +88,11 @@ impl Info {
             return Err(Failure::new(format!("{path}: this is no run folder: it has no `{KEPT}`")));
         }
         let mut faults = Vec::new();
-        let experiment = noted(read_experiment(path), &mut faults);
-        let kept = noted(read_kept(path), &mut faults);
+        let experiment = noted(read_experiment(path).map_err(mended), &mut faults);
+        let kept = noted(read_kept(path).map_err(mended), &mut faults);
+        if experiment.is_some() && kept.is_some() {
+            noted(KeptRun::open(path), &mut faults);
+        }
         let codec = kept.as_ref().and_then(|kept| {
             let kind = task::find(&kept.task);
             let codec = kind.ok_or_else(|| format!("there is no task `{}`", kept.task));
@@ -104,12 +107,19 @@ impl Info {
             }
             _ => Vec::new(),
         };
+        let parameters = parameters(&parts);
         let mut metadata = |file: &str| {
-            let there = is_there(file).then(|| read_metadata(&path.join(file)));
+            let path = path.join(file);
+            let read = |path: &Path| match parameters.as_slice() {
+                [] => read_metadata(path),
+                parameters => read_metadata_of(path, parameters),
+            };
+            let there = is_there(file).then(|| read(&path).map_err(mended));
             there.and_then(|read| noted(read, &mut faults))
         };
         let (best, last) = (metadata(MODEL), metadata(TRAINING));
-        let course = noted(Course::read(path), &mut faults).unwrap_or_default();
+        let course = Course::read(path).map_err(|error| mended(error.into()));
+        let course = noted(course, &mut faults).unwrap_or_default();
         let data = kept.as_ref().map_or(&[][..], |kept| &kept.data);
         let check = |file: &DataFile| (file.clone(), file.check().err().map(|e| e.to_string()));
         let data = data.iter().map(check).collect();
@@ -139,6 +149,9 @@ impl Info {
 
     /// Whether the training came to its end: only then is it judged by what was held out last.
     fn state(&self) -> &'static str {
+        if Lock::is_taken(&self.path) {
+            return "training";
+        }
         let planned = self.experiment.as_ref().map(|experiment| experiment.training.steps);
         let all = |step: u64| planned.is_some_and(|planned| step >= planned);
         match (&self.best, &self.last) {
@@ -196,6 +209,14 @@ impl Info {
 /// What was read, or a fault that is noted.
 fn noted<T, E: std::fmt::Display>(result: Result<T, E>, faults: &mut Vec<String>) -> Option<T> {
     result.map_err(|error| faults.push(error.to_string())).ok()
+}
+
+/// A fault of a file, with what can be done about it.
+fn mended(error: CheckpointError) -> String {
+    match mend(&error) {
+        Some(mend) => format!("{error}\n    {mend}"),
+        None => error.to_string(),
+    }
 }
 
 /// The files of a folder and their sizes, by name.

@@ -2,7 +2,7 @@
 
 use cellc_compiler::ir::op::Role;
 use cellc_train::blueprint::{Blueprint, BlueprintError};
-use cellc_train::model::{Interface, Stage};
+use cellc_train::model::{Interface, Parameter, Stage};
 
 /// A stage of a model.
 pub(super) struct Part {
@@ -23,6 +23,19 @@ pub(super) fn parts(
 ) -> Result<Vec<Part>, BlueprintError> {
     let architecture = blueprint.architecture(interface)?;
     Ok(architecture.stages.into_iter().map(part).collect())
+}
+
+/// The parameters of all stages.
+pub(super) fn parameters(parts: &[Part]) -> Vec<Parameter> {
+    let of_part = |part: &Part| {
+        let stage = part.stage.clone();
+        let named = move |(name, shape): (String, Vec<usize>)| Parameter {
+            name: format!("{stage}.{name}"),
+            shape,
+        };
+        part.shapes.clone().into_iter().map(named).collect::<Vec<_>>()
+    };
+    parts.iter().flat_map(of_part).collect()
 }
 
 fn part(stage: Stage) -> Part {

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use cellc_train::checkpoint::read_metadata;
 use cellc_train::culprit::{Culprit, find};
-use cellc_train::experiment::{Ready, Settings};
+use cellc_train::experiment::{Ready, Settings, usual_rate};
+use cellc_train::number::Short;
 use cellc_train::run_folder::{MODEL, TRAINING};
 use cellc_train::trainer::TrainError;
 
 use crate::failure::Failure;
-use crate::number::number;
 
 /// An error of a training, with what is kept of it and how it is gone on with.
 pub(super) fn explained(error: TrainError, ready: &Ready, path: &Path) -> Failure {
@@ -23,11 +23,11 @@ pub(super) fn explained(error: TrainError, ready: &Ready, path: &Path) -> Failur
         return Failure::new(text);
     }
     text += &format!(", where the learning rate is {}", rate(learning_rate));
-    let lower = rate(settings.learning_rate / 3.0);
+    let lower = Short(lower(settings));
     let clip = if settings.clip == 0.0 {
         "Gradients are not clipped: --clip 1 does that.".to_owned()
     } else {
-        format!("Or clip gradients harder than to {}.", number(settings.clip, 3))
+        format!("Or clip gradients harder than to {}.", Short(settings.clip))
     };
     let kept = |file| read_metadata(&path.join(file)).ok().map(|kept| kept.step);
     let shown = path.display();
@@ -86,7 +86,47 @@ fn culprit(ready: &Ready) -> Option<Culprit> {
     batches.flatten().find_map(|batch| find(&architecture, blueprint, model, &batch))
 }
 
+/// A lower rate to try: a third at the most, of one digit. One that is far beyond all usual rates of the
+/// method is the usual one.
+fn lower(settings: &Settings) -> f64 {
+    let usual = usual_rate(settings.optimizer);
+    if settings.learning_rate > 100.0 * usual {
+        return usual;
+    }
+    // What is rounded here is not to be rounded down for that.
+    let third = settings.learning_rate / 3.0 * (1.0 + 1e-9);
+    let power = third.log10().floor();
+    // What is rounded down to one of these is easily read, and is lower.
+    let digit = [5, 2, 1].into_iter().find(|digit| f64::from(*digit) <= third / 10_f64.powf(power));
+    // Read as it is written: no power of ten below 1 is exact.
+    format!("{}e{power}", digit.unwrap_or(1)).parse().unwrap_or(third)
+}
+
 /// A learning rate to three digits.
-fn rate(rate: f64) -> String {
-    format!("{rate:.2e}").parse().unwrap_or(rate).to_string()
+fn rate(rate: f64) -> Short {
+    Short(format!("{rate:.2e}").parse().unwrap_or(rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lower_rates_are_easily_read() {
+        for (learning_rate, said) in [
+            (5e-3, "0.001"),
+            (1e-3, "0.0002"),
+            (0.1, "0.02"),
+            (3e-5, "1e-5"),
+            (1e30, "0.005"),
+            (f64::MAX, "0.005"),
+            (0.3, "0.1"),
+            (0.006, "0.002"),
+        ] {
+            let settings = Settings { learning_rate, ..Settings::default() };
+            assert_eq!(Short(lower(&settings)).to_string(), said, "{learning_rate}");
+        }
+        assert_eq!(rate(1e30).to_string(), "1e30");
+        assert_eq!(rate(0.001_234_567).to_string(), "0.00123");
+    }
 }

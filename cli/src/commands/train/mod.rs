@@ -92,6 +92,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
             (failure, _) => failure,
         }
     })?;
+    if !args.quiet {
+        note_of_doubts(&ready);
+    }
     if args.dry_run {
         return dry_run(ready);
     }
@@ -130,6 +133,13 @@ pub(crate) fn check(
         }
     }
     Ok(())
+}
+
+/// Says what of the data is perhaps a mistake.
+pub(crate) fn note_of_doubts(ready: &Ready) {
+    for doubt in ready.doubts() {
+        note(format_args!("warning: {doubt}"));
+    }
 }
 
 /// The folder that is asked for, or else the first of `runs/<name>-<n>` that there is not yet.

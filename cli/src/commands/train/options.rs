@@ -227,6 +227,14 @@ fn insert(table: &mut Table, key: &str, value: Value) {
     }
 }
 
+/// The value of a key such as `training.batch`.
+fn value_of<'t>(table: &'t Table, key: &str) -> Option<&'t Value> {
+    match key.split_once('.') {
+        None => table.get(key),
+        Some((outer, inner)) => value_of(table.get(outer)?.as_table()?, inner),
+    }
+}
+
 impl Options {
     /// The experiment, but for what follows from the data.
     pub(crate) fn experiment(&self) -> Result<Experiment, Failure> {
@@ -243,7 +251,23 @@ impl Options {
     /// The keys that are given several values, to be searched through.
     pub(crate) fn axes(&self) -> Result<Vec<Axis>, Failure> {
         let axes = self.settings.iter().map(|Setting { key, value }| Axis::parse(key, value));
-        axes.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(Failure::new)
+        let axes = axes.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>();
+        let axes = axes.map_err(Failure::new)?;
+        let given = self.given();
+        for Axis { key, .. } in &axes {
+            let by_option = value_of(&given, key).map(|value| format!("an option ({value})"));
+            let single = self.settings.iter().find(|setting| {
+                setting.key == *key && matches!(Axis::parse(key, &setting.value), Ok(None))
+            });
+            let single = single.map(|setting| format!("`{key}={}`", setting.value));
+            if let Some(other) = by_option.or(single) {
+                return Err(Failure::new(format!(
+                    "`{key}` is searched through, and has one value by {other} too; leave out one \
+                     of the two"
+                )));
+            }
+        }
+        Ok(axes)
     }
 
     /// The experiment with a choice of values for these keys.

@@ -10,6 +10,7 @@ use cellc_train::trainer::{End, Estimate, Needed, Outcome};
 use serde_json::{Value, json};
 
 use crate::memory::amount;
+use crate::number::number;
 use crate::progress::clock;
 
 /// What a training came to.
@@ -205,7 +206,8 @@ pub(crate) fn verdict(
         let (mae, mse) = (score.mean_absolute_error(), score.mean_squared_error());
         let than = baseline
             .map_or_else(String::new, |baseline| format!(" ({}: {baseline:.4})", codec.baseline()));
-        let numbers = format!("mean squared error {mse:.4}{than}, mean absolute error {mae:.4}");
+        let (mse, mae) = (number(mse, 4), number(mae, 4));
+        let numbers = format!("mean squared error {mse}{than}, mean absolute error {mae}");
         return match forecast {
             Some((scores, naive)) => {
                 format!("{}; on the scale of the training: {numbers}", scores.headline(Some(naive)))
@@ -216,11 +218,14 @@ pub(crate) fn verdict(
     if codec.continues() {
         let (bits, perplexity) = (loss / std::f64::consts::LN_2, loss.exp());
         return format!(
-            "loss {loss:.3} nats per {step} ({bits:.3} bits, perplexity {perplexity:.2})"
+            "loss {} nats per {step} ({} bits, perplexity {})",
+            number(loss, 3),
+            number(bits, 3),
+            number(perplexity, 2)
         );
     }
     let than = baseline.map_or_else(String::new, |baseline| {
         format!(" (the most frequent label: {:.1} %)", 100.0 * baseline)
     });
-    format!("accuracy {:.1} %{than}, loss {loss:.3} nats", 100.0 * score.accuracy())
+    format!("accuracy {:.1} %{than}, loss {} nats", 100.0 * score.accuracy(), number(loss, 3))
 }

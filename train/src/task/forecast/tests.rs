@@ -227,7 +227,7 @@ fn what_is_wrong_is_said() {
     );
     let broken = csv(90).replace("118", "x118");
     assert!(refused(&broken, "columns = 'line'").starts_with("a.csv:20: `line` is `x118`"));
-    assert!(refused(&csv(90), "scale = 'log'").contains("unknown variant"));
+    assert!(refused(&csv(90), "scale = 'log'").contains("there is no `log`; it is one of"));
     let codec = load("a.csv", &csv(90), "window = 4").unwrap().codec;
     for (line, part) in [
         ("x", "expected a JSON array of past rows"),
