@@ -127,7 +127,7 @@ impl RunFolder {
     pub fn reopen(lock: Lock, formats: &[Format], step: u64) -> Result<Self, CheckpointError> {
         let path = lock.folder();
         // At the end of the training is the wrong time to find that out.
-        kept::result(path)?;
+        result(path)?;
         remove_abandoned(path);
         let log = MetricLog::resume(path, formats.into(), &METRICS, step)?;
         let notes = log::read(&path.join(log::JSON_LINES))?;
