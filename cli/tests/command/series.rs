@@ -120,14 +120,20 @@ fn one_process_at_a_time_begins_or_goes_on_with_a_series() {
     let mut said = String::new();
     let stderr = both[refused].stderr.as_mut().expect("it was asked for");
     stderr.read_to_string(&mut said).expect("it is text");
-    let series = ["another process is training in this folder", "holds a series already"];
-    assert!(series.iter().any(|part| said.contains(part)), "{said}");
-    let resumed = folder.cellc("compare --resume both").exits(2);
-    resumed.says(&["both: another process is training in this folder"]);
+    // The other may have only just taken the folder.
+    while !folder.path().join("both/plan.toml").exists()
+        && begun.elapsed() < Duration::from_secs(120)
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let resumed = folder.cellc("compare --resume both");
     both.iter_mut().for_each(|child| {
         let _ = child.kill();
         child.wait().expect("it ends");
     });
+    let series = ["another process is training in this folder", "holds a series already"];
+    assert!(series.iter().any(|part| said.contains(part)), "{said}");
+    resumed.exits(2).says(&["both: another process is training in this folder"]);
 }
 
 #[test]
