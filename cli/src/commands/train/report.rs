@@ -109,7 +109,8 @@ impl Report<'_> {
 fn poor(score: &Score, codec: &dyn Codec, baseline: Option<f64>) -> Option<String> {
     let Answers::Classes(classes) = codec.interface().answers else {
         let baseline = baseline.filter(|&baseline| score.mean_squared_error() > baseline)?;
-        return Some(format!("it is worse than {} ({baseline:.4})", codec.baseline()));
+        let than = codec.baseline();
+        return Some(format!("by its mean squared error it is worse than {than} ({baseline:.4})"));
     };
     let chance = (classes as f64).ln();
     // A model that has hardly begun is about as good as chance.

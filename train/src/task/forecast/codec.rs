@@ -57,8 +57,8 @@ impl Forecaster {
         (scaled.abs() > FARTHEST).then(|| {
             format!(
                 "`{name}` is {number:e}, or {scaled:.1e} on the scale of the training: squares of numbers \
-                 beyond {FARTHEST:e} are infinite in 32 bits; mend it, or leave the field empty if it is \
-                 missing"
+                 beyond {FARTHEST:e} are infinite in 32 bits; mend it, or leave the field empty (NaN in \
+                 arrays) if it is missing"
             )
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::data::DataError;
-use crate::data::table::{Ask, Kind, Missing, Survey, Table};
+use crate::data::table::{self, Ask, Kind, Missing, Survey, Table};
 use crate::task::TaskError;
 use crate::task::files::too_little;
 
@@ -134,7 +134,7 @@ pub(super) fn too_large(column: &str, number: f64) -> Option<String> {
     (number.abs() > LARGEST).then(|| {
         format!(
             "`{column}` is {number:e}: errors of numbers beyond {LARGEST:e} cannot be summed; mend it, or \
-             leave the field empty if it is missing"
+             leave the field empty (NaN in arrays) if it is missing"
         )
     })
 }
@@ -175,7 +175,8 @@ pub(super) fn read(
             }
         };
         for (i, column) in columns.iter().enumerate() {
-            let mut number = values.get(i).and_then(|value| value.number()).unwrap_or(f64::NAN);
+            let number = values.get(i).and_then(table::Value::number);
+            let mut number = number.unwrap_or(f64::NAN);
             if let Some(fault) = too_large(column, number) {
                 bad(rows.fault(row.number, fault))?;
                 number = f64::NAN;
