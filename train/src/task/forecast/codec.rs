@@ -11,7 +11,7 @@ use crate::data::table::Missing;
 use crate::metrics::regression::{Channel, Regression};
 use crate::model::{Answers, Interface, Readout, Reads};
 use crate::task::files::too_little;
-use crate::task::{Batches, Codec, Context, Part, Task, TaskError};
+use crate::task::{Batches, Codec, Context, Judged, Part, Task, TaskError};
 use cellc_runtime::sequence::Extent;
 
 /// What a forecaster reads and answers.
@@ -38,7 +38,7 @@ impl Forecaster {
 
     /// A number of a column on its scale.
     pub(super) fn scaled(&self, column: usize, number: f64) -> f64 {
-        (number - self.normalizer.shift[column]) / self.normalizer.scale[column]
+        self.normalizer.apply(column, number)
     }
 
     /// Numbers `[rows, columns]` with those that are missing as the ones before; before the first, those
@@ -74,8 +74,7 @@ impl Forecaster {
         let number = |(i, x): (usize, &f32)| {
             let column = self.targets[i % self.targets.len()];
             let base = if self.relative { f64::from(last[column]) } else { 0.0 };
-            let Normalizer { shift, scale } = &self.normalizer;
-            (f64::from(*x) + base) * scale[column] + shift[column]
+            self.normalizer.invert(column, f64::from(*x) + base)
         };
         answer.iter().enumerate().map(number).collect()
     }
@@ -145,7 +144,7 @@ impl Codec for Forecaster {
         self.numbers(&data[last..][..self.width()], numbers)
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
         let options: Options = parse(KIND.name, options)?;
         let table = options.header.open(&options.data)?;
         let strict = options.missing == Missing::Error;
@@ -159,7 +158,7 @@ impl Codec for Forecaster {
             let fault = format!("no series has {horizon} rows behind {window} others");
             return Err(too_little(&options.data, fault));
         };
-        Ok(batches.collect::<Result<_, _>>()?)
+        Ok(Box::new(batches.collect::<Result<Vec<_>, _>>()?))
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {
