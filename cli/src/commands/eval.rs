@@ -162,11 +162,10 @@ fn of_file(
     put("data", Some(data.display().to_string()));
     put("text_column", args.text_column.clone());
     put("label_column", args.label_column.clone());
-    let batches = codec.judged(&options)?;
-    let all = || Box::new(batches.iter().cloned().map(Ok));
+    let judged = codec.judged(&options)?;
     let mut run = model.run(threads);
-    let judgement = judge(model, &mut run, codec, all())?;
-    let figures = codec.figures(all(), &mut |batch| {
+    let judgement = judge(model, &mut run, codec, judged.batches())?;
+    let figures = codec.figures(judged.batches(), &mut |batch| {
         run.forward(model, batch)?;
         Ok(run.logits().to_vec())
     })?;

@@ -143,6 +143,20 @@ impl Goal {
 /// Batches in their order.
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, DataError>> + 'a>;
 
+/// Data with answers that a model is judged by. They can be gone through as often as they are asked
+/// for, and need not all be in memory.
+pub trait Judged: std::fmt::Debug {
+    /// The batches, each answer once.
+    fn batches(&self) -> Batches<'_>;
+}
+
+/// Batches that are all in memory.
+impl Judged for Vec<Batch> {
+    fn batches(&self) -> Batches<'_> {
+        Box::new(self.iter().cloned().map(Ok))
+    }
+}
+
 /// Data for a model to learn from.
 pub trait Task {
     /// How many batches it takes to see all training data once; at least 1.
@@ -158,6 +172,10 @@ pub trait Task {
     /// or the mean squared error of a constant; `None` if that says little.
     fn baseline(&self) -> Option<f64> {
         None
+    }
+    /// What is to be known of the data before it is learnt from them, such as what a part lacks.
+    fn warnings(&self) -> &[String] {
+        &[]
     }
     /// Figures of the task's own, such as those of its paper: a name for each. `answer` gives the
     /// answers of the model to a batch.
@@ -243,7 +261,7 @@ pub trait Codec {
     ///
     /// # Errors
     /// If they cannot be read, or have answers that the model does not know.
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError>;
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError>;
     /// Where the errors of answers are summed, if they are numbers: by steps ahead and channels.
     fn errors(&self) -> Regression {
         let channel = |i| Channel { name: format!("number {}", i + 1), naive: None };

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::examples::{Counts, Examples, batches};
-use super::files::{Header, MEMORY, given, named, shares, too_little};
+use super::examples::{Counts, Examples, Pooled};
+use super::files::{Header, JUDGED_MEMORY, MEMORY, given, named, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
-use super::{Answer, Batches, Codec, Context, Figure, Goal, Kind, Loaded, TaskError};
-use crate::batch::{Batch, Data, Example, IGNORED, Targets};
+use super::{Answer, Batches, Codec, Context, Figure, Goal, Judged, Kind, Loaded, TaskError};
+use crate::batch::{Data, Example, IGNORED, Targets};
 use crate::data::split::{Shares, random};
 use crate::generate::probabilities;
 use crate::model::{Answers, Interface, Readout, Reads, likeliest};
@@ -184,14 +184,20 @@ impl Codec for Tagger {
         symbols.iter().map(|&number| self.tokens.symbol(number)).collect::<Vec<_>>().join(" ")
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Vec<Batch>, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
         let options: Options = parse(KIND.name, options)?;
-        let mut examples = Vec::new();
+        let mut examples = Pool::new(JUDGED_MEMORY);
+        // What cannot be kept is no fault of the sentence.
+        let mut kept = Ok(());
         options.source(&options.data).each(|sentence| {
-            examples.push(self.example(sentence)?);
+            let example = self.example(sentence)?;
+            if kept.is_ok() {
+                kept = examples.push(&example);
+            }
             Ok(())
         })?;
-        Ok(batches(&examples, &self.interface()).collect())
+        kept?;
+        Ok(Box::new(Pooled { examples, interface: self.interface() }))
     }
 
     fn figures(

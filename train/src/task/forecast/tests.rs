@@ -247,8 +247,9 @@ fn other_data_are_judged_by_all_of_their_windows() {
     std::fs::write(&path, csv(20)).unwrap();
     let mut options = toml::Table::new();
     options.insert("data".into(), path.to_str().unwrap().into());
-    let batches = loaded.codec.judged(&options).unwrap();
-    assert_eq!(batches.iter().map(|batch| batch.extent.batch).sum::<usize>(), 15);
+    let judged = loaded.codec.judged(&options).unwrap();
+    let windows = judged.batches().map(|batch| batch.unwrap().extent.batch);
+    assert_eq!(windows.sum::<usize>(), 15);
     std::fs::write(&path, csv(5)).unwrap();
     let fault = loaded.codec.judged(&options).unwrap_err().to_string();
     assert!(fault.ends_with("no series has 2 rows behind 4 others"), "{fault}");
