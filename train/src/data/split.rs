@@ -133,10 +133,8 @@ fn apportioned(counts: &[usize], share: f64, taken: &mut [usize], turns: &[usize
     let all: usize = (0..counts.len()).filter(|label| several(*label)).map(|l| counts[l]).sum();
     let total = (all as f64 * share).round() as usize;
     let free = |label: usize, taken: &[usize]| counts[label].saturating_sub(1 + taken[label]);
-    let mut part = vec![0; counts.len()];
-    for label in 0..counts.len() {
-        part[label] = (quota(label).floor() as usize).min(free(label, taken));
-    }
+    let least = |label| (quota(label).floor() as usize).min(free(label, taken));
+    let mut part: Vec<usize> = (0..counts.len()).map(least).collect();
     let mut order = turns.to_vec();
     // Equal but for the rounding of products is equal.
     let remainder = |label: usize| (1e9 * quota(label).fract()).round() as u64;

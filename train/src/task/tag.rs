@@ -187,16 +187,9 @@ impl Codec for Tagger {
     fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
         let options: Options = parse(KIND.name, options)?;
         let mut examples = Pool::new(JUDGED_MEMORY);
-        // What cannot be kept is no fault of the sentence.
-        let mut kept = Ok(());
-        options.source(&options.data).each(|sentence| {
-            let example = self.example(sentence)?;
-            if kept.is_ok() {
-                kept = examples.push(&example);
-            }
-            Ok(())
-        })?;
-        kept?;
+        options
+            .source(&options.data)
+            .each(|sentence| Ok(examples.push(&self.example(sentence)?)?))?;
         Ok(Box::new(Pooled { examples, interface: self.interface() }))
     }
 
