@@ -8,6 +8,7 @@ use cellc_runtime::sequence::RunError;
 use cellc_train::blueprint::BlueprintError;
 use cellc_train::checkpoint::CheckpointError;
 use cellc_train::experiment::ExperimentError;
+use cellc_train::generate::DrawError;
 use cellc_train::model::{Model, ModelError};
 use cellc_train::run::ResumeError;
 use cellc_train::run_folder::{KeptRun, mend};
@@ -72,6 +73,15 @@ impl From<RunError> for Failure {
             _ => "",
         };
         Self::new(format!("{error}{help}"))
+    }
+}
+
+impl From<DrawError> for Failure {
+    fn from(error: DrawError) -> Self {
+        match error {
+            DrawError::Run(error) => error.into(),
+            error => Self::new(error.to_string()),
+        }
     }
 }
 

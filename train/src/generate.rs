@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use thiserror::Error;
 
 use crate::batch::{Batch, Data, IGNORED, Targets};
 use crate::draws::rng;
@@ -13,11 +14,37 @@ use cellc_runtime::sequence::{Extent, RunError};
 
 /// The probabilities of classes from their logits, under a temperature above 0 (softmax).
 pub fn probabilities(logits: &[f32], temperature: f64) -> Vec<f64> {
-    let scaled: Vec<f64> = logits.iter().map(|&x| f64::from(x) / temperature).collect();
-    let most = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = scaled.iter().map(|x| (x - most).exp()).collect();
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    // The difference comes first: a quotient by a small temperature may be infinite, and the difference
+    // of two of them no number.
+    let weight = |&x: &f32| ((f64::from(x) - f64::from(most)) / temperature).exp();
+    let weights: Vec<f64> = logits.iter().map(weight).collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()
+}
+
+/// The cross-entropy of a class by logits, in nats: finite, however unlikely the class is.
+pub fn surprise(logits: &[f32], class: usize) -> f64 {
+    let most = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|&x| (f64::from(x) - most).exp()).sum();
+    sum.ln() + (most - f64::from(logits[class]))
+}
+
+/// Why no symbol is drawn.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum DrawError {
+    /// The model refuses what it reads.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// There is no symbol that could be drawn.
+    #[error(
+        "the model knows no symbol but the unknown one, so it has nothing to draw: train it on more \
+         text, or know rarer symbols (task.least_count)"
+    )]
+    NothingKnown,
+    /// What the model answers is infinite or NaN.
+    #[error("the model's answer is not a number: its training diverged")]
+    NotFinite,
 }
 
 /// How symbols are drawn.
@@ -106,9 +133,16 @@ impl<'m> Generator<'m> {
     /// Draws the symbol that follows what was read, never the unknown one, and reads it.
     ///
     /// # Errors
-    /// If nothing was read yet and the model refuses its own symbol: a bug.
-    pub fn draw(&mut self) -> Result<u32, RunError> {
+    /// If the model knows no other symbol, or answers what is no number. If nothing was read yet and the
+    /// model refuses its own symbol: a bug.
+    pub fn draw(&mut self) -> Result<u32, DrawError> {
         let mut logits = self.run.logits().to_vec();
+        if logits.len() <= 1 + Vocabulary::UNKNOWN as usize {
+            return Err(DrawError::NothingKnown);
+        }
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(DrawError::NotFinite);
+        }
         if let Some(unknown) = logits.get_mut(Vocabulary::UNKNOWN as usize) {
             *unknown = f32::NEG_INFINITY;
         }
@@ -157,6 +191,49 @@ mod tests {
         assert!((warm[1] - 1.0 / (1.0 + (-1.0_f64).exp())).abs() < 1e-12);
         assert!(probabilities(&[0.0, 1.0], 0.1)[1] > 0.9999);
         assert_eq!(probabilities(&[f32::NEG_INFINITY, 0.0], 1.0), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn temperatures_near_0_and_far_apart_logits_give_numbers() {
+        for temperature in [1e-30, 1e-310, f64::from_bits(1)] {
+            let sharp = probabilities(&[f32::NEG_INFINITY, 2.0, 7.0, 7.0, -3.0], temperature);
+            assert_eq!(sharp, [0.0, 0.0, 0.5, 0.5, 0.0], "{temperature}");
+        }
+        let flat = probabilities(&[f32::NEG_INFINITY, 2.0, 7.0], f64::MAX);
+        assert_eq!(flat, [0.0, 0.5, 0.5]);
+        assert_eq!(probabilities(&[f32::MAX, f32::MIN], 1e-310), [1.0, 0.0]);
+        assert!((surprise(&[1.0, 1.0], 0) - 2.0_f64.ln()).abs() < 1e-15);
+        assert_eq!(surprise(&[0.0, 5000.0], 0), 5000.0);
+    }
+
+    #[test]
+    fn cold_draws_the_likeliest_however_small_the_temperature() {
+        let model = Model::new(&architecture(6, 6, Readout::Each), Engine::default(), 1).unwrap();
+        let sample = |temperature| {
+            let sampling = Sampling { temperature, ..Sampling::default() };
+            let mut generator = Generator::new(&model, None, sampling);
+            generator.read(1).unwrap();
+            (0..50).map(|_| generator.draw().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(sample(1e-310), sample(0.0));
+        assert!(sample(1e300).iter().all(|symbol| (1..6).contains(symbol)));
+    }
+
+    #[test]
+    fn nothing_is_drawn_of_nothing_or_of_what_is_no_number() {
+        let draw = |symbols, break_it: bool| {
+            let architecture = architecture(symbols, symbols, Readout::Each);
+            let mut model = Model::new(&architecture, Engine::default(), 1).unwrap();
+            if break_it {
+                model.update(|params| params[0].fill(f32::NAN));
+            }
+            let mut generator = Generator::new(&model, None, Sampling::default());
+            generator.read(0).unwrap();
+            generator.draw()
+        };
+        assert_eq!(draw(1, false), Err(DrawError::NothingKnown));
+        assert_eq!(draw(3, true), Err(DrawError::NotFinite));
+        assert!(draw(2, false).is_ok_and(|symbol| symbol == 1));
     }
 
     #[test]

@@ -99,7 +99,7 @@ mod tests {
     use crate::batch::Example;
     use crate::fixtures::architecture;
     use crate::model::{Interface, Readout};
-    use crate::task::examples::batches;
+    use crate::task::examples::together;
     use crate::task::{Judged, TaskError};
     use cellc_runtime::program::Engine;
     use serde_json::Value;
@@ -120,8 +120,8 @@ mod tests {
         fn step(&self) -> &'static str {
             "word"
         }
-        fn judged(&self, _: &toml::Table) -> Result<Judged, TaskError> {
-            Ok(Judged::default())
+        fn judged(&self, _: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
+            Ok(Box::new(Vec::new()))
         }
         fn question(&self, _: &str) -> Result<Example, String> {
             Err(String::new())
@@ -137,7 +137,7 @@ mod tests {
         let interface = *model.interface();
         let targets = Targets::Classes(vec![1, crate::batch::IGNORED]);
         let example = Example { data: Data::Symbols(vec![3, 0]), targets };
-        let mut batch = batches(&[example], &interface).next().unwrap();
+        let mut batch = together(&[example], &interface);
         batch.mask = Vec::new();
         for (continues, counts) in [(true, (1, 0)), (false, (2, 1))] {
             let codec = Labels(["no", "yes"].map(String::from), interface);
@@ -158,7 +158,7 @@ mod tests {
         };
         let examples: Vec<Example> = (0..70).map(example).collect();
         let mut run = model.run(1);
-        let all = batches(&examples, &interface).map(Ok);
+        let all = examples.chunks(64).map(|some| Ok(together(some, &interface)));
         let judgement = judge(&model, &mut run, &codec, all).unwrap();
         let confusion = judgement.confusion.as_ref().unwrap();
         assert!((judgement.majority().unwrap() - 46.0 / 70.0).abs() < 1e-15);

@@ -223,7 +223,7 @@ impl Run {
         let outcome = train(task, &mut ready.model, settings, resumed.take(), &mut keeper);
         let Keeper { lost, step, .. } = keeper;
         let parameters = ready.model.size();
-        let seconds_per_step = folder.seconds_per_step();
+        let (noted_seconds, seconds_per_step) = folder.times();
         let result = match &outcome {
             Ok(outcome) if outcome.end == End::Interrupted => None,
             Ok(outcome) => Some(RunResult {
@@ -245,7 +245,7 @@ impl Run {
                 validation: None,
                 held_out: None,
                 parameters,
-                seconds: folder.seconds(),
+                seconds: noted_seconds,
                 seconds_per_step,
             }),
             Err(_) => None,
@@ -310,6 +310,10 @@ impl Observer for Keeper<'_> {
     fn save(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
         let saved = self.folder.save_training(snapshot);
         self.kept(TRAINING, saved);
+        // What led to the checkpoint outlasts what the checkpoint does. If it does, that is no news.
+        if let Err(error) = self.folder.sync_log() {
+            self.kept(METRICS, Err(error.into()));
+        }
         Ok(())
     }
 }

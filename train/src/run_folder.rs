@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::course::metrics;
-use self::course::{noted_at, part_key, seconds_per_step};
+use self::course::{Times, part_key};
 use self::lock::LOCK;
 use crate::checkpoint::{self, CheckpointError, write_whole};
 use crate::experiment::Experiment;
@@ -32,7 +32,7 @@ use crate::run::RunResult;
 use crate::task::{Goal, Part};
 use crate::trainer::{Evaluation, Snapshot, Step};
 
-pub use self::course::{course, curve};
+pub use self::course::{METRICS, curve};
 pub use self::kept::{Kept, KeptRun, read_experiment, read_kept, result};
 pub use self::lock::Lock;
 pub use self::mend::mend;
@@ -138,13 +138,19 @@ impl RunFolder {
         result(path)?;
         remove_abandoned(path);
         let log = MetricLog::resume(path, formats.into(), metrics, step)?;
-        let notes = log::read(&path.join(log::JSON_LINES))?;
-        let last: Vec<_> = notes.iter().filter(|note| note.step == step).collect();
-        let is_noted = |part: &Part| {
-            let loss = format!("{}/loss", part_key(*part));
-            last.iter().any(|note| note.metrics.contains_key(&loss))
-        };
-        let noted = [Part::Validation, Part::HeldOut].into_iter().filter(is_noted).collect();
+        let parts = [Part::Validation, Part::HeldOut];
+        let losses = parts.map(|part| format!("{}/loss", part_key(part)));
+        let mut is_noted = [false; 2];
+        let lines = path.join(log::JSON_LINES);
+        // A device in its place may have no end.
+        if lines.is_file() {
+            log::each(&lines, &losses.each_ref().map(String::as_str), |of, values| {
+                let noted = is_noted.iter_mut().zip(values);
+                noted.for_each(|(is, loss)| *is |= of == step && loss.is_some());
+            })?;
+        }
+        let noted = parts.into_iter().zip(is_noted).filter(|(_, is)| *is).map(|(part, _)| part);
+        let noted = noted.collect();
         Ok(Self { lock, log, noted: (step, noted), made: None })
     }
 
@@ -251,14 +257,19 @@ impl RunFolder {
         write_json(&self.path().join(RESULT), result)
     }
 
-    /// Seconds of an update in the median, without evaluations; `None` if too few were noted.
-    pub fn seconds_per_step(&self) -> Option<f64> {
-        seconds_per_step(&course(self.path()))
+    /// Has what was noted so far outlast a loss of power, as a checkpoint does.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn sync_log(&self) -> Result<(), LogError> {
+        self.log.sync()
     }
 
-    /// Seconds of the training, as far as they were noted.
-    pub fn seconds(&self) -> f64 {
-        course(self.path()).last().and_then(noted_at).unwrap_or(0.0)
+    /// Seconds of the training, and of an update in the median without evaluations, as far as they were
+    /// noted; `None` if too few updates were.
+    pub fn times(&self) -> (f64, Option<f64>) {
+        let Times { seconds, per_step } = Times::of(self.path());
+        (seconds, per_step)
     }
 }
 

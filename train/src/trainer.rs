@@ -95,6 +95,8 @@ struct Training<'a> {
     /// Whether the last evaluation gave a number. If not, the training is lost, and what was kept
     /// before is worth more than what it has become.
     sound: bool,
+    /// The parameter with the longest gradient of the last step, and its norm.
+    longest: Option<(usize, f64)>,
     start: Instant,
     before: Duration,
     saved: Instant,
@@ -158,6 +160,7 @@ impl<'a> Training<'a> {
             best,
             unkept: false,
             sound: true,
+            longest: None,
             start,
             before,
             saved: start,
@@ -328,8 +331,12 @@ impl<'a> Training<'a> {
         if !score.loss.is_finite() || !gradient_norm.is_finite() {
             let (step, what) = (progress.step + 1, diverged(model, &gradients, score));
             let backward = score.loss.is_finite();
-            return Err(TrainError::Diverged { step, what, backward, learning_rate });
+            let (suspect, batches) = (suspect(model, self.longest), batches.into());
+            let diverged =
+                TrainError::Diverged { step, what, suspect, batches, backward, learning_rate };
+            return Err(diverged);
         }
+        self.longest = clipped.longest;
         let optimizer = &mut self.optimizer;
         model.update(|params| optimizer.step(params, &gradients, learning_rate, clipped.scale));
         if let Some(average) = &mut self.average
@@ -445,15 +452,36 @@ fn diverged(model: &Model<f32>, gradients: &[&[f32]], score: Score) -> String {
     if !score.loss.is_finite() {
         return "the loss is infinite".to_owned();
     }
-    let bad = |gradient: &[f32]| gradient.iter().filter(|g| !g.is_finite()).count();
-    for (parameter, gradient) in model.parameters().iter().zip(gradients) {
-        if bad(gradient) > 0 {
-            let kind = if gradient.iter().any(|g| g.is_nan()) { "NaN" } else { "infinite" };
-            let (name, bad, all) = (&parameter.name, bad(gradient), gradient.len());
-            return format!("the gradient of `{name}` is {kind} in {bad} of its {all} numbers");
-        }
+    let parameters = model.parameters();
+    let mut all = parameters.iter().zip(gradients);
+    let first = all.find_map(|(p, gradient)| Some((&p.name, not_finite(gradient)?)));
+    first.map_or_else(
+        || "the gradients are too long for their norm to be a number".to_owned(),
+        |(name, fault)| format!("the gradient of `{name}` {fault}"),
+    )
+}
+
+/// How many of numbers are not finite, if any is.
+fn not_finite(numbers: &[f32]) -> Option<String> {
+    let (bad, all) = (numbers.iter().filter(|x| !x.is_finite()).count(), numbers.len());
+    let kind = if numbers.iter().any(|x| x.is_nan()) { "NaN" } else { "infinite" };
+    (bad > 0).then(|| format!("is {kind} in {bad} of its {all} numbers"))
+}
+
+/// Which parameter a divergence may come from: the first that is not finite, or else the one with the
+/// `longest` gradient of the step before.
+fn suspect(model: &Model<f32>, longest: Option<(usize, f64)>) -> Option<String> {
+    let parameters = model.parameters();
+    let mut all = parameters.iter().zip(model.params());
+    let first = all.find_map(|(p, numbers)| Some((&p.name, not_finite(numbers)?)));
+    if let Some((name, fault)) = first {
+        return Some(format!("the parameter `{name}` {fault}"));
     }
-    "the gradients are too long for their norm to be a number".to_owned()
+    let (place, norm) = longest?;
+    let name = &parameters.get(place)?.name;
+    Some(format!(
+        "the longest gradient of the step before was that of `{name}`, of norm {norm:.3e}"
+    ))
 }
 
 fn set_params(model: &mut Model<f32>, from: &[Vec<f32>]) {

@@ -11,7 +11,7 @@ use cellc_train::metrics::language::Language;
 use cellc_train::metrics::regression::{Regression, RegressionScores};
 use cellc_train::model::Model;
 use cellc_train::run_folder::KeptRun;
-use cellc_train::task::{Codec, Context, Figure, Judged, Part};
+use cellc_train::task::{Codec, Context, Figure, Part};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -169,16 +169,15 @@ fn of_file(
     let [texts, labels] = codec.column_options();
     put(texts, args.text_column.clone());
     put(labels, args.label_column.clone());
-    let Judged { batches, baseline, naive } = codec.judged(&options).map_err(of_run)?;
-    let all = || Box::new(batches.iter().cloned().map(Ok));
+    let judged = codec.judged(&options).map_err(of_run)?;
     let mut run = model.run(threads);
-    let judgement = judge(model, &mut run, codec, all())?;
-    let figures = codec.figures(all(), &mut |batch| {
+    let judgement = judge(model, &mut run, codec, judged.batches())?;
+    let figures = codec.figures(judged.batches(), &mut |batch| {
         run.forward(model, batch)?;
         Ok(run.logits().to_vec())
     })?;
-    let baseline = baseline.or_else(|| judgement.majority());
-    Ok(Verdict { baseline, judgement, naive, figures })
+    let baseline = judged.baseline().or_else(|| judgement.majority());
+    Ok(Verdict { baseline, naive: judged.naive(), judgement, figures })
 }
 
 /// Judges a model by a part of the data that it was trained with.

@@ -81,7 +81,9 @@ fn a_training_that_diverges_says_how_to_go_on() {
          {SMALL} training.evaluate_every=1 training.schedule=constant"
     );
     let diverged = folder.cellc(&words).exits(2);
-    diverged.says(&[" at step ", "learning rate is 20", "cellc train --resume run --lr 5\n"]);
+    diverged
+        .says(&[" at step ", "learning rate is 20", "cellc train --resume run --lr 5\n"])
+        .says(&["It begins in `", "` of cell `grow` (layer0)", "grow.cell:5:2"]);
     let told = folder.cellc("info run").exits(0);
     told.prints(&["interrupted", "cellc train --resume run"]);
     folder.cellc("eval run").exits(0);

@@ -15,6 +15,16 @@ pub enum DataError {
         /// Why.
         source: std::io::Error,
     },
+    /// What is read more than once gives nothing the second time.
+    #[error(
+        "{}: this is a pipe or a device, and it is read more than once; save what it gives to a file \
+         first, and name that",
+        path.display()
+    )]
+    NoFile {
+        /// What was named.
+        path: PathBuf,
+    },
     /// A file is not text.
     #[error(
         "{}:{line}: the text is not UTF-8 (byte {byte}); convert it, for instance by \
@@ -114,6 +124,20 @@ pub enum DataError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+/// Refuses what gives other bytes, or none, when it is read again. What is not there is told by who opens
+/// it.
+///
+/// # Errors
+/// If it is a pipe, a device or a socket.
+pub(crate) fn rereadable(path: &Path) -> Result<(), DataError> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            Err(DataError::NoFile { path: path.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl DataError {

@@ -24,4 +24,4 @@ pub mod vocabulary;
 pub mod words;
 
 pub use error::DataError;
-pub(crate) use error::list;
+pub(crate) use error::{list, rereadable};

@@ -1,5 +1,6 @@
 //! Which examples are trained on, which checkpoints are chosen by, and which a model is judged by.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rand::seq::SliceRandom;
@@ -81,8 +82,10 @@ pub fn random(count: usize, shares: Shares, seed: u64) -> Result<Split, DataErro
     Ok(cut(order, counts).sorted())
 }
 
-/// Examples drawn for each part by a seed, so that each part has its share of every label; the example
-/// of a label that has just one is trained on.
+/// Examples drawn for each part by a seed, so that each part has its share of every label, rounded up
+/// or down: what is left when all are rounded down goes to the labels with the largest remainders
+/// (Hamilton's method), so that the parts have their share of the whole as well. One example of every
+/// label at least is trained on; a label that has just one counts for no other part.
 ///
 /// # Errors
 /// If a part that is to be is empty.
@@ -92,17 +95,19 @@ pub fn stratified<L: Ord>(labels: &[L], shares: Shares, seed: u64) -> Result<Spl
     for (i, label) in labels.iter().enumerate() {
         examples.entry(label).or_default().push(i);
     }
+    let counts: Vec<usize> = examples.values().map(Vec::len).collect();
+    // Which of equal remainders come first is drawn too: it would else be the same labels in all parts.
+    let mut turns: Vec<usize> = (0..counts.len()).collect();
+    turns.shuffle(&mut rng(seed, "split", [1, 0]));
+    let mut taken = vec![0; counts.len()];
+    let test = apportioned(&counts, shares.test, &mut taken, &turns);
+    let validation = apportioned(&counts, shares.validation, &mut taken, &turns);
     let mut rng = rng(seed, "split", [0, 0]);
     let mut split = Split::default();
-    for (_, mut order) in examples {
+    for (label, (_, mut order)) in examples.into_iter().enumerate() {
         order.shuffle(&mut rng);
-        let part = |share: f64, of: usize| {
-            ((order.len() as f64 * share).round() as usize).min(of.saturating_sub(1))
-        };
-        let test = part(shares.test, order.len());
-        let validation = part(shares.validation, order.len() - test);
-        let training = order.len() - test - validation;
-        let mut parts = cut(order, [training, validation, test]);
+        let training = order.len() - test[label] - validation[label];
+        let mut parts = cut(order, [training, validation[label], test[label]]);
         split.training.append(&mut parts.training);
         split.validation.append(&mut parts.validation);
         split.test.append(&mut parts.test);
@@ -118,6 +123,38 @@ pub fn stratified<L: Ord>(labels: &[L], shares: Shares, seed: u64) -> Result<Spl
         }
     }
     Ok(split.sorted())
+}
+
+/// How many examples of each label are in a part of a share, and adds them to those that are `taken` of
+/// the label. Of equal remainders, the label of which less was taken comes first, and then as `turns` say.
+fn apportioned(counts: &[usize], share: f64, taken: &mut [usize], turns: &[usize]) -> Vec<usize> {
+    let several = |label: usize| counts[label] > 1;
+    let quota = |label: usize| if several(label) { counts[label] as f64 * share } else { 0.0 };
+    let all: usize = (0..counts.len()).filter(|label| several(*label)).map(|l| counts[l]).sum();
+    let total = (all as f64 * share).round() as usize;
+    let free = |label: usize, taken: &[usize]| counts[label].saturating_sub(1 + taken[label]);
+    let least = |label| (quota(label).floor() as usize).min(free(label, taken));
+    let mut part: Vec<usize> = (0..counts.len()).map(least).collect();
+    let mut order = turns.to_vec();
+    // Equal but for the rounding of products is equal.
+    let remainder = |label: usize| (1e9 * quota(label).fract()).round() as u64;
+    order.sort_by_key(|&label| (Reverse(remainder(label)), taken[label]));
+    let mut left = total.saturating_sub(part.iter().sum());
+    // More than once round, where a label has not as many examples as its share.
+    while left > 0 {
+        let before = left;
+        for &label in &order {
+            if left > 0 && part[label] < free(label, taken) {
+                part[label] += 1;
+                left -= 1;
+            }
+        }
+        if left == before {
+            break;
+        }
+    }
+    taken.iter_mut().zip(&part).for_each(|(taken, part)| *taken += part);
+    part
 }
 
 fn cut(mut order: Vec<usize>, [training, validation, _]: [usize; 3]) -> Split {
@@ -181,6 +218,34 @@ mod tests {
         assert_ne!(split, stratified(&labels, SHARES, 2).unwrap());
         let rare: Vec<_> = (0..41).map(|i| u32::from(i == 40)).collect();
         assert!(stratified(&rare, SHARES, 1).unwrap().training.contains(&40));
+    }
+
+    #[test]
+    fn rare_labels_are_in_a_part_as_often_as_its_share_of_all() {
+        // Twenty labels of 4 examples each, and two of 100.
+        let labels: Vec<usize> =
+            (0..80).map(|i| i / 4).chain((0..200).map(|i| 20 + i % 2)).collect();
+        let shares = Shares { validation: 0.05, test: 0.1 };
+        for seed in 0..20 {
+            let split = stratified(&labels, shares, seed).unwrap();
+            assert_eq!([split.validation.len(), split.test.len()], [14, 28]);
+            assert_eq!(whole(&split), (0..280).collect::<Vec<_>>());
+            let count =
+                |part: &[usize], label| part.iter().filter(|i| labels[**i] == label).count();
+            for label in 0..22 {
+                let rare = label < 20;
+                let test = count(&split.test, label);
+                assert!(if rare { test <= 1 } else { test == 10 }, "{test} of {label}");
+                let validation = count(&split.validation, label);
+                assert!(if rare { validation <= 1 } else { validation == 5 });
+                assert!(count(&split.training, label) >= 3, "{label}");
+            }
+            assert_eq!(split, stratified(&labels, shares, seed).unwrap());
+        }
+        // As far as there are examples beside those that are trained on.
+        let pairs: Vec<usize> = (0..40).map(|i| i / 2).collect();
+        let split = stratified(&pairs, Shares { validation: 0.0, test: 0.6 }, 1).unwrap();
+        assert_eq!([split.training.len(), split.validation.len(), split.test.len()], [20, 0, 20]);
     }
 
     #[test]

@@ -65,12 +65,6 @@ impl Vocabulary {
     pub fn symbol(&self, number: u32) -> &str {
         self.symbols.get(number as usize).map_or(Self::UNKNOWN_SYMBOL, String::as_str)
     }
-
-    /// The numbers of the characters of a text.
-    pub fn encode_chars(&self, text: &str) -> Vec<u32> {
-        let mut buffer = [0; 4];
-        text.chars().map(|c| self.number(c.encode_utf8(&mut buffer))).collect()
-    }
 }
 
 impl From<Vec<String>> for Vocabulary {
@@ -96,7 +90,6 @@ mod tests {
         assert_eq!(Vec::from(vocabulary.clone()), ["<unk>", "a", "b"]);
         assert_eq!((vocabulary.number("b"), vocabulary.number("c")), (2, Vocabulary::UNKNOWN));
         assert_eq!((vocabulary.symbol(1), vocabulary.symbol(9)), ("a", "<unk>"));
-        assert_eq!(vocabulary.encode_chars("ab?"), [1, 2, 0]);
     }
 
     #[test]

@@ -135,9 +135,15 @@ impl Regression {
         if count == 0 {
             return None;
         }
-        let (squared, variation) = (sum(|e| e.squared), sum(|e| e.variation));
+        let squared = sum(|e| e.squared);
+        // Places that are constant have no share in what is explained (scikit-learn's
+        // `variance_weighted`).
+        let varied = errors().filter(|errors| errors.variation > 0.0);
+        let explained =
+            |(squared, variation), e: &Errors| (squared + e.squared, variation + e.variation);
+        let (unexplained, variation) = varied.fold((0.0, 0.0), explained);
         let r2 = if variation > 0.0 {
-            1.0 - squared / variation
+            1.0 - unexplained / variation
         } else if squared == 0.0 {
             1.0
         } else {
@@ -148,7 +154,7 @@ impl Regression {
             count,
             mae: mean(sum(|e| e.absolute)),
             rmse: mean(squared).sqrt(),
-            r2: (count > 1).then_some(r2),
+            r2: errors().any(|errors| errors.count > 1).then_some(r2),
             smape: mean(sum(|e| e.relative)),
             mase: self.scaled(places),
         })

@@ -28,6 +28,21 @@ fn check(score: Option<RegressionScore>, count: u64, expected: [f64; 5]) {
 }
 
 #[test]
+fn what_is_constant_has_no_share_in_what_is_explained() {
+    let mut regression = Regression::new(1, channels([None, None]));
+    for (truth, forecast) in [([1.0, 5.0], [1.5, 5.0]), ([2.0, 5.0], [2.0, 6.0])] {
+        regression.add(&truth, &forecast);
+    }
+    regression.add(&[4.0, 5.0], &[4.0, 5.0]);
+    let r2 = regression.scores().unwrap().overall.r2.unwrap();
+    assert!((r2 - (1.0 - 0.25 / (14.0 / 3.0))).abs() < 1e-14, "{r2}");
+    // Of each place there is one number alone, so nothing varies.
+    let mut one = Regression::new(1, channels([None, None]));
+    one.add(&[1.0, 5.0], &[1.5, 5.0]);
+    assert_eq!(one.scores().unwrap().overall.r2, None);
+}
+
+#[test]
 fn scores_are_those_of_scikit_learn() {
     let scores = forecasts().scores().unwrap();
     let overall =

@@ -26,6 +26,8 @@ checked!(Clip, Clip::deserialize);
 pub struct Clipped {
     /// The norm of all gradients together, before clipping.
     pub norm: f64,
+    /// Which of the gradients is the longest, and its norm; `None` if there is none.
+    pub longest: Option<(usize, f64)>,
     /// How a step scales the gradients.
     pub scale: Scale,
 }
@@ -50,13 +52,22 @@ impl Clip {
     ///
     /// [`Optimizer::step`]: super::Optimizer::step
     pub fn of<T: Real>(&self, gradients: &[&[T]]) -> Clipped {
-        let norm = global_norm(gradients);
+        let (mut sum, mut longest) = (0.0, None);
+        for (i, gradient) in gradients.iter().enumerate() {
+            let own = squares(gradient, f64::INFINITY);
+            sum += own;
+            if longest.is_none_or(|(_, most)| own > most) {
+                longest = Some((i, own));
+            }
+        }
+        let norm = sum.sqrt();
+        let longest = longest.map(|(i, squares)| (i, squares.sqrt()));
         if self.value > 0.0 {
             let limited = norm_within(gradients, self.value);
             let scale = Scale { limit: self.value, factor: clip_scale(limited, self.norm) };
-            return Clipped { norm, scale };
+            return Clipped { norm, longest, scale };
         }
-        Clipped { norm, scale: clip_scale(norm, self.norm).into() }
+        Clipped { norm, longest, scale: clip_scale(norm, self.norm).into() }
     }
 
     /// Checks that its numbers are within their ranges, as reading a setting does.

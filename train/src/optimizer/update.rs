@@ -165,82 +165,116 @@ fn update<T: Scalar>(
     first: &mut [T],
     second: &mut [T],
 ) {
-    let real = T::from_f64;
-    let (rate, keep) = (real(rule.learning_rate), rule.keep);
-    let elements = param.iter_mut().zip(gradient);
     match rule.method {
-        Method::Sgd {} => {
-            for (p, &g) in elements {
-                *p = *p - rate * rule.gradient(g, *p);
-            }
-        }
-        Method::Momentum { momentum } => {
-            let momentum = real(momentum);
-            for ((p, &g), v) in elements.zip(first) {
-                *v = momentum * *v + rule.gradient(g, *p);
+        Method::Sgd {} => rule.sgd(param, gradient),
+        Method::Momentum { momentum } => rule.momentum(momentum, param, gradient, first),
+        Method::Nesterov { momentum } => rule.nesterov(momentum, param, gradient, first),
+        Method::RmsProp { alpha, epsilon, momentum } if momentum > 0.0 => {
+            let square = rule.rms_prop(alpha, epsilon);
+            let (rate, momentum) = (T::from_f64(rule.learning_rate), T::from_f64(momentum));
+            for (((p, &g), s), v) in param.iter_mut().zip(gradient).zip(first).zip(second) {
+                *v = momentum * *v + square(*p, g, s);
                 *p = *p - rate * *v;
             }
         }
-        Method::Nesterov { momentum } => {
-            let momentum = real(momentum);
-            for ((p, &g), v) in elements.zip(first) {
-                let g = rule.gradient(g, *p);
-                *v = momentum * *v + g;
-                *p = *p - rate * (g + momentum * *v);
+        Method::RmsProp { alpha, epsilon, .. } => {
+            let square = rule.rms_prop(alpha, epsilon);
+            let rate = T::from_f64(rule.learning_rate);
+            for ((p, &g), s) in param.iter_mut().zip(gradient).zip(first) {
+                *p = *p - rate * square(*p, g, s);
             }
         }
-        Method::RmsProp { alpha, epsilon, momentum } => {
-            let (alpha, rest, epsilon) = (real(alpha), real(1.0 - alpha), real(epsilon));
-            let square = |g: T, s: &mut T| {
-                *s = alpha * *s + rest * (g * g);
-                g / (s.root() + epsilon)
-            };
-            if momentum > 0.0 {
-                let momentum = real(momentum);
-                for (((p, &g), s), v) in elements.zip(first).zip(second) {
-                    *v = momentum * *v + square(rule.gradient(g, *p), s);
-                    *p = *p - rate * *v;
-                }
-            } else {
-                for ((p, &g), s) in elements.zip(first) {
-                    *p = *p - rate * square(rule.gradient(g, *p), s);
-                }
-            }
-        }
-        Method::AdaGrad { epsilon } => {
-            let epsilon = real(epsilon);
-            for ((p, &g), s) in elements.zip(first) {
-                let g = rule.gradient(g, *p);
-                *s = *s + g * g;
-                *p = *p - rate * g / (s.root() + epsilon);
-            }
-        }
+        Method::AdaGrad { epsilon } => rule.ada_grad(epsilon, param, gradient, first),
         Method::Adam { beta1, beta2, epsilon }
         | Method::AdamW { beta1, beta2, epsilon }
         | Method::Muon { beta1, beta2, epsilon, .. } => {
-            let correct = |beta: f64| 1.0 - beta.powf(rule.steps);
-            // Both corrections are folded into the rate and the added constant:
-            // lr (m / c1) / (sqrt(s / c2) + e) = (lr sqrt(c2) / c1) m / (sqrt(s) + e sqrt(c2)).
-            let root = correct(beta2).sqrt();
-            let rate = real(rule.learning_rate * root / correct(beta1));
-            let epsilon = real(epsilon * root);
-            let (b1, b2) = (real(beta1), real(beta2));
-            let (rest1, rest2) = (real(1.0 - beta1), real(1.0 - beta2));
-            for (((p, &g), m), s) in elements.zip(first).zip(second) {
-                let g = rule.gradient(g, *p);
-                *m = b1 * *m + rest1 * g;
-                *s = b2 * *s + rest2 * (g * g);
-                *p = *p * keep - rate * *m / (s.root() + epsilon);
-            }
+            rule.adam([beta1, beta2], epsilon, param, gradient, [first, second]);
         }
-        Method::Lion { beta1, beta2 } => {
-            let (b1, b2) = (real(beta1), real(beta2));
-            let (rest1, rest2) = (real(1.0 - beta1), real(1.0 - beta2));
-            for ((p, &g), m) in elements.zip(first) {
-                let g = rule.gradient(g, *p);
-                *p = *p * keep - rate * sign(b1 * *m + rest1 * g);
-                *m = b2 * *m + rest2 * g;
-            }
+        Method::Lion { beta1, beta2 } => rule.lion([beta1, beta2], param, gradient, first),
+    }
+}
+
+/// The loops of the methods over elements of one parameter: what each remembers of them is `v`, `s` or
+/// `m`, as in the formulas of [`Method`].
+impl<T: Scalar> Rule<T> {
+    fn sgd(&self, param: &mut [T], gradient: &[T]) {
+        let rate = T::from_f64(self.learning_rate);
+        for (p, &g) in param.iter_mut().zip(gradient) {
+            *p = *p - rate * self.gradient(g, *p);
+        }
+    }
+
+    fn momentum(&self, momentum: f64, param: &mut [T], gradient: &[T], velocity: &mut [T]) {
+        let (rate, momentum) = (T::from_f64(self.learning_rate), T::from_f64(momentum));
+        for ((p, &g), v) in param.iter_mut().zip(gradient).zip(velocity) {
+            *v = momentum * *v + self.gradient(g, *p);
+            *p = *p - rate * *v;
+        }
+    }
+
+    fn nesterov(&self, momentum: f64, param: &mut [T], gradient: &[T], velocity: &mut [T]) {
+        let (rate, momentum) = (T::from_f64(self.learning_rate), T::from_f64(momentum));
+        for ((p, &g), v) in param.iter_mut().zip(gradient).zip(velocity) {
+            let g = self.gradient(g, *p);
+            *v = momentum * *v + g;
+            *p = *p - rate * (g + momentum * *v);
+        }
+    }
+
+    /// What a gradient is divided to by the root of the mean of its squares, which is brought up to date.
+    fn rms_prop(&self, alpha: f64, epsilon: f64) -> impl Fn(T, T, &mut T) -> T + '_ {
+        let real = T::from_f64;
+        let (alpha, rest, epsilon) = (real(alpha), real(1.0 - alpha), real(epsilon));
+        move |p, g, s| {
+            let g = self.gradient(g, p);
+            *s = alpha * *s + rest * (g * g);
+            g / (s.root() + epsilon)
+        }
+    }
+
+    fn ada_grad(&self, epsilon: f64, param: &mut [T], gradient: &[T], squares: &mut [T]) {
+        let (rate, epsilon) = (T::from_f64(self.learning_rate), T::from_f64(epsilon));
+        for ((p, &g), s) in param.iter_mut().zip(gradient).zip(squares) {
+            let g = self.gradient(g, *p);
+            *s = *s + g * g;
+            *p = *p - rate * g / (s.root() + epsilon);
+        }
+    }
+
+    fn adam(
+        &self,
+        [beta1, beta2]: [f64; 2],
+        epsilon: f64,
+        param: &mut [T],
+        gradient: &[T],
+        [means, squares]: [&mut [T]; 2],
+    ) {
+        let (real, keep) = (T::from_f64, self.keep);
+        let correct = |beta: f64| 1.0 - beta.powf(self.steps);
+        // Both corrections are folded into the rate and the added constant:
+        // lr (m / c1) / (sqrt(s / c2) + e) = (lr sqrt(c2) / c1) m / (sqrt(s) + e sqrt(c2)).
+        let root = correct(beta2).sqrt();
+        let rate = real(self.learning_rate * root / correct(beta1));
+        let epsilon = real(epsilon * root);
+        let (b1, b2) = (real(beta1), real(beta2));
+        let (rest1, rest2) = (real(1.0 - beta1), real(1.0 - beta2));
+        for (((p, &g), m), s) in param.iter_mut().zip(gradient).zip(means).zip(squares) {
+            let g = self.gradient(g, *p);
+            *m = b1 * *m + rest1 * g;
+            *s = b2 * *s + rest2 * (g * g);
+            *p = *p * keep - rate * *m / (s.root() + epsilon);
+        }
+    }
+
+    fn lion(&self, [beta1, beta2]: [f64; 2], param: &mut [T], gradient: &[T], means: &mut [T]) {
+        let (real, keep) = (T::from_f64, self.keep);
+        let rate = real(self.learning_rate);
+        let (b1, b2) = (real(beta1), real(beta2));
+        let (rest1, rest2) = (real(1.0 - beta1), real(1.0 - beta2));
+        for ((p, &g), m) in param.iter_mut().zip(gradient).zip(means) {
+            let g = self.gradient(g, *p);
+            *p = *p * keep - rate * sign(b1 * *m + rest1 * g);
+            *m = b2 * *m + rest2 * g;
         }
     }
 }

@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::experiment::Ready;
-use crate::metrics::log::JSON_LINES;
+use crate::metrics::log::{JSON_LINES, each};
 use crate::metrics::summary::summarize;
 use crate::model::Answers;
 use crate::task::{Goal, Loaded, Part};
 
 /// The metrics that runs have. The speed is in steps of sequences: symbols, or rows of numbers.
-const METRICS: [&str; 17] = [
+pub const METRICS: [&str; 17] = [
     "train/epoch",
     "train/loss",
     "train/learning_rate",
@@ -44,38 +42,54 @@ pub(crate) fn metrics(ready: &Ready) -> Vec<&'static str> {
     METRICS.into_iter().filter(has).collect()
 }
 
-/// What was noted in a folder, in its order. Lines that are not whole are left out.
-pub fn course(path: &Path) -> Vec<Value> {
-    let path = path.join(JSON_LINES);
-    // A device in its place may have no end.
-    let text = if path.is_file() { std::fs::read_to_string(path).ok() } else { None };
-    text.unwrap_or_default().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-/// A figure of the evaluations on a part, where there are any: steps, seconds, and the figure.
-pub fn curve(course: &[Value], part: Part, figure: &str) -> Vec<(f64, f64, f64)> {
+/// A figure of the evaluations on a part, where there are any: steps, seconds, and the figure. Without a
+/// log there is none, and of a damaged one what is before the damage.
+pub fn curve(path: &Path, part: Part, figure: &str) -> Vec<(f64, f64, f64)> {
     let key = |name: &str| format!("{}/{name}", part_key(part));
     let (seconds, figure) = (key("seconds"), key(figure));
-    let point = |note: &Value| {
-        // What is no number was written as `null`.
-        let y = note.get(&figure)?.as_f64().unwrap_or(f64::NAN);
-        Some((note["step"].as_f64()?, note[&seconds].as_f64()?, y))
-    };
-    course.iter().filter_map(point).collect()
+    let mut points = Vec::new();
+    read(path, &[&seconds, &figure], |step, values| {
+        if let [Some(seconds), Some(figure)] = *values {
+            points.push((step as f64, seconds, figure));
+        }
+    });
+    points
 }
 
-/// When something was noted, in seconds of the training.
-pub(super) fn noted_at(note: &Value) -> Option<f64> {
-    ["train/seconds", "validation/seconds", "heldout/seconds"]
-        .iter()
-        .filter_map(|key| note[key].as_f64())
-        .reduce(f64::max)
+/// How long a training took, as far as it was noted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Times {
+    /// Seconds in all.
+    pub(super) seconds: f64,
+    /// Seconds of an update in the median, without evaluations; `None` if too few were noted.
+    pub(super) per_step: Option<f64>,
 }
 
-pub(super) fn seconds_per_step(course: &[Value]) -> Option<f64> {
-    let pairs = course.windows(2).filter(|pair| pair[1].get("train/seconds").is_some());
-    let times = pairs.filter_map(|pair| Some(noted_at(&pair[1])? - noted_at(&pair[0])?));
-    summarize(&times.collect::<Vec<_>>()).map(|summary| summary.median)
+impl Times {
+    /// Of the training in a folder.
+    pub(super) fn of(path: &Path) -> Self {
+        let (mut last, mut steps) = (None, Vec::new());
+        read(path, &["train/seconds", "validation/seconds", "heldout/seconds"], |_, values| {
+            let now = values.iter().copied().flatten().filter(|x| !x.is_nan()).reduce(f64::max);
+            // A note of a training step comes right after it.
+            if let (Some(now), Some(before), Some(_)) = (now, last, values[0]) {
+                steps.push(now - before);
+            }
+            last = now;
+        });
+        let per_step = summarize(&steps).map(|summary| summary.median);
+        Self { seconds: last.unwrap_or(0.0), per_step }
+    }
+}
+
+/// Goes through the log of a folder as far as it can be read.
+fn read(path: &Path, names: &[&str], take: impl FnMut(u64, &[Option<f64>])) {
+    let path = path.join(JSON_LINES);
+    // A device in its place may have no end.
+    if path.is_file() {
+        // What is damaged tells nothing more: the training itself is kept elsewhere.
+        let _ = each(&path, names, take);
+    }
 }
 
 pub(super) fn part_key(part: Part) -> &'static str {

@@ -12,6 +12,7 @@ use crate::metrics::log;
 pub fn mend(error: &CheckpointError) -> Option<String> {
     let path = match error {
         CheckpointError::Read { path, .. } | CheckpointError::Damaged { path, .. } => path,
+        CheckpointError::Write { path, .. } if path.is_dir() => path,
         CheckpointError::Write { .. } => return None,
     };
     let run = path.parent()?;

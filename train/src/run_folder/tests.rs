@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -116,16 +117,28 @@ fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
         run.note_evaluation(&validated, number, Goal::Accuracy).unwrap();
     }
     run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
+    // Each update but the first is noted so much after the evaluation before it: 2 - 4 and 3 - 4.
+    assert_eq!(run.times(), (4.0, Some(-1.5)));
+    assert_eq!(curve(&path, Part::Validation, "accuracy"), [1.0, 2.0, 3.0].map(|x| (x, 4.0, 0.5)));
     drop(run);
     let mut run =
         RunFolder::reopen(Lock::take(&path).unwrap(), &formats, &metrics(&ready), 3).unwrap();
     run.note_evaluation(&evaluation(2, Part::HeldOut), 3, Goal::Loss).unwrap();
-    let notes = || log::read(&path.join(log::JSON_LINES)).unwrap();
+    // All that was noted, each line without what was not.
+    let notes = || {
+        let mut notes: Vec<(u64, BTreeMap<&str, f64>)> = Vec::new();
+        log::each(&path.join(log::JSON_LINES), &metrics(&ready), |step, values| {
+            let noted = metrics(&ready).into_iter().zip(values);
+            notes.push((step, noted.filter_map(|(name, x)| Some((name, (*x)?))).collect()));
+        })
+        .unwrap();
+        notes
+    };
     let noted = notes();
     assert_eq!(noted.len(), 7);
-    assert_eq!((noted[0].step, noted[0].metrics["train/symbols_per_second"]), (1, 20.0));
-    assert_eq!(noted[1].metrics["validation/accuracy"], 0.5);
-    assert_eq!((noted[6].step, noted[6].metrics["heldout/chosen_step"]), (3, 2.0));
+    assert_eq!((noted[0].0, noted[0].1["train/symbols_per_second"]), (1, 20.0));
+    assert_eq!(noted[1].1["validation/accuracy"], 0.5);
+    assert_eq!((noted[6].0, noted[6].1["heldout/chosen_step"]), (3, 2.0));
     // The last line was cut off in the middle.
     let file = std::fs::read_to_string(path.join(log::JSON_LINES)).unwrap();
     std::fs::write(path.join(log::JSON_LINES), file + "{\"step\":2,\"lo").unwrap();
@@ -140,7 +153,7 @@ fn the_course_is_noted_and_dropped_after_the_checkpoint_that_is_gone_on_from() {
     run.note_step(&step(3, 2.0)).unwrap();
     let again = notes();
     assert_eq!(again[..4], noted[..4]);
-    assert_eq!((again.len(), again[4].metrics["train/loss"]), (5, 2.0));
+    assert_eq!((again.len(), again[4].1["train/loss"]), (5, 2.0));
     let table = std::fs::read_to_string(path.join(log::CSV)).unwrap();
     assert_eq!(table.lines().count(), 6);
     let files = std::fs::read_dir(&path).unwrap().flatten();

@@ -7,7 +7,7 @@ use crate::checkpoint::{CheckpointError, write_whole};
 use crate::metrics::summary::{Interval, Summary, rank, summarize};
 use crate::model::Score;
 use crate::run::RunResult;
-use crate::run_folder::{course, curve};
+use crate::run_folder::curve;
 use crate::task::{Goal, Part};
 use crate::trainer::End;
 
@@ -204,10 +204,9 @@ impl Report {
         let mut watched = Part::HeldOut;
         let mut lines = Vec::new();
         for group in self.groups.iter().take(self.shown(LINES)) {
-            let courses = group.runs.iter().map(|run| course(&series.path().join(&run.run)));
-            let courses: Vec<_> = courses.collect();
             let curves = |part| {
-                let curves = courses.iter().map(|course| curve(course, part, self.goal.name()));
+                let paths = group.runs.iter().map(|run| series.path().join(&run.run));
+                let curves = paths.map(|path| curve(&path, part, self.goal.name()));
                 curves.collect::<Vec<_>>()
             };
             let mut found = curves(Part::Validation);

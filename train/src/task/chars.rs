@@ -79,6 +79,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     );
     let task = Stream::new(context, options.seq.max(1), parts, language.end(), "character");
     let task = Box::new(task.map_err(|fault| too_little(&options.data, fault))?);
+    language.knows_something(KIND.name, options.least_count)?;
     Ok(Loaded { task, codec: Box::new(language), summary })
 }
 

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::examples::{Counts, Examples, batches, majority};
-use super::files::{Header, MEMORY, given, in_parts, named, nothing_held_out, shares, too_little};
+use super::examples::{Counts, Examples, Pooled, majority};
+use super::files::{
+    Header, JUDGED_MEMORY, MEMORY, fault_of, given, in_parts, named, nothing_held_out, shares,
+    too_little,
+};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
@@ -121,6 +124,23 @@ impl Lexicon {
         };
         Ok(self.example(text, number as u32))
     }
+
+    /// The texts of a table with their labels, of which few are in memory.
+    fn pooled(&self, options: &toml::Table) -> Result<Pooled, TaskError> {
+        let options: Options = parse(KIND.name, options)?;
+        let mut examples = Pool::new(JUDGED_MEMORY);
+        // What cannot be kept is no fault of the row.
+        let mut kept = Ok(());
+        options.each(&options.data, |text, label| {
+            let example = self.labelled(text, label)?;
+            if kept.is_ok() {
+                kept = examples.push(&example);
+            }
+            Ok(())
+        })?;
+        kept?;
+        Ok(Pooled { examples, interface: self.interface() })
+    }
 }
 
 impl Codec for Lexicon {
@@ -158,14 +178,8 @@ impl Codec for Lexicon {
         symbols.iter().map(|&number| self.words.symbol(number)).collect::<Vec<_>>().join(" ")
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
-        let options: Options = parse(KIND.name, options)?;
-        let mut examples = Vec::new();
-        options.each(&options.data, |text, label| {
-            examples.push(self.labelled(text, label)?);
-            Ok(())
-        })?;
-        Ok(batches(&examples, &self.interface()).collect::<Vec<_>>().into())
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
+        Ok(Box::new(self.pooled(options)?))
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {
@@ -220,9 +234,17 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         Ok(())
     })?;
     let words = Vocabulary::of_counts(counts, options.least_count, None);
+    if words.len() == 1 {
+        let fault = format!(
+            "no word of what is trained on occurs {} times, so none would be known; take less",
+            options.least_count
+        );
+        return Err(fault_of(KIND.name, "least_count", fault).into());
+    }
     let lexicon = Lexicon { words, labels };
     let mut pools = [options.memory / 2, options.memory / 4, options.memory / 4].map(Pool::new);
     let mut counts = Counts::default();
+    let mut seen = [(); 3].map(|()| vec![false; lexicon.labels.len()]);
     let mut put = |part: usize, path: &Path, part_of: &[u8]| {
         let mut parts = part_of.iter();
         // What cannot be kept is no fault of the row.
@@ -232,6 +254,9 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
             let example = lexicon.labelled(text, label)?;
             if part == 2 {
                 counts.add(&example.targets);
+            }
+            if let Targets::Classes(classes) = &example.targets {
+                classes.iter().for_each(|&class| seen[part][class as usize] = true);
             }
             if kept.is_ok() {
                 kept = pools[part].push(&example);
@@ -247,7 +272,30 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         }
     }
     let baseline = counts.majority();
-    Ok(of_pools(lexicon, pools, baseline, context, options.word_dropout, "texts"))
+    let judged = ["", "validation", "held-out"].into_iter().zip(&pools).zip(&seen).skip(1);
+    let warnings = judged.filter(|((_, pool), _)| !pool.is_empty());
+    let warnings = warnings.filter_map(|((part, _), seen)| lacking(part, &lexicon.labels, seen));
+    let warnings = warnings.collect();
+    let facts = Facts { baseline, warnings, noise: options.word_dropout, what: "texts" };
+    Ok(of_pools(lexicon, pools, context, facts))
+}
+
+/// What is to be said of a part that has no text of some labels.
+fn lacking(part: &str, labels: &[String], seen: &[bool]) -> Option<String> {
+    let lacking: Vec<String> = labels
+        .iter()
+        .zip(seen)
+        .filter(|(_, seen)| !**seen)
+        .map(|(label, _)| label.clone())
+        .collect();
+    let (n, of) = (lacking.len(), labels.len());
+    (n > 0).then(|| {
+        format!(
+            "the {part} part has no text of {n} of {of} labels, and tells nothing of how well they are \
+             learnt: {}; give more data, or a larger share",
+            list(&lacking)
+        )
+    })
 }
 
 /// The labels of a table in the order of their text, and the number of each row's.
@@ -277,18 +325,23 @@ pub fn loaded(
     noise: f64,
     what: &str,
 ) -> Loaded {
-    let baseline = majority(&parts[2]);
-    of_pools(lexicon, parts.map(Pool::from), baseline, context, noise, what)
+    let facts = Facts { baseline: majority(&parts[2]), warnings: Vec::new(), noise, what };
+    of_pools(lexicon, parts.map(Pool::from), context, facts)
 }
 
-fn of_pools(
-    lexicon: Lexicon,
-    parts: [Pool; 3],
+/// What is known of labelled texts.
+struct Facts<'a> {
+    /// The share of the most frequent label of those that are held out.
     baseline: f64,
-    context: Context,
+    warnings: Vec<String>,
+    /// The probability that a word is read as the unknown one in training.
     noise: f64,
-    what: &str,
-) -> Loaded {
+    /// What the texts are called.
+    what: &'a str,
+}
+
+fn of_pools(lexicon: Lexicon, parts: [Pool; 3], context: Context, facts: Facts<'_>) -> Loaded {
+    let Facts { baseline, warnings, noise, what } = facts;
     let summary = format!(
         "{}, {} words, {} labels",
         in_parts(what, parts.each_ref().map(Pool::len)),
@@ -297,7 +350,7 @@ fn of_pools(
     );
     let mut task = Examples::of_pools(lexicon.interface(), context, parts);
     (task.goal, task.baseline) = (Goal::Accuracy, Some(baseline));
-    (task.noise, task.short_first) = (noise, true);
+    (task.noise, task.short_first, task.warnings) = (noise, true, warnings);
     Loaded { task: Box::new(task), codec: Box::new(lexicon), summary }
 }
 
@@ -396,6 +449,46 @@ mod tests {
             loaded.summary,
             "48 texts to train on, 6 to choose the best model by and 6 held out, 11 words, 2 labels"
         );
+    }
+
+    #[test]
+    fn labels_that_a_part_lacks_are_told() {
+        let mut text = rows(390);
+        for i in 0..20 {
+            (0..4).for_each(|_| text += &format!("rare{i}\tThe rare thing {i}\n"));
+        }
+        let loaded = load("a.tsv", &text, "").unwrap();
+        assert_eq!(counts(&*loaded.task), [470 - 24 - 47, 24, 47]);
+        let warnings = loaded.task.warnings();
+        let told = ["validation part has no text of 16 of", "held-out part has no text of 12 of"];
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        for (warning, told) in warnings.iter().zip(told) {
+            assert!(warning.starts_with(&format!("the {told} 22 labels, and")), "{warning}");
+            assert!(warning.contains("`rare1") && !warning.contains("`good`"), "{warning}");
+        }
+        assert!(load("a.tsv", &rows(60), "").unwrap().task.warnings().is_empty());
+        let fault = load("a.tsv", &rows(60), "least_count = 1000").err().unwrap();
+        assert!(
+            fault.starts_with("option `least_count` of task `classify`: no word of"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn what_is_judged_need_not_be_in_memory() {
+        let codec = load("a.tsv", &rows(60), "").unwrap().codec;
+        let lexicon: Lexicon = serde_json::from_value(codec.kept()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.tsv");
+        // 1200 rows of 4000 words are 19 MB of symbols.
+        let row = format!("good\t{}\n", "the good thing ".repeat(1333));
+        std::fs::write(&path, format!("label\ttext\n{}", row.repeat(1200))).unwrap();
+        let mut options = toml::Table::new();
+        options.insert("data".into(), path.to_str().unwrap().into());
+        let judged = lexicon.pooled(&options).unwrap();
+        assert!(judged.examples.spilled() > 0);
+        let rows = judged.batches().map(|batch| batch.unwrap().extent.batch).sum::<usize>();
+        assert_eq!(rows, 1200);
     }
 
     #[test]

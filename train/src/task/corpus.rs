@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::files::named;
+use crate::data::rereadable;
 use crate::data::store::Store;
 use crate::data::text::Pieces;
 use crate::data::tokenizer::{Counter, Limits, Scheme};
@@ -33,6 +34,8 @@ impl Source<'_> {
     /// # Errors
     /// If it cannot be read, or is empty.
     pub(super) fn cuts(&self) -> Result<[usize; 2], DataError> {
+        // They are read again when the run is gone on with.
+        self.others.into_iter().filter_map(named).try_for_each(rereadable)?;
         let mut total = 0;
         for piece in Pieces::open(self.data)? {
             total += piece?.chars().count();

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
-use super::{Answer, Batches, Context, DataError, Figure, Goal, Part, Task};
+use super::{Answer, Batches, Context, DataError, Figure, Goal, Judged, Part, Task};
 use crate::batch::{Batch, Data, Example, IGNORED, Targets};
 use crate::draws::rng;
 use crate::model::{Interface, Readout, Reads};
@@ -42,6 +42,8 @@ pub struct Examples {
     pub short_first: bool,
     /// Figures of the task's own.
     pub judge: Option<Judge>,
+    /// What is to be known of the data.
+    pub warnings: Vec<String>,
 }
 
 impl Examples {
@@ -69,6 +71,7 @@ impl Examples {
             noise: 0.0,
             short_first: false,
             judge: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -136,12 +139,29 @@ pub fn together<'a>(
     Batch::padded(examples, width, each, interface.answers.width())
 }
 
-/// Examples in batches, in order.
-pub fn batches<'a>(
-    examples: &'a [Example],
-    interface: &'a Interface,
-) -> impl Iterator<Item = Batch> + 'a {
-    examples.chunks(EVALUATION_BATCH).map(move |chunk| together(chunk, interface))
+/// The examples of a pool in batches, in order.
+fn in_order<'a>(pool: &'a Pool, interface: &'a Interface) -> Batches<'a> {
+    let batch = move |first: usize| {
+        let some = first..(first + EVALUATION_BATCH).min(pool.len());
+        let examples = some.map(|i| pool.get(i)).collect::<Result<Vec<_>, _>>()?;
+        Ok(together(&examples, interface))
+    };
+    Box::new((0..pool.len()).step_by(EVALUATION_BATCH).map(batch))
+}
+
+/// Examples to be judged by, which need not be in memory.
+#[derive(Debug)]
+pub struct Pooled {
+    /// The examples.
+    pub examples: Pool,
+    /// What the task asks of a model.
+    pub interface: Interface,
+}
+
+impl Judged for Pooled {
+    fn batches(&self) -> Batches<'_> {
+        in_order(&self.examples, &self.interface)
+    }
 }
 
 /// The share of the most frequent class among the answers, 0 to 1.
@@ -184,13 +204,7 @@ impl Task for Examples {
 
     fn part(&self, part: Part) -> Option<Batches<'_>> {
         let pool = self.examples(part);
-        let batch = move |first: usize| {
-            let some = first..(first + EVALUATION_BATCH).min(pool.len());
-            let examples = some.map(|i| pool.get(i)).collect::<Result<Vec<_>, _>>()?;
-            Ok(together(&examples, &self.interface))
-        };
-        let batches = || Box::new((0..pool.len()).step_by(EVALUATION_BATCH).map(batch)) as _;
-        (!pool.is_empty()).then(batches)
+        (!pool.is_empty()).then(|| in_order(pool, &self.interface))
     }
 
     fn goal(&self) -> Goal {
@@ -199,6 +213,10 @@ impl Task for Examples {
 
     fn baseline(&self) -> Option<f64> {
         self.baseline
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     fn figures(&self, answer: &mut Answer<'_>) -> Result<Vec<Figure>, RunError> {

@@ -6,19 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use super::options::OptionError;
 use super::{DataError, TaskError};
+use crate::data::rereadable;
 use crate::data::table::{self, Table};
 use crate::number::Short;
 
 /// How many bytes of data are in memory at most, if the user does not say.
 pub(super) const MEMORY: usize = 1 << 30;
 
-/// Checks that there is a file to learn from; `help` says what it holds and how it is given.
-pub(super) fn given(task: &str, data: &Path, help: &str) -> Result<(), OptionError> {
+/// How many bytes of data that a model is judged by are in memory at most, whatever their size.
+pub(super) const JUDGED_MEMORY: usize = 16 << 20;
+
+/// Checks that there is a file to learn from, and that it can be read again; `help` says what it holds and
+/// how it is given.
+pub(super) fn given(task: &str, data: &Path, help: &str) -> Result<(), TaskError> {
     if data.as_os_str().is_empty() {
         let (task, option, help) = (task.to_owned(), "data".to_owned(), help.to_owned());
-        return Err(OptionError::Missing { task, option, help });
+        return Err(OptionError::Missing { task, option, help }.into());
     }
-    Ok(())
+    Ok(rereadable(data)?)
 }
 
 /// Checks that the options of these names are shares.

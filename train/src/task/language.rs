@@ -1,17 +1,20 @@
 //! What is kept of models of language: what symbols they know, and where states begin anew.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::corpus::{self, Encode};
-use super::files::{MEMORY, fault_of, too_little};
+use super::files::{JUDGED_MEMORY, fault_of, too_little};
 use super::options::OptionError;
 use super::stream::evaluation;
 use super::vocabulary::Vocabulary;
-use super::{Codec, DataError, Judged, TaskError};
+use super::{Batches, Codec, DataError, Judged, TaskError};
 use crate::batch::{Data, Example, IGNORED, Targets};
+use crate::data::store::Store;
 use crate::data::tokenizer::{Scheme, Tokenizer};
-use crate::generate::probabilities;
+use crate::generate::{probabilities, surprise};
 use crate::model::{Answers, Interface, Readout, Reads};
 
 /// What a model of language reads and answers. Number 0 is what it does not know.
@@ -45,6 +48,21 @@ impl Language {
         Ok(Self { end, ..self })
     }
 
+    /// Refuses to know no symbol but the unknown one.
+    ///
+    /// # Errors
+    /// If so.
+    pub(super) fn knows_something(&self, task: &str, least: usize) -> Result<(), OptionError> {
+        if self.symbols() > 1 {
+            return Ok(());
+        }
+        let step = self.step();
+        let fault = format!(
+            "no {step} of what is trained on occurs {least} times, so none would be known; take less"
+        );
+        Err(fault_of(task, "least_count", fault))
+    }
+
     /// How many symbols there are, with the unknown one.
     pub(super) fn symbols(&self) -> usize {
         self.tokenizer.len() + usize::from(self.is_shifted())
@@ -72,6 +90,11 @@ impl Language {
         }
     }
 
+    /// A text to be judged by, of which little is in memory.
+    fn text(&self, path: &Path) -> Result<Text, DataError> {
+        Ok(Text { symbols: corpus::whole(path, self, JUDGED_MEMORY)?, end: self.end })
+    }
+
     fn read(&self, text: &str) -> Result<Vec<u32>, DataError> {
         let mut symbols = Vec::new();
         Encode::encode(self, text, &mut symbols)?;
@@ -91,6 +114,19 @@ impl Encode for Language {
         self.tokenizer.encode(text, into)?;
         into[before..].iter_mut().for_each(|number| *number = self.symbol(*number));
         Ok(())
+    }
+}
+
+/// A text to be judged by.
+#[derive(Debug)]
+struct Text {
+    symbols: Store<u32>,
+    end: Option<u32>,
+}
+
+impl Judged for Text {
+    fn batches(&self) -> Batches<'_> {
+        Box::new(evaluation(&self.symbols, self.end))
     }
 }
 
@@ -142,16 +178,15 @@ impl Codec for Language {
         self.tokenizer.decode(&numbers).unwrap_or_default()
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
         let path = options.get("data").and_then(toml::Value::as_str).unwrap_or_default();
-        let store = corpus::whole(path.as_ref(), self, MEMORY)?;
-        if store.elements() < 2 {
+        let text = self.text(path.as_ref())?;
+        if text.symbols.elements() < 2 {
             let step = self.step();
             let fault = format!("a text of two {step}s or more is needed: the second is predicted");
             return Err(too_little(path.as_ref(), fault));
         }
-        let batches: Result<Vec<_>, DataError> = evaluation(&store, self.end).collect();
-        Ok(batches?.into())
+        Ok(Box::new(text))
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {
@@ -165,20 +200,42 @@ impl Codec for Language {
 
     fn answer(&self, question: &Example, answers: &[f32]) -> Value {
         let Targets::Classes(targets) = &question.targets else { return Value::Null };
-        let rows: Vec<Vec<f64>> =
-            answers.chunks(self.symbols()).map(|row| probabilities(row, 1.0)).collect();
-        let known = rows.iter().zip(targets).filter(|(_, target)| **target != IGNORED);
-        let loss: f64 = known.map(|(row, target)| -row[*target as usize].ln()).sum();
-        let mut next: Vec<(usize, f64)> =
-            rows.last().into_iter().flatten().copied().enumerate().collect();
+        let rows = answers.chunks(self.symbols());
+        let known = rows.clone().zip(targets).filter(|(_, target)| **target != IGNORED);
+        let losses: Vec<f64> = known.map(|(row, &target)| surprise(row, target as usize)).collect();
+        // Of one symbol nothing is predicted, so there is no loss to be told.
+        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
+        let last = rows.last().map_or_else(Vec::new, |row| probabilities(row, 1.0));
+        let mut next: Vec<(usize, f64)> = last.into_iter().enumerate().collect();
         next.sort_by(|a, b| b.1.total_cmp(&a.1));
         let next = next
             .iter()
             .take(5)
             .map(|(symbol, p)| json!({ "text": self.shown(*symbol as u32), "probability": p }));
         json!({
-            "loss": loss / (targets.len().max(2) - 1) as f64,
+            "loss": (!losses.is_empty()).then_some(loss),
             "next": next.collect::<Vec<_>>(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::tokenizer::{Counter, Limits};
+
+    #[test]
+    fn a_text_that_is_judged_need_not_be_in_memory() {
+        let mut counter = Counter::new(Scheme::Characters);
+        counter.add("abc\n");
+        let language = Language::new(counter.tokenizer(Limits { least_count: 1, most: None }));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        // 20 MB of symbols.
+        std::fs::write(&path, "abcabc\n".repeat(720_000)).unwrap();
+        let text = language.text(&path).unwrap();
+        assert!(text.symbols.spilled() > 0);
+        let answers: f64 = text.batches().map(|batch| batch.unwrap().targets.count(1)).sum();
+        assert_eq!(answers, f64::from(7 * 720_000 - 1));
     }
 }

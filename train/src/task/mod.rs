@@ -146,6 +146,28 @@ impl Goal {
 /// Batches in their order.
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, DataError>> + 'a>;
 
+/// Data with answers that a model is judged by. They can be gone through as often as they are asked
+/// for, and need not all be in memory.
+pub trait Judged: std::fmt::Debug {
+    /// The batches, each answer once.
+    fn batches(&self) -> Batches<'_>;
+    /// As [`Task::baseline`], if that is known.
+    fn baseline(&self) -> Option<f64> {
+        None
+    }
+    /// As [`Task::naive`].
+    fn naive(&self) -> Option<RegressionScores> {
+        None
+    }
+}
+
+/// Batches that are all in memory.
+impl Judged for Vec<Batch> {
+    fn batches(&self) -> Batches<'_> {
+        Box::new(self.iter().cloned().map(Ok))
+    }
+}
+
 /// Data for a model to learn from.
 ///
 /// # Example
@@ -231,6 +253,10 @@ pub trait Task {
         let _ = part;
         None
     }
+    /// What is to be known of the data before it is learnt from them, such as what a part lacks.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
     /// Figures of the task's own, such as those of its paper: a name for each. `answer` gives the
     /// answers of the model to a batch.
     ///
@@ -262,23 +288,6 @@ pub struct Figure {
     pub text: String,
     /// The number.
     pub value: f64,
-}
-
-/// Data with answers.
-#[derive(Debug, Default)]
-pub struct Judged {
-    /// The data.
-    pub batches: Vec<Batch>,
-    /// As of a [`Task`], if that is known.
-    pub baseline: Option<f64>,
-    /// What the naive forecast of them is worth, if the task forecasts.
-    pub naive: Option<RegressionScores>,
-}
-
-impl From<Vec<Batch>> for Judged {
-    fn from(batches: Vec<Batch>) -> Self {
-        Self { batches, ..Self::default() }
-    }
 }
 
 /// A question of a file.
@@ -349,7 +358,7 @@ pub trait Codec {
     ///
     /// # Errors
     /// If they cannot be read, or have answers that the model does not know.
-    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError>;
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError>;
     /// Where the errors of answers are summed, if they are numbers: by steps ahead and channels.
     fn errors(&self) -> Regression {
         let channel = |i| Channel { name: format!("number {}", i + 1), naive: None };

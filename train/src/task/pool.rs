@@ -48,6 +48,15 @@ impl Pool {
         self.len() == 0
     }
 
+    /// How many bytes are not in memory.
+    pub fn spilled(&self) -> u64 {
+        let spilled = |column: &Column| match column {
+            Column::Symbols(store) => store.spilled(),
+            Column::Reals(store) => store.spilled(),
+        };
+        spilled(&self.data) + spilled(&self.targets)
+    }
+
     /// Adds an example.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 //! same words for other things (the parcel, the one before, a neighbour's taste), so no count of
 //! words tells the answer; the verdict has to be understood, and kept in mind to the end.
 
+use std::collections::BTreeMap;
+
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -41,6 +43,9 @@ options! {
     }
 }
 
+/// The most reviews that are made: they are all in memory.
+const MOST_REVIEWS: usize = 1_000_000;
+
 /// How many reviews a model is judged by.
 const HELD_OUT: usize = 1000;
 
@@ -54,17 +59,26 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
             fault: format!("a share is from 0 up and below 1, not {}", Short(share)),
         }));
     }
-    let parts = [reviews(options.examples.max(1), false, context.seed), held_out(context.seed)];
-    let known: Vec<String> = parts[0].iter().flat_map(|review| words(&review.text)).collect();
-    let known = Vocabulary::count(known.iter().map(String::as_str), 1);
-    let labels = LABELS.map(ToOwned::to_owned).to_vec();
-    let lexicon = Lexicon { words: known, labels };
-    let example = |review: &Review| lexicon.example(&review.text, review.buy.into());
-    let [mut training, held_out]: [Vec<_>; 2] =
-        parts.map(|part| part.iter().map(example).collect());
+    if options.examples > MOST_REVIEWS {
+        return Err(TaskError::Option(OptionError::Value {
+            task: KIND.name.to_owned(),
+            option: "examples".to_owned(),
+            fault: format!("{} is too much: take up to {MOST_REVIEWS}", options.examples),
+        }));
+    }
+    let mut training = reviews(options.examples.max(1), false, context.seed);
     let kept = ((1.0 - share) * training.len() as f64).ceil().max(1.0);
     let validation = training.split_off(training.len().min(kept as usize));
-    Ok(loaded(lexicon.clone(), [training, validation, held_out], context, 0.0, "reviews"))
+    // What is known are the words that are trained on: those of the other parts alone are not.
+    let mut counts = BTreeMap::<String, usize>::new();
+    let all = training.iter().flat_map(|review| words(&review.text));
+    all.for_each(|word| *counts.entry(word).or_default() += 1);
+    let words = Vocabulary::of_counts(counts, 1, None);
+    let lexicon = Lexicon { words, labels: LABELS.map(ToOwned::to_owned).to_vec() };
+    let example = |review: &Review| lexicon.example(&review.text, review.buy.into());
+    let parts = [training, validation, held_out(context.seed)];
+    let parts = parts.map(|part| part.iter().map(example).collect());
+    Ok(loaded(lexicon.clone(), parts, context, 0.0, "reviews"))
 }
 
 /// The reviews that a model trained from a seed is judged by.
@@ -270,7 +284,6 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::data::words::words;
 
     #[test]
     fn the_same_seed_makes_the_same_reviews() {
@@ -280,6 +293,22 @@ mod tests {
         // Of a stream of their own, and not that of the first parameter.
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         assert_ne!(reviews(1, false, 1), [review(&mut rng, false)]);
+    }
+
+    #[test]
+    fn words_of_the_validation_part_alone_are_not_known() {
+        let options = "examples = 20\nvalidation = 0.5".parse().unwrap();
+        let loaded = load(&options, Context { batch: 4, seed: 1 }).unwrap();
+        let all = reviews(20, false, 1);
+        let known = |reviews: &[Review]| -> BTreeSet<String> {
+            reviews.iter().flat_map(|review| words(&review.text)).collect()
+        };
+        assert!(known(&all).len() > known(&all[..10]).len());
+        assert_eq!(loaded.codec.vocabulary().unwrap().len(), 1 + known(&all[..10]).len());
+        let many = "examples = 9223372036854775807".parse().unwrap();
+        let fault = load(&many, Context { batch: 4, seed: 1 }).err().unwrap().to_string();
+        let told = "option `examples` of task `reviews`: 9223372036854775807 is too much";
+        assert!(fault.starts_with(told), "{fault}");
     }
 
     #[test]
@@ -305,7 +334,7 @@ mod tests {
             let words = words(&review.text);
             words[words.len().saturating_sub(tail)..].to_vec()
         };
-        let mut counts = std::collections::BTreeMap::<String, [f64; 2]>::new();
+        let mut counts = BTreeMap::<String, [f64; 2]>::new();
         for review in reviews(6000, false, 1) {
             for word in last(&review) {
                 counts.entry(word).or_insert([1.0; 2])[usize::from(review.buy)] += 1.0;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::examples::{Counts, Examples, batches};
-use super::files::{Header, MEMORY, given, in_parts, named, shares, too_little};
+use super::examples::{Counts, Examples, Pooled};
+use super::files::{Header, JUDGED_MEMORY, MEMORY, given, in_parts, named, shares, too_little};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
@@ -189,14 +189,13 @@ impl Codec for Tagger {
         symbols.iter().map(|&number| self.tokens.symbol(number)).collect::<Vec<_>>().join(" ")
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
         let options: Options = parse(KIND.name, options)?;
-        let mut examples = Vec::new();
-        options.source(&options.data).each(|sentence| {
-            examples.push(self.example(sentence)?);
-            Ok(())
-        })?;
-        Ok(batches(&examples, &self.interface()).collect::<Vec<_>>().into())
+        let mut examples = Pool::new(JUDGED_MEMORY);
+        options
+            .source(&options.data)
+            .each(|sentence| Ok(examples.push(&self.example(sentence)?)?))?;
+        Ok(Box::new(Pooled { examples, interface: self.interface() }))
     }
 
     fn figures(

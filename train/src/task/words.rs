@@ -99,6 +99,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     );
     let task = Stream::new(context, options.seq.max(1), parts, language.end(), step);
     let task = Box::new(task.map_err(|fault| too_little(&options.data, fault))?);
+    language.knows_something(KIND.name, options.least_count)?;
     Ok(Loaded { task, codec: Box::new(language), summary })
 }
 
@@ -168,8 +169,11 @@ mod tests {
         assert_eq!(held, 19.0);
         assert!(loaded.task.part(Part::Validation).is_some());
         options.insert("data".into(), other.to_str().unwrap().into());
-        let judged = loaded.codec.judged(&options).unwrap().batches;
-        assert_eq!(judged.iter().map(|batch| batch.targets.count(1)).sum::<f64>(), 19.0);
+        let judged = loaded.codec.judged(&options).unwrap();
+        for _ in 0..2 {
+            let answers = judged.batches().map(|batch| batch.unwrap().targets.count(1));
+            assert_eq!(answers.sum::<f64>(), 19.0);
+        }
     }
 
     #[test]
@@ -183,8 +187,37 @@ mod tests {
             refused(&TEXT.repeat(30), "reset_after = 'horse'"),
             "option `reset_after` of task `words`: the model knows no word `horse`"
         );
+        assert_eq!(
+            refused(&TEXT.repeat(30), "least_count = 100000"),
+            "option `least_count` of task `words`: no word of what is trained on occurs 100000 times, so \
+             none would be known; take less"
+        );
         let missing = super::load(&toml::Table::new(), Context { batch: 2, seed: 1 });
         assert!(missing.err().unwrap().to_string().contains("`words` needs `data`"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_read_again_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, pipe] = ["a.txt", "pipe.csv"].map(|name| folder.path().join(name));
+        std::fs::write(&path, TEXT.repeat(30)).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let context = Context { batch: 2, seed: 1 };
+        let refused = |kind: &Kind, options: &toml::Table| {
+            let fault = (kind.load)(options, context).err().unwrap().to_string();
+            let told =
+                "pipe.csv: this is a pipe or a device, and it is read more than once; save what";
+            assert!(fault.contains(told), "{fault}");
+        };
+        for kind in [KIND, crate::task::chars::KIND, crate::task::classify::KIND] {
+            refused(&kind, &table(&pipe, ""));
+        }
+        let other = format!("validation_data = '{}'", pipe.display());
+        refused(&KIND, &table(&path, &other));
+        let table = crate::data::table::Table::open(&pipe).err().unwrap().to_string();
+        assert!(table.contains("this is a pipe or a device"), "{table}");
     }
 
     #[test]
@@ -201,6 +234,13 @@ mod tests {
         assert!((answer["loss"].as_f64().unwrap() - (classes as f64).ln()).abs() < 1e-9);
         assert_eq!(answer["next"].as_array().unwrap().len(), 5);
         assert!(codec.question(" ").is_err());
+        let single = codec.question("cat").unwrap();
+        let answer = codec.answer(&single, &vec![0.0; classes]);
+        assert!(answer["loss"].is_null() && answer["next"][0]["probability"].is_number());
+        // However unlikely a word was, its loss is a number.
+        let mut sure = vec![0.0; 2 * classes];
+        sure[0] = 1e6;
+        assert_eq!(codec.answer(&question, &sure)["loss"], 1e6);
     }
 
     #[cfg(feature = "hf-tokenizers")]

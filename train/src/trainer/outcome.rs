@@ -6,6 +6,7 @@ use cellc_runtime::sequence::RunError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::batch::Batch;
 use crate::checkpoint::CheckpointError;
 use crate::model::Score;
 use crate::optimizer::StateError;
@@ -54,12 +55,17 @@ pub enum TrainError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The loss or a gradient is no number any more.
-    #[error("{what} at step {step}")]
+    #[error("{what} at step {step}{}", suspect.as_ref().map_or_else(String::new, |it| format!("; {it}")))]
     Diverged {
         /// The step, from 1.
         step: u64,
         /// What is wrong with the loss, or with the gradient of which parameter.
         what: String,
+        /// What is to be said of a parameter that it may come from: the first that is not finite
+        /// itself, or else the one with the longest gradient of the step before.
+        suspect: Option<String>,
+        /// What was learnt from in this step.
+        batches: Box<[Batch]>,
         /// Whether the loss is finite, and only a gradient is not.
         backward: bool,
         /// The learning rate of the step.

@@ -310,7 +310,25 @@ fn what_is_no_number_ends_the_training_and_is_named() {
         let ended = train(&task(0), &mut model, &settings(5), None, &mut Record::default());
         ended.unwrap_err().to_string()
     };
-    assert_eq!(diverged(f32::NAN), "the loss is not a number (NaN) at step 1");
+    assert_eq!(
+        diverged(f32::NAN),
+        "the loss is not a number (NaN) at step 1; the parameter `embedding.table` is NaN in 18 of its 18 \
+         numbers"
+    );
+    let learnt_by = |learning_rate| {
+        let settings = Settings { learning_rate, ..settings(5) };
+        let ended = train(&task(0), &mut new_model(1), &settings, None, &mut Record::default());
+        ended.unwrap_err()
+    };
+    // Parameters are finite, but what is made of them is not.
+    let error = learnt_by(1e30);
+    let said = error.to_string();
+    let before = " at step 2; the longest gradient of the step before was that of `";
+    assert!(said.contains(before) && said.contains(", of norm "), "{said}");
+    assert!(matches!(error, TrainError::Diverged { batches, .. } if batches.len() == 1));
+    // So large a step makes them infinite.
+    let said = learnt_by(1e60).to_string();
+    assert!(said.contains(" at step 2; the parameter `") && said.contains(" of its "), "{said}");
     let model = new_model(1);
     let mut gradients: Vec<Vec<f32>> = params(&model);
     let score = Score { loss: 1.0, count: 1, ..Score::default() };

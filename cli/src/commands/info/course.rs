@@ -4,33 +4,49 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cellc_train::chart::{Axis, Line, LineChart, Spread};
-use cellc_train::metrics::log::{JSON_LINES, LogError, Note, curve, read};
+use cellc_train::metrics::log::{JSON_LINES, LogError, each};
+use cellc_train::run_folder::METRICS;
 use serde_json::{Value, json};
+
+/// The metrics that learning curves show.
+const LOSSES: [&str; 3] = ["train/loss", "validation/loss", "heldout/loss"];
 
 /// What was noted.
 #[derive(Default)]
 pub(super) struct Course {
-    notes: Vec<Note>,
+    /// The losses that were noted, each with its step.
+    losses: [Vec<(f64, f64)>; LOSSES.len()],
+    /// The step of the last note, and whether it is of what was held out.
+    end: Option<(u64, bool)>,
     /// The last value of each metric.
     pub(super) last: BTreeMap<String, f64>,
 }
 
 impl Course {
     pub(super) fn read(run: &Path) -> Result<Self, LogError> {
-        let notes = read(&run.join(JSON_LINES))?;
-        let mut last = BTreeMap::new();
-        notes.iter().for_each(|note| last.extend(note.metrics.clone()));
-        Ok(Self { notes, last })
+        let place = |name: &str| METRICS.iter().position(|metric| *metric == name);
+        let places = LOSSES.map(place);
+        let (mut course, mut last) = (Self::default(), [None; METRICS.len()]);
+        each(&run.join(JSON_LINES), &METRICS, |step, values| {
+            let loss = |place: Option<usize>| place.and_then(|place| values[place]);
+            for (line, place) in course.losses.iter_mut().zip(places) {
+                line.extend(loss(place).map(|loss| (step as f64, loss)));
+            }
+            course.end = Some((step, loss(places[2]).is_some()));
+            last.iter_mut().zip(values).for_each(|(last, value)| *last = value.or(*last));
+        })?;
+        let last = METRICS.into_iter().zip(last);
+        course.last = last.filter_map(|(name, x)| Some((name.to_owned(), x?))).collect();
+        Ok(course)
     }
 
     pub(super) fn last_step(&self) -> Option<u64> {
-        self.notes.last().map(|note| note.step)
+        self.end.map(|(step, _)| step)
     }
 
     /// Whether a model was chosen by a validation part and then judged, at the very end.
     pub(super) fn is_finished(&self) -> bool {
-        let judged = |note: &Note| note.metrics.contains_key("heldout/loss");
-        self.last.contains_key("validation/loss") && self.notes.last().is_some_and(judged)
+        self.last.contains_key("validation/loss") && self.end.is_some_and(|(_, judged)| judged)
     }
 
     /// When the last note was made, in seconds of training.
@@ -40,21 +56,20 @@ impl Course {
     }
 
     /// The losses by step.
-    fn lines(&self) -> Vec<(&'static str, Vec<(f64, f64)>)> {
-        let names = ["train/loss", "validation/loss", "heldout/loss"];
-        let lines = names.map(|name| (name, curve(&self.notes, None, name)));
-        lines.into_iter().filter(|(_, points)| points.len() > 1).collect()
+    fn lines(&self) -> impl Iterator<Item = (&'static str, &[(f64, f64)])> {
+        let lines = LOSSES.into_iter().zip(self.losses.iter().map(Vec::as_slice));
+        lines.filter(|(_, points)| points.len() > 1)
     }
 
     pub(super) fn curves(&self) -> Value {
-        let line = |(name, points): (&'static str, Vec<_>)| (name.to_owned(), json!(points));
-        Value::Object(self.lines().into_iter().map(line).collect())
+        let line = |(name, points): (&str, &[_])| (name.to_owned(), json!(points));
+        Value::Object(self.lines().map(line).collect())
     }
 
     /// The learning curves for a terminal; empty if there are none.
     pub(super) fn chart(&self, columns: usize, colour: bool) -> String {
         let line = |(name, points)| Line::of_runs(name, &[thinned(points)], Spread::Range);
-        let lines: Vec<Line> = self.lines().into_iter().map(line).collect();
+        let lines: Vec<Line> = self.lines().map(line).collect();
         if lines.is_empty() {
             return String::new();
         }
@@ -67,7 +82,7 @@ impl Course {
 const POINTS: usize = 60;
 
 /// Means of as many points as make few enough of them.
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let several = points.len().div_ceil(POINTS).max(1);
     let mean = |points: &[(f64, f64)]| {
         let sum = points.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
@@ -83,9 +98,9 @@ mod tests {
     #[test]
     fn long_curves_are_drawn_by_means() {
         let points: Vec<(f64, f64)> = (0..120).map(|i| (f64::from(i), 2.0)).collect();
-        let drawn = thinned(points.clone());
+        let drawn = thinned(&points);
         assert_eq!((drawn.len(), drawn[0]), (60, (0.5, 2.0)));
-        assert_eq!(thinned(points[..60].to_vec()), points[..60]);
-        assert_eq!(thinned(Vec::new()), []);
+        assert_eq!(thinned(&points[..60]), points[..60]);
+        assert_eq!(thinned(&[]), []);
     }
 }

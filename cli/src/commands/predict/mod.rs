@@ -22,7 +22,8 @@ use crate::output::{note, print};
 /// A line is a text, or a JSON object with the column of the texts; a file that ends with .csv or .tsv
 /// is a table with a header. Each line of standard input is answered as soon as it is read, so that a
 /// program can ask and wait. Of labels the answer is the likeliest, with the probabilities of all; of
-/// what comes next in a text, the mean loss of the line and what is likeliest to follow.
+/// what comes next in a text, the mean loss of the line (null for a line of one symbol, of which nothing
+/// is predicted) and what is likeliest to follow.
 ///
 /// A run that forecasts takes a file of the form of its training data (CSV, TSV, JSON lines, Parquet,
 /// NumPy): the last rows of each series are read, and those that follow are the answer. A line is a JSON

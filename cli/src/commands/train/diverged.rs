@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cellc_train::batch::Batch;
 use cellc_train::checkpoint::read_metadata;
 use cellc_train::culprit::{Culprit, find};
 use cellc_train::experiment::{Ready, Settings, usual_rate};
@@ -13,16 +14,19 @@ use crate::failure::Failure;
 
 /// An error of a training, with what is kept of it and how it is gone on with.
 pub(super) fn explained(error: TrainError, ready: &Ready, path: &Path) -> Failure {
-    let TrainError::Diverged { step, backward, learning_rate, .. } = error else {
+    let TrainError::Diverged { step, ref batches, backward, learning_rate, .. } = error else {
         return error.into();
     };
     let settings = &ready.experiment.training;
     let mut text = error.to_string();
     if step == 1 {
-        text += &first_step(ready, backward);
+        text += &first_step(ready, batches, backward);
         return Failure::new(text);
     }
-    text += &format!(", where the learning rate is {}", rate(learning_rate));
+    if let (false, Some(culprit)) = (backward, culprit(ready, batches)) {
+        text += &format!(".\n{}", begins(&culprit));
+    }
+    text += &format!("\nThe learning rate is {} there.", rate(learning_rate));
     let lower = Short(lower(settings));
     let clip = if settings.clip == 0.0 {
         "Gradients are not clipped: --clip 1 does that.".to_owned()
@@ -50,7 +54,7 @@ pub(super) fn explained(error: TrainError, ready: &Ready, path: &Path) -> Failur
 }
 
 /// Nothing was learnt yet: no learning rate mends that.
-fn first_step(ready: &Ready, backward: bool) -> String {
+fn first_step(ready: &Ready, batches: &[Batch], backward: bool) -> String {
     let Settings { batch, .. } = ready.experiment.training;
     let cells = ready.experiment.model.cell_names().join(", ");
     let begin = ", before anything was learnt: no learning rate mends that.\n";
@@ -60,16 +64,8 @@ fn first_step(ready: &Ready, backward: bool) -> String {
              power, a logarithm or a quotient at 0 (`cellc gradcheck` finds it)."
         );
     }
-    if let Some(culprit) = culprit(ready) {
-        let Culprit { stage, cell, operation, nan, step, place } = culprit;
-        let what = if nan { "NaN" } else { "an infinity" };
-        let place = place.map_or_else(String::new, |(file, line, column)| {
-            format!(", in what stands at {file}:{line}:{column}")
-        });
-        return format!(
-            "{begin}It begins in `{operation}` of cell `{cell}` ({stage}), which gives {what} at \
-             step {step} of a sequence{place}."
-        );
+    if let Some(culprit) = culprit(ready, batches) {
+        return format!("{begin}{}", begins(&culprit));
     }
     format!(
         "{begin}{cells} gives infinities or NaN for the first {batch} sequences as it begins: look \
@@ -78,12 +74,28 @@ fn first_step(ready: &Ready, backward: bool) -> String {
     )
 }
 
-/// The operation that it begins with, if that can be found out.
-fn culprit(ready: &Ready) -> Option<Culprit> {
-    let Ready { experiment, blueprint, loaded, model, .. } = ready;
+/// Where it begins, in a sentence.
+fn begins(culprit: &Culprit) -> String {
+    let Culprit { stage, cell, operation, nan, step, place } = culprit;
+    let what = if *nan { "NaN" } else { "an infinity" };
+    let place = place.as_ref().map_or_else(String::new, |(file, line, column)| {
+        format!(", in what stands at {file}:{line}:{column}")
+    });
+    format!(
+        "It begins in `{operation}` of cell `{cell}` ({stage}), which gives {what} at step {step} of a \
+         sequence{place}."
+    )
+}
+
+/// The operation that it begins with, if that can be found out: not if a parameter is no number already,
+/// or it takes the states of batches before or the masks of a training.
+fn culprit(ready: &Ready, batches: &[Batch]) -> Option<Culprit> {
+    let Ready { blueprint, model, .. } = ready;
+    if model.params().into_iter().flatten().any(|x| !x.is_finite()) {
+        return None;
+    }
     let architecture = blueprint.architecture(*model.interface()).ok()?;
-    let batches = loaded.task.epoch(0, 0).take(experiment.training.accumulate);
-    batches.flatten().find_map(|batch| find(&architecture, blueprint, model, &batch))
+    batches.iter().find_map(|batch| find(&architecture, blueprint, model, batch))
 }
 
 /// A lower rate to try: a third at the most, of one digit. One that is far beyond all usual rates of the

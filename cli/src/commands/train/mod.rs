@@ -15,7 +15,7 @@ use cellc_train::metrics::regression::RegressionScores;
 use cellc_train::model::Model;
 use cellc_train::run::Run;
 use cellc_train::run_folder::{EXPERIMENT, read_experiment};
-use cellc_train::task::{Codec, DataError, Figure, Part, Task, TaskError};
+use cellc_train::task::{Codec, DataError, Figure, Loaded, Part, Task, TaskError};
 use cellc_train::trainer::{End, estimate};
 
 use self::options::Options;
@@ -222,6 +222,7 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
         let Ready { experiment, loaded, model, .. } = &run.ready;
         let settings = &experiment.training;
         note(&loaded.summary);
+        warn_of(loaded);
         note(format_args!(
             "{}, {} parameters, {} steps of {}",
             layers(experiment),
@@ -268,6 +269,11 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
     Ok(if outcome.end == End::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
+/// Says what is to be known of the data.
+fn warn_of(loaded: &Loaded) {
+    loaded.task.warnings().iter().for_each(|warning| note(format_args!("warning: {warning}")));
+}
+
 /// Figures of the task's own.
 pub(crate) fn figures(
     task: &dyn Task,
@@ -312,6 +318,7 @@ fn dry_run(mut ready: Ready) -> Result<ExitCode, Failure> {
     let text = toml::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?;
     print(text)?;
     note(&loaded.summary);
+    warn_of(loaded);
     note(format_args!("{} parameters", model.size()));
     let settings = &experiment.training;
     let estimate = estimate(loaded.task.as_ref(), model, settings)?;

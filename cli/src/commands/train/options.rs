@@ -108,7 +108,8 @@ pub(crate) struct Options {
     /// What the norm of all gradients together is clipped to; 0 for no clipping
     #[arg(long, value_name = "NORM", help_heading = "Training", value_parser = not_negative)]
     clip: Option<f64>,
-    /// How much parameters shrink at each step, times the learning rate
+    /// How parameters are drawn to 0: with adamw, lion and muon each step takes off this share of them,
+    /// times the learning rate; with the others this times the parameter is added to its gradient (L2)
     #[arg(long, value_name = "RATE", help_heading = "Training", value_parser = not_negative)]
     weight_decay: Option<f64>,
     /// The share of a label's probability that is spread over all labels

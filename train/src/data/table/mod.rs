@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
-use super::error::list;
+use super::error::{list, rereadable};
 pub use survey::Survey;
 
 /// The format of a table.
@@ -263,6 +263,7 @@ impl Table {
         if metadata.is_dir() {
             return Err(DataError::broken(path, "this is a folder; name a file in it"));
         }
+        rereadable(path)?;
         let format = options.format.or_else(|| Format::of(path));
         let format =
             format.ok_or_else(|| DataError::Format { path: path.to_owned(), known: KNOWN })?;

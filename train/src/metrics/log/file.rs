@@ -1,7 +1,7 @@
 //! Files that only grow, by whole lines or records.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::LogError;
@@ -39,7 +39,8 @@ impl AppendFile {
         head: &[u8],
         keep: impl Fn(&str) -> Result<bool, String>,
     ) -> Result<Self, LogError> {
-        if !path.exists() {
+        // A device in its place holds nothing, and may have no end.
+        if !path.is_file() {
             return Self::create(path, head);
         }
         let first = usize::from(!head.is_empty());
@@ -79,7 +80,11 @@ impl AppendFile {
     }
 
     pub(super) fn sync(&self) -> Result<(), LogError> {
-        self.file.sync_data().map_err(cannot_write(&self.path))
+        match self.file.sync_data() {
+            // A device or a pipe, which keeps nothing.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+            done => done.map_err(cannot_write(&self.path)),
+        }
     }
 }
 
@@ -92,22 +97,71 @@ fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
 /// many bytes those before it have.
 pub(super) fn lines(
     path: &Path,
+    keep: impl FnMut(usize, &str) -> Result<bool, String>,
+) -> Result<u64, LogError> {
+    let file = File::open(path).map_err(cannot_read(path))?;
+    lines_of(BufReader::new(file), path, keep)
+}
+
+/// The same of what a reader gives. One line at a time is in memory: the log of a long training is
+/// larger than its model.
+fn lines_of(
+    mut reader: impl BufRead,
+    path: &Path,
     mut keep: impl FnMut(usize, &str) -> Result<bool, String>,
 ) -> Result<u64, LogError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| LogError::Read { path: path.to_owned(), source })?;
-    let mut length = 0;
-    for (i, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+    let (mut length, mut line) = (0, Vec::new());
+    for number in 0.. {
+        line.clear();
+        reader.read_until(b'\n', &mut line).map_err(cannot_read(path))?;
         let Some(whole) = line.strip_suffix(b"\n") else { break };
         let text = std::str::from_utf8(whole).map_err(|error| error.to_string());
-        match text.and_then(|text| keep(i, text)) {
-            Ok(true) => length += line.len(),
+        match text.and_then(|text| keep(number, text)) {
+            Ok(true) => length += line.len() as u64,
             Ok(false) => break,
             Err(fault) => {
-                let fault = format!("line {} is damaged: {fault}", i + 1);
+                let fault = format!("line {} is damaged: {fault}", number + 1);
                 return Err(LogError::Damaged { path: path.to_owned(), fault });
             }
         }
     }
-    Ok(length as u64)
+    Ok(length)
+}
+
+fn cannot_read(path: &Path) -> impl FnOnce(std::io::Error) -> LogError {
+    let path = path.to_owned();
+    |source| LogError::Read { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// Nothing may be read beyond what is there.
+    struct Guarded<'a>(&'a [u8]);
+
+    impl Read for Guarded<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            assert!(!self.0.is_empty(), "it was read on");
+            self.0.read(into)
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_line_by_line_and_no_further_than_is_asked_for() {
+        let text = "a line\n".repeat(10);
+        let mut seen = 0;
+        let length = lines_of(
+            BufReader::with_capacity(8, Guarded(text.as_bytes())),
+            Path::new("a"),
+            |i, line| {
+                assert_eq!((i, line), (seen, "a line"));
+                seen += 1;
+                Ok(i < 8)
+            },
+        );
+        assert_eq!((length.unwrap(), seen), (8 * 7, 9));
+    }
 }

@@ -13,6 +13,14 @@ fn three_steps(folder: &Path) -> MetricLog {
     log
 }
 
+/// All notes, with the metrics of these names.
+fn read(folder: &Path, names: &[&str]) -> Vec<(u64, Vec<Option<f64>>)> {
+    let mut notes = Vec::new();
+    each(&folder.join(JSON_LINES), names, |step, values| notes.push((step, values.to_vec())))
+        .unwrap();
+    notes
+}
+
 fn texts(folder: &Path) -> [String; 2] {
     [JSON_LINES, CSV].map(|name| std::fs::read_to_string(folder.join(name)).unwrap())
 }
@@ -38,11 +46,12 @@ fn what_is_noted_is_there_at_once() {
     let log = three_steps(folder.path());
     assert_eq!(texts(folder.path()), [JSON.concat(), TABLE.concat()]);
     drop(log);
-    let notes = read(&folder.path().join(JSON_LINES)).unwrap();
-    assert_eq!(notes.len(), 4);
-    assert_eq!(curve(&notes, None, "validation/loss"), [(2.0, 2.25)]);
-    assert_eq!(curve(&notes, Some("rate"), "loss")[0], (0.001, 2.5));
-    assert!(curve(&notes, None, "loss")[1].1.is_nan());
+    let notes = read(folder.path(), &["validation/loss", "loss"]);
+    let steps: Vec<u64> = notes.iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, [1, 2, 2, 3]);
+    assert_eq!(notes[0].1, [None, Some(2.5)]);
+    assert_eq!(notes[2].1, [Some(2.25), None]);
+    assert!(notes[1].1[1].is_some_and(f64::is_nan));
     MetricLog::create(folder.path(), ALL, &COLUMNS).unwrap();
     assert_eq!(texts(folder.path()), ["", TABLE[0]]);
 }
@@ -96,7 +105,7 @@ fn a_line_that_is_cut_short_anywhere_is_dropped() {
     }
     let path = folder.path().join(JSON_LINES);
     std::fs::write(&path, &whole[0][..whole[0].len() - 2]).unwrap();
-    assert_eq!(read(&path).unwrap().len(), 3);
+    assert_eq!(read(folder.path(), &[]).len(), 3);
 }
 
 #[track_caller]
@@ -160,7 +169,7 @@ fn a_folder_that_cannot_be_written_to_is_an_error() {
         assert!(MetricLog::create(file.path(), formats, &COLUMNS).is_err());
         assert!(MetricLog::resume(&file.path().join("in"), formats, &COLUMNS, 1).is_err());
     }
-    let error = read(&file.path().join("in")).unwrap_err().to_string();
+    let error = each(&file.path().join("in"), &[], |_, _| {}).unwrap_err().to_string();
     assert!(error.starts_with("cannot read "), "{error}");
 }
 

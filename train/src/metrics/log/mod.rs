@@ -17,9 +17,9 @@
 //! before.
 
 mod file;
+mod note;
 mod tensorboard;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -222,7 +222,7 @@ impl MetricLog {
         Ok(())
     }
 
-    /// Has the operating system write everything to the disk. Meant for when a checkpoint is kept.
+    /// Has the operating system write everything to the disk, as when a checkpoint is kept.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -265,48 +265,27 @@ fn number(x: f64) -> Value {
 
 /// Whether a line is of a step up to that, or what is wrong with it.
 fn kept(line: &str, after: u64) -> Result<bool, String> {
-    Ok(parse(line)?.step <= after)
+    Ok(note::parse(line, &[], &mut [])? <= after)
 }
 
-/// What was noted at once.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Note {
-    /// The step.
-    pub step: u64,
-    /// The metrics by name; NaN for what was no number or infinite.
-    pub metrics: BTreeMap<String, f64>,
-}
-
-fn parse(line: &str) -> Result<Note, String> {
-    let object: Map<String, Value> = serde_json::from_str(line).map_err(|e| e.to_string())?;
-    let step = object.get("step").and_then(Value::as_u64).ok_or("it has no `step`")?;
-    let metrics = object.into_iter().filter(|(name, _)| name != "step").map(|(name, value)| {
-        let number = if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
-        number.map(|number| (name.clone(), number)).ok_or(format!("`{name}` is no number"))
-    });
-    Ok(Note { step, metrics: metrics.collect::<Result<_, _>>()? })
-}
-
-/// Reads a file of JSON lines. A last line that is cut short is left out: the training may be running.
+/// Goes through a file of JSON lines, and hands on of each the step and the metrics of these names:
+/// `None` for what was not noted then, NaN for what was no number or infinite. A last line that is cut
+/// short is left out: the training may be running. One line at a time is in memory.
 ///
 /// # Errors
-/// If it cannot be read, or a line before is damaged.
-pub fn read(path: &Path) -> Result<Vec<Note>, LogError> {
-    let mut notes = Vec::new();
+/// If it cannot be read, or a line before is damaged; those before it were handed on.
+pub fn each(
+    path: &Path,
+    names: &[&str],
+    mut take: impl FnMut(u64, &[Option<f64>]),
+) -> Result<(), LogError> {
+    let mut values = vec![None; names.len()];
     file::lines(path, |_, line| {
-        notes.push(parse(line)?);
+        let step = note::parse(line, names, &mut values)?;
+        take(step, &values);
         Ok(true)
     })?;
-    Ok(notes)
-}
-
-/// A metric over the steps, or over another metric such as the seconds: `(x, y)` where both were noted.
-pub fn curve(notes: &[Note], x: Option<&str>, y: &str) -> Vec<(f64, f64)> {
-    let point = |note: &Note| {
-        let x = x.map_or(Some(note.step as f64), |x| note.metrics.get(x).copied());
-        x.zip(note.metrics.get(y).copied())
-    };
-    notes.iter().filter_map(point).collect()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,14 +15,14 @@ fn the_norm_is_of_all_gradients_and_clipping_brings_it_to_the_limit() {
 fn elements_are_clipped_before_the_norm() {
     let gradients: [&[f32]; 2] = [&[-30.0], &[0.0, 4.0]];
     let clipped = |norm, value| Clip { norm, value }.of(&gradients);
-    let norm = 916.0_f64.sqrt();
-    assert_eq!(clipped(0.0, 0.0), Clipped { norm, scale: 1.0.into() });
-    assert_eq!(clipped(1.0, 0.0), Clipped { norm, scale: (1.0 / norm).into() });
+    let (norm, longest) = (916.0_f64.sqrt(), Some((0, 30.0)));
+    assert_eq!(clipped(0.0, 0.0), Clipped { norm, longest, scale: 1.0.into() });
+    assert_eq!(clipped(1.0, 0.0), Clipped { norm, longest, scale: (1.0 / norm).into() });
     let scale = Scale { limit: 3.0, factor: 1.0 };
-    assert_eq!(clipped(0.0, 3.0), Clipped { norm, scale });
+    assert_eq!(clipped(0.0, 3.0), Clipped { norm, longest, scale });
     // -3 and 3, whose norm is the root of 18.
     let scale = Scale { limit: 3.0, factor: 1.0 / 18.0_f64.sqrt() };
-    assert_eq!(clipped(1.0, 3.0), Clipped { norm, scale });
+    assert_eq!(clipped(1.0, 3.0), Clipped { norm, longest, scale });
 }
 
 #[test]

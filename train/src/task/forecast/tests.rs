@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::*;
 use crate::batch::{Batch, Data, Targets};
 use crate::fixtures::{learnt, resumes};
-use crate::task::{Judged, Part};
+use crate::task::Part;
 
 /// Loads a file of this name; errors without its folder.
 fn load(name: &str, text: &str, options: &str) -> Result<Loaded, String> {
@@ -280,12 +280,13 @@ fn other_data_are_judged_by_all_of_their_windows() {
     std::fs::write(&path, csv(20)).unwrap();
     let mut options = toml::Table::new();
     options.insert("data".into(), path.to_str().unwrap().into());
-    let Judged { batches, baseline, naive } = loaded.codec.judged(&options).unwrap();
-    assert_eq!(batches.iter().map(|batch| batch.extent.batch).sum::<usize>(), 15);
+    let judged = loaded.codec.judged(&options).unwrap();
+    let windows = judged.batches().map(|batch| batch.unwrap().extent.batch);
+    assert_eq!(windows.sum::<usize>(), 15);
     // The naive forecast of what goes up by one is off by one, and then by two.
-    let line = naive.unwrap().channels[1].score.unwrap();
+    let line = judged.naive().unwrap().channels[1].score.unwrap();
     assert!((line.mae - 1.5).abs() < 1e-9 && (line.mase.unwrap() - 1.5).abs() < 1e-9, "{line:?}");
-    assert!(baseline.is_some_and(|baseline| baseline > 0.0));
+    assert!(judged.baseline().is_some_and(|baseline| baseline > 0.0));
     std::fs::write(&path, csv(5)).unwrap();
     let fault = loaded.codec.judged(&options).unwrap_err().to_string();
     assert!(

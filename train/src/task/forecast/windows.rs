@@ -10,12 +10,13 @@ use crate::batch::{Batch, Data, Example, Targets};
 use crate::draws::rng;
 use crate::metrics::regression::{NaiveErrors, RegressionScores};
 use crate::task::examples::together;
-use crate::task::{Batches, Codec, Context, Goal, Part, Task};
+use crate::task::{Batches, Codec, Context, Goal, Judged, Part, Task};
 
 /// How many windows are evaluated at once.
 const EVALUATION_BATCH: usize = 64;
 
 /// The windows of series, in three parts.
+#[derive(Debug)]
 pub(super) struct Windows {
     codec: Forecaster,
     context: Context,
@@ -28,6 +29,7 @@ pub(super) struct Windows {
     baseline: Option<f64>,
 }
 
+#[derive(Debug)]
 struct Series {
     /// `[rows, columns]`, nothing missing, scaled.
     inputs: Vec<f32>,
@@ -157,6 +159,21 @@ fn number(part: Part) -> usize {
     match part {
         Part::Validation => 1,
         Part::HeldOut => 2,
+    }
+}
+
+/// Those that are held out.
+impl Judged for Windows {
+    fn batches(&self) -> Batches<'_> {
+        self.part(Part::HeldOut).unwrap_or_else(|| Box::new(std::iter::empty()))
+    }
+
+    fn baseline(&self) -> Option<f64> {
+        Task::baseline(self)
+    }
+
+    fn naive(&self) -> Option<RegressionScores> {
+        Task::naive(self, Part::HeldOut)
     }
 }
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Problem, codec, interface, load, options, share};
+use super::{MOST_STEPS, Problem, beyond, codec, interface, load, options, share};
 use crate::batch::{Data, Example, Targets};
 use crate::model::{Answers, Interface, Readout};
 use crate::task::{Figure, Goal, Kind};
@@ -67,7 +67,7 @@ impl Problem for Adding {
 
     fn fault(&self) -> Option<(&'static str, String)> {
         let fault = || ("length", "two numbers are added: 2 steps are the least".to_owned());
-        (self.length < 2).then(fault)
+        (self.length < 2).then(fault).or_else(|| beyond("length", self.length, MOST_STEPS))
     }
 
     fn examples(&self) -> usize {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::symbols::{any, of_one_hot, one_hot, read, written};
-use super::{Problem, codec, interface, load, options, share};
+use super::{MOST_STEPS, Problem, beyond, codec, interface, load, options, share};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout, likeliest};
 use crate::task::{Figure, Goal, Kind};
@@ -90,7 +90,7 @@ impl Problem for Copy {
     fn fault(&self) -> Option<(&'static str, String)> {
         let fault =
             || ("delay", "the sign comes before the answer: 1 step is the least".to_owned());
-        (self.delay == 0).then(fault)
+        (self.delay == 0).then(fault).or_else(|| beyond("delay", self.delay, MOST_STEPS))
     }
 
     fn examples(&self) -> usize {

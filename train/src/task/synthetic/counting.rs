@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::symbols::{of_one_hot, one_hot, read};
-use super::{Problem, codec, interface, load, options};
+use super::{MOST_HELD_OUT, MOST_STEPS, Problem, beyond, codec, interface, load, options};
 use crate::batch::{Example, Targets};
 use crate::model::{Answers, Interface, Readout};
 use crate::task::{Figure, Goal, Kind};
@@ -163,7 +163,13 @@ impl<L: Language> Problem for Counting<L> {
     fn fault(&self) -> Option<(&'static str, String)> {
         let least = |option| move || (option, "n is 1 at the least".to_owned());
         let judged = || (self.judged == 0).then(least("judged"));
-        (self.most == 0).then(least("most")).or_else(judged)
+        let letters = L::LETTERS as usize;
+        // One string for each n, read and answered: the square of the largest, times the letters.
+        let judged_most = (MOST_HELD_OUT / (letters * Self::WIDTH)).isqrt();
+        let fault = (self.most == 0).then(least("most")).or_else(judged);
+        fault
+            .or_else(|| beyond("most", self.most, MOST_STEPS / letters))
+            .or_else(|| beyond("judged", self.judged, judged_most))
     }
 
     fn examples(&self) -> usize {

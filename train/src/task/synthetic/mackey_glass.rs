@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Problem, codec, interface, load, options};
+use super::{MOST_HELD_OUT, MOST_STEPS, Problem, beyond, codec, interface, load, options};
 use crate::batch::{Data, Example, Targets};
 use crate::draws::rng;
 use crate::model::{Answers, Interface, Readout};
@@ -46,6 +46,8 @@ pub const KIND: Kind = Kind {
 /// The steps of the integration in a unit of time, and those that the past is away.
 const FINE: usize = 10;
 const DELAY: usize = 17 * FINE;
+/// The most steps of a series.
+const MOST_POINTS: usize = 1_000_000;
 /// What is not looked at before the series begins, in units of time.
 const SETTLING: usize = 1000;
 
@@ -130,9 +132,28 @@ impl Problem for MackeyGlass {
             let fault = format!("{} steps of {} leave no answer", self.silent, self.length);
             return Some(("silent", fault));
         }
+        let most = beyond("length", self.length, MOST_STEPS)
+            .or_else(|| beyond("points", self.points, MOST_POINTS));
+        if most.is_some() {
+            return most;
+        }
         let needed = self.length.saturating_add(self.ahead);
         let fault = || ("points", format!("one sequence and what it predicts are {needed} steps"));
-        (self.points < needed).then(fault)
+        if self.points < needed {
+            return Some(fault());
+        }
+        // Each window answers what is not silent, and is read and answered whole.
+        let windows = self.windows().div_ceil(self.length - self.silent);
+        let numbers = 2 * windows * self.length;
+        let fault = || {
+            let fault = format!(
+                "{} steps of {} leave so few answers that {numbers} numbers would be held out, of up \
+                 to {MOST_HELD_OUT}; take less",
+                self.silent, self.length
+            );
+            ("silent", fault)
+        };
+        (numbers > MOST_HELD_OUT).then(fault)
     }
 
     fn examples(&self) -> usize {

@@ -36,6 +36,20 @@ use cellc_runtime::sequence::{Extent, RunError};
 /// How many sequences are evaluated at once.
 const EVALUATION_BATCH: usize = 64;
 
+/// The most steps of a sequence: a thousand of them are held out, and all of a batch are in memory.
+const MOST_STEPS: usize = 10_000;
+
+/// The most numbers of all that is held out.
+const MOST_HELD_OUT: usize = 100_000_000;
+
+/// The most sequences of an epoch; none is kept.
+const MOST_SEQUENCES: usize = 1_000_000_000;
+
+/// An option that is more than its bound, and what is wrong with it.
+fn beyond(option: &'static str, value: usize, most: usize) -> Option<(&'static str, String)> {
+    (value > most).then(|| (option, format!("{value} is too much: take up to {most}")))
+}
+
 /// A problem: its fields are the options of its kind of task.
 trait Problem: Clone + Default + Serialize + DeserializeOwned + 'static {
     /// Its name among the kinds of tasks.
@@ -120,6 +134,7 @@ fn load<P: Problem>(options: &toml::Table, context: Context) -> Result<Loaded, T
     let mut problem: P = parse(P::NAME, options)?;
     let too_few = || ("examples", "an epoch has at least one sequence".to_owned());
     let fault = problem.fault().or_else(|| (problem.examples() == 0).then(too_few));
+    let fault = fault.or_else(|| beyond("examples", problem.examples(), MOST_SEQUENCES));
     if let Some((option, fault)) = fault {
         let (task, option) = (P::NAME.to_owned(), option.to_owned());
         return Err(OptionError::Value { task, option, fault }.into());
@@ -269,7 +284,7 @@ impl<P: Problem> Codec for Problems<P> {
         "step"
     }
 
-    fn judged(&self, options: &toml::Table) -> Result<Judged, TaskError> {
+    fn judged(&self, options: &toml::Table) -> Result<Box<dyn Judged>, TaskError> {
         let data = options.get("data").and_then(toml::Value::as_str).unwrap_or_default();
         let path = PathBuf::from(data);
         let text = read_text(&path)?;
@@ -278,7 +293,7 @@ impl<P: Problem> Codec for Problems<P> {
             Ok(example) => Ok(beside(&[example], &self.problem.interface())),
             Err(fault) => Err(DataError::Row { path: path.clone(), row, fault }),
         });
-        Ok(batches.collect::<Result<Vec<_>, _>>()?.into())
+        Ok(Box::new(batches.collect::<Result<Vec<_>, _>>()?))
     }
 
     fn question(&self, line: &str) -> Result<Example, String> {

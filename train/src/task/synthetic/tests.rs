@@ -97,6 +97,37 @@ fn options_without_a_meaning_are_refused() {
 }
 
 #[test]
+fn sizes_beyond_any_memory_are_refused() {
+    let beyond = [
+        ("adding", "length"),
+        ("copy", "delay"),
+        ("two_sequence", "length"),
+        ("anbn", "most"),
+        ("anbn", "judged"),
+        ("anbncn", "judged"),
+        ("mackey_glass", "length"),
+        ("mackey_glass", "points"),
+        ("mackey_glass", "ahead"),
+        ("adding", "examples"),
+        ("reber", "examples"),
+        ("temporal_order", "examples"),
+    ];
+    for (name, option) in beyond {
+        for value in ["100000000000", "9223372036854775807"] {
+            let fault = refused(name, &format!("{option} = {value}\n"));
+            let told = if option == "ahead" { "points" } else { option };
+            assert!(fault.starts_with(&format!("option `{told}` of task `{name}`: ")), "{fault}");
+            // What is ahead has its bound by the points.
+            assert!(option == "ahead" || fault.contains(": take up to "), "{fault}");
+        }
+    }
+    let fault = refused("mackey_glass", "points = 1000000\nsilent = 299");
+    assert!(fault.contains("numbers would be held out, of up to 100000000; take less"), "{fault}");
+    let fault = refused("adding", "length = 10001");
+    assert_eq!(fault, "option `length` of task `adding`: 10001 is too much: take up to 10000");
+}
+
+#[test]
 fn one_of_either_half_is_marked_and_their_sum_answered() {
     let mut rng = rng(1, "test", [0, 0]);
     let problem: adding::Adding = parse("adding", &"length = 7".parse().unwrap()).unwrap();
@@ -354,7 +385,7 @@ fn lines_of_a_file_are_judged_one_by_one() {
         options.insert("data".into(), path.path().to_str().unwrap().into());
         codec.judged(&options).map_err(|error| error.to_string())
     };
-    assert_eq!(judged("BTBTXSETE\n\nBPBPVVEPE\n").unwrap().batches.len(), 2);
+    assert_eq!(judged("BTBTXSETE\n\nBPBPVVEPE\n").unwrap().batches().count(), 2);
     let fault = judged("BTBTXSETE\nBX\n").unwrap_err();
     assert!(fault.ends_with(":2: symbol 2 cannot follow: only one of `TP` can"), "{fault}");
 }

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Problem, codec, interface, load, options, share};
+use super::{MOST_STEPS, Problem, beyond, codec, interface, load, options, share};
 use crate::batch::{Data, Example, Targets};
 use crate::draws::normal;
 use crate::model::{Answers, Interface, Readout};
@@ -118,7 +118,8 @@ impl Problem for TwoSequence {
     fn fault(&self) -> Option<(&'static str, String)> {
         let (told, length) = (self.informative, self.length);
         let fault = || ("informative", format!("{told} numbers of {length} cannot tell the class"));
-        (told == 0 || told > length).then(fault)
+        let fault = (told == 0 || told > length).then(fault);
+        fault.or_else(|| beyond("length", length, MOST_STEPS))
     }
 
     fn examples(&self) -> usize {
