@@ -359,7 +359,7 @@ impl<'a> Training<'a> {
             took: begun.elapsed(),
             elapsed: self.elapsed(),
         };
-        Ok(observer.step(&step)?)
+        observer.step(&step)
     }
 
     fn score(&mut self, part: Part) -> Result<Score, TrainError> {

@@ -68,7 +68,7 @@ fn damage(folder: &Folder, file: &str, damage: Damage) {
         Damage::Missing => std::fs::remove_file(&path).expect("it is there"),
         Damage::Empty => std::fs::write(&path, "").expect("it can be written"),
         Damage::Half => {
-            std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("it can be written")
+            std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("it can be written");
         }
         Damage::Changed => {
             bytes[0] ^= 0x15;

@@ -10,11 +10,11 @@ use toml::{Table, Value};
 pub(crate) fn settle(given: &mut Table, form: &Table) {
     for (key, value) in given {
         match (&mut *value, form.get(key)) {
-            (Value::Float(x), Some(Value::Integer(_))) => {
-                // Up to 2^53, whole numbers are exact.
-                if x.fract() == 0.0 && x.abs() <= 9_007_199_254_740_992.0 {
-                    *value = Value::Integer(*x as i64);
-                }
+            // Up to 2^53, whole numbers are exact.
+            (Value::Float(x), Some(Value::Integer(_)))
+                if x.fract() == 0.0 && x.abs() <= 9_007_199_254_740_992.0 =>
+            {
+                *value = Value::Integer(*x as i64);
             }
             (Value::String(text), Some(Value::Array(_))) => {
                 *value = Value::Array(vec![Value::String(std::mem::take(text))]);
