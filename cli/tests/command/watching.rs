@@ -81,7 +81,7 @@ fn a_training_that_diverges_says_how_to_go_on() {
     let diverged = folder.cellc(&words).exits(2);
     diverged
         .says(&[" at step ", "learning rate is 20", "cellc train --resume run", "6.67"])
-        .says(&["It begins in `exp` of cell `grow` (layer0)", "grow.cell:5:2"]);
+        .says(&["It begins in `", "` of cell `grow` (layer0), which gives ", "grow.cell:5:2"]);
     let told = folder.cellc("info run").exits(0);
     told.prints(&["interrupted", "cellc train --resume run"]);
     folder.cellc("eval run").exits(0);
