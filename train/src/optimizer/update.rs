@@ -221,7 +221,7 @@ impl<T: Scalar> Rule<T> {
         }
     }
 
-    /// What a gradient is divided to by the root of the mean of its squares, which is brought up to date.
+    /// Divides gradients by the root of the mean of their squares, and brings that mean up to date.
     fn rms_prop(&self, alpha: f64, epsilon: f64) -> impl Fn(T, T, &mut T) -> T + '_ {
         let real = T::from_f64;
         let (alpha, rest, epsilon) = (real(alpha), real(1.0 - alpha), real(epsilon));
