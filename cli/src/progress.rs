@@ -26,6 +26,7 @@ pub(crate) fn listen_for_interrupt() {
             #[allow(clippy::exit, reason = "who asks twice wants no more waiting")]
             std::process::exit(130);
         }
+        note("ending after this step; Ctrl-C once more ends at once");
     });
 }
 

@@ -24,6 +24,7 @@ pub struct Run {
     pub folder: RunFolder,
     /// Where it was left, if it goes on.
     pub resumed: Option<Resumed>,
+    trained: bool,
 }
 
 /// Why a run cannot be gone on with.
@@ -148,7 +149,7 @@ impl Run {
     pub fn start(ready: Ready, path: &Path) -> Result<Self, CheckpointError> {
         let folder =
             RunFolder::create(path, &ready.experiment, &Kept::of(&ready), &metrics(&ready))?;
-        Ok(Self { ready, folder, resumed: None })
+        Ok(Self { ready, folder, resumed: None, trained: false })
     }
 
     /// A run that was stopped, to be gone on with as if it had not been.
@@ -199,7 +200,7 @@ impl Run {
         if changed {
             folder.extend(&ready.experiment)?;
         }
-        Ok(Self { ready, folder, resumed })
+        Ok(Self { ready, folder, resumed, trained: false })
     }
 
     /// After which step it was left; 0 if it is new.
@@ -214,8 +215,12 @@ impl Run {
     ///
     /// # Errors
     /// If the loss diverges, the data do not fit, or something could not be kept to the end.
+    ///
+    /// # Panics
+    /// If it was trained already: it is gone on with by [`resume`](Self::resume).
     pub fn train(&mut self, watcher: &mut dyn Watcher) -> Result<Outcome, TrainError> {
-        let Self { ready, folder, resumed } = self;
+        assert!(!std::mem::replace(&mut self.trained, true), "a run is trained once");
+        let Self { ready, folder, resumed, .. } = self;
         let (task, settings) = (ready.loaded.task.as_ref(), &ready.experiment.training);
         let before = resumed.as_ref().map_or(0, |resumed| resumed.progress.step);
         let mut keeper =

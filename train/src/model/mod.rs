@@ -7,6 +7,7 @@
 //! dropout, pooling, residual sums and losses are cells too: nothing here knows a derivative.
 
 mod feed;
+mod fill;
 mod run;
 mod score;
 

@@ -211,8 +211,8 @@ fn refuse_beside_resume(path: &Path) -> Result<(), Failure> {
     Err(Failure::new(format!(
         "{given} cannot be given with --resume, which goes on with a run as if it had not been \
          stopped: {path}/{EXPERIMENT} says how\nBeside it there can be --steps, --epochs and \
-         --minutes, for a longer run, --lr and --clip, if it diverges, and --threads, --quiet and --json. To begin anew with other \
-         settings:\n  cellc train --config {path}/{EXPERIMENT} {given} .."
+         --minutes, for a longer run, --lr and --clip, if it diverges, and --threads, --quiet and \
+         --json. To begin anew with other settings:\n  cellc train --config {path}/{EXPERIMENT} {given} .."
     )))
 }
 
