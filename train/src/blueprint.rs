@@ -249,7 +249,8 @@ impl Blueprint {
         let mut builder = Builder { blueprint: self, interface, stages: Vec::new() };
         let mut top = match interface.reads {
             Reads::Symbols(count) => {
-                let cell = catalogue("embedding", &[("V", count), ("E", model.embedding)], &[])?;
+                let sizes = [("V", count), ("E", model.embedding)];
+                let cell = catalogue("embedding", &sizes, &[("scale", model.embedding_scale)])?;
                 vec![builder.push("embedding", cell, vec![Feed::Data])]
             }
             Reads::Reals(_) => Vec::new(),

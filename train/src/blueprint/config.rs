@@ -31,6 +31,8 @@ pub struct ModelConfig {
     pub hidden: usize,
     /// How many numbers a symbol's vector has; of no meaning where numbers are read.
     pub embedding: usize,
+    /// The standard deviation of the numbers of embeddings before the training.
+    pub embedding_scale: f64,
     /// The probability that a number on its way into a layer or into the head is left out while the
     /// model is trained.
     pub dropout: f64,
@@ -60,6 +62,7 @@ impl Default for ModelConfig {
             layers: 1,
             hidden: 64,
             embedding: 32,
+            embedding_scale: 1.0,
             dropout: 0.0,
             bidirectional: false,
             residual: false,

@@ -260,7 +260,7 @@ impl Experiment {
         };
         let Interface { reads, answers, readout, .. } = codec.interface();
         if matches!(reads, Reads::Reals(_)) {
-            without("model", &["embedding", "tied"]);
+            without("model", &["embedding", "embedding_scale", "tied"]);
         }
         if readout == Readout::Each {
             without("model", &["pooling"]);
