@@ -8,6 +8,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::data::rereadable;
 use crate::task::DataError;
 
 /// A file of data as it was.
@@ -39,6 +40,12 @@ pub enum Changed {
         was: PathBuf,
         /// Those that the experiment names.
         is: Vec<PathBuf>,
+    },
+    /// The experiment names one more than was trained on.
+    #[error("`experiment.toml` of the run names {}, which it was not trained on", is.display())]
+    More {
+        /// The file.
+        is: PathBuf,
     },
     /// It has other bytes.
     #[error(
@@ -80,7 +87,7 @@ pub fn paths(options: &mut toml::Table) -> impl Iterator<Item = &mut String> {
 pub fn of(options: &toml::Table) -> Result<Vec<DataFile>, DataError> {
     let mut options = options.clone();
     let files: Vec<PathBuf> = paths(&mut options).map(|path| PathBuf::from(&*path)).collect();
-    // What is no file, such as a pipe, can be read only once.
+    files.iter().try_for_each(|path| rereadable(path))?;
     files.iter().filter(|path| path.is_file()).map(|path| DataFile::read(path)).collect()
 }
 

@@ -66,10 +66,10 @@ impl Continuation {
     /// An experiment that goes on so.
     fn of(&self, experiment: &Experiment) -> Result<Experiment, ExperimentError> {
         let mut experiment = experiment.clone();
-        let training = &mut experiment.training;
         if let Some(epochs) = self.epochs {
-            (training.epochs, training.steps) = (epochs, 0);
+            experiment.give_epochs(epochs);
         }
+        let training = &mut experiment.training;
         training.minutes = self.minutes.unwrap_or(training.minutes);
         training.clip = self.clip.unwrap_or(training.clip);
         if let Some(steps) = self.steps {

@@ -140,9 +140,10 @@ impl<'a> Training<'a> {
             run.set_states(resumed.states);
             progress = resumed.progress;
             best = resumed.best;
-            // A training that is to be longer than it was has its last part elsewhere.
+            // A training that is to be longer than it was may have its last part elsewhere: what began
+            // before that part is none of it.
             if let (Some(average), Some((updates, params))) = (&mut average, resumed.average)
-                && updates == average.averaging().updates(progress.step, settings.steps)
+                && updates <= average.averaging().updates(progress.step, settings.steps)
             {
                 average.restore(updates, params)?;
             }

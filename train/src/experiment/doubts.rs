@@ -38,7 +38,13 @@ fn meant(label: &str) -> String {
     let text = label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     match text.parse::<f64>() {
         // Not what only reads as a number, such as `inf` and `nan`.
-        Ok(number) if text.contains(|c: char| c.is_ascii_digit()) => number.to_string(),
+        // Beyond 2^53, numbers that differ can be the same.
+        Ok(number)
+            if text.contains(|c: char| c.is_ascii_digit())
+                && number.abs() <= 9_007_199_254_740_992.0 =>
+        {
+            number.to_string()
+        }
         _ => text,
     }
 }

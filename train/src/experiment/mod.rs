@@ -38,11 +38,12 @@ pub use self::settings::Settings;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Experiment {
-    /// The keys that nobody gave, and that do not have defaults of their own but follow: from the data,
-    /// or from other keys. They are written down with all others; where that is the base of another
-    /// experiment, they follow anew.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub followed: Vec<String>,
+    /// What nobody gave, and what has no default of its own but follows from the data, from other keys or
+    /// from the task: keys such as `training.steps`, and their values. They are written down with all
+    /// others; where that is the base of another experiment, they follow anew, unless they have been
+    /// changed there.
+    #[serde(skip_serializing_if = "toml::Table::is_empty")]
+    pub followed: toml::Table,
     /// The task: its `name`, and options that are its own.
     pub task: toml::Table,
     /// The model.
@@ -137,7 +138,7 @@ impl Experiment {
         for layer in layers {
             let mut layer = layer.clone();
             forget_what_followed(&mut layer);
-            forget_replaced(&mut given, &layer);
+            forget_steps(&mut given, &layer);
             merge(&mut given, &layer);
         }
         let name = given.get("task").and_then(|task| task.get("name"));
@@ -145,21 +146,30 @@ impl Experiment {
         let kind = task::find(&name).ok_or(ExperimentError::Task { found: name.clone() })?;
         let defaults = kind.defaults.parse::<toml::Table>();
         let mut all = defaults.map_err(|error| ExperimentError::Form(error.to_string()))?;
-        forget_replaced(&mut all, &given);
+        forget_other_cell(&mut all, &given);
+        let set = value_of(&all, HYPERS).filter(|_| value_of(&given, HYPERS).is_none()).cloned();
         merge(&mut all, &given);
         settle(&mut all, &types());
-        let rate = |table: &toml::Table| table.get("training")?.get("learning_rate").cloned();
         let mut experiment: Self = toml::Value::Table(all).try_into().map_err(form)?;
-        if rate(&given).is_none() {
-            experiment.follows(LEARNING_RATE);
-            let optimizer = experiment.training.optimizer;
+        experiment.followed.extend(set.map(|set| (HYPERS.to_owned(), set)));
+        if value_of(&given, LEARNING_RATE).is_none() {
+            let Settings { optimizer, learning_rate, .. } = &mut experiment.training;
             if !matches!(optimizer, Method::Adam { .. } | Method::AdamW { .. }) {
-                experiment.training.learning_rate = usual_rate(optimizer);
+                *learning_rate = usual_rate(*optimizer);
             }
+            let learning_rate = *learning_rate;
+            experiment.followed.insert(LEARNING_RATE.to_owned(), learning_rate.into());
         }
         experiment.task.insert("name".to_owned(), name.into());
         experiment.check()?;
         Ok(experiment)
+    }
+
+    /// Layers that are one user's word, in one: later ones override earlier ones key by key.
+    pub fn merged(layers: impl IntoIterator<Item = toml::Table>) -> toml::Table {
+        let mut all = toml::Table::new();
+        layers.into_iter().for_each(|layer| merge(&mut all, &layer));
+        all
     }
 
     /// Reads what is written in a file, to be a layer.
@@ -193,34 +203,50 @@ impl Experiment {
         fault.map_or(Ok(()), |fault| Err(ExperimentError::Form(fault)))
     }
 
-    /// Notes that a key has no value of its own.
-    fn follows(&mut self, key: &str) {
-        if !self.followed.iter().any(|followed| followed == key) {
-            self.followed.push(key.to_owned());
-        }
-    }
-
     /// Gives it a number of updates.
     pub(crate) fn give_steps(&mut self, steps: u64) {
         self.training.steps = steps;
-        self.followed.retain(|key| key != STEPS);
+        self.followed.remove(STEPS);
+        self.forget_evaluations();
+    }
+
+    /// Gives it a number of epochs, in place of one of updates.
+    pub(crate) fn give_epochs(&mut self, epochs: f64) {
+        (self.training.epochs, self.training.steps) = (epochs, 0);
+        self.forget_evaluations();
     }
 
     /// Gives it a learning rate.
     pub(crate) fn give_learning_rate(&mut self, learning_rate: f64) {
         self.training.learning_rate = learning_rate;
-        self.followed.retain(|key| key != LEARNING_RATE);
+        self.followed.remove(LEARNING_RATE);
+    }
+
+    /// Takes back the hyper-parameters that its task sets in a cell of its own choice.
+    pub(crate) fn forget_hypers(&mut self) {
+        if self.followed.remove(HYPERS).is_some() {
+            self.model.set.clear();
+        }
+    }
+
+    /// How often it is evaluated follows from how long it is, if nobody gave that.
+    fn forget_evaluations(&mut self) {
+        if self.followed.contains_key(EVALUATE_EVERY) {
+            self.training.evaluate_every = 0;
+        }
     }
 
     /// Fills in what follows from the number of batches that make an epoch.
     fn resolve(&mut self, batches_per_epoch: usize) {
         let Settings { steps, evaluate_every, .. } = self.training;
-        for (key, value) in [(STEPS, steps), (EVALUATE_EVERY, evaluate_every)] {
-            if value == 0 {
-                self.follows(key);
-            }
-        }
         self.training.resolve(batches_per_epoch);
+        let now = &self.training;
+        let keys =
+            [(STEPS, steps, now.steps), (EVALUATE_EVERY, evaluate_every, now.evaluate_every)];
+        for (key, _, now) in keys.into_iter().filter(|(_, given, _)| *given == 0) {
+            let now = i64::try_from(now).unwrap_or(i64::MAX);
+            self.followed.insert(key.to_owned(), now.into());
+        }
     }
 
     /// Paths of data, seen from anywhere.
@@ -310,12 +336,20 @@ pub fn usual_rate(method: Method) -> f64 {
 const LEARNING_RATE: &str = "training.learning_rate";
 const STEPS: &str = "training.steps";
 const EVALUATE_EVERY: &str = "training.evaluate_every";
+const HYPERS: &str = "model.set";
+
+/// What a key such as `training.steps` is in a layer.
+fn value_of<'t>(layer: &'t toml::Table, key: &str) -> Option<&'t toml::Value> {
+    let (table, key) = key.split_once('.')?;
+    layer.get(table)?.get(key)
+}
 
 /// Drops from a layer what it says that nobody gave.
 fn forget_what_followed(layer: &mut toml::Table) {
-    let Some(toml::Value::Array(followed)) = layer.remove("followed") else { return };
-    for key in followed.iter().filter_map(toml::Value::as_str) {
-        if let Some((table, key)) = key.split_once('.')
+    let Some(toml::Value::Table(followed)) = layer.remove("followed") else { return };
+    for (key, value) in &followed {
+        if value_of(layer, key) == Some(value)
+            && let Some((table, key)) = key.split_once('.')
             && let Some(toml::Value::Table(table)) = layer.get_mut(table)
         {
             table.remove(key);
@@ -323,25 +357,23 @@ fn forget_what_followed(layer: &mut toml::Table) {
     }
 }
 
-/// Drops from a layer what a layer over it gives in other words, or of something else: a number of
-/// epochs takes the place of one of steps; dimensions and hyper-parameters of one cell are none of
-/// another.
-fn forget_replaced(under: &mut toml::Table, over: &toml::Table) {
-    let both = |name: &str| Some((under.get(name)?.as_table()?, over.get(name)?.as_table()?));
-    let of_epochs = both("training").is_some_and(|(_, over)| over.contains_key("epochs"));
-    let of_another_cell = both("model").is_some_and(|(under, over)| {
-        under.get("cell").zip(over.get("cell")).is_some_and(|(under, over)| under != over)
-    });
-    let mut forget = |name: &str, keys: &[&str]| {
-        if let Some(toml::Value::Table(table)) = under.get_mut(name) {
-            keys.iter().for_each(|key| drop(table.remove(*key)));
-        }
-    };
-    if of_epochs {
-        forget("training", &["steps"]);
+/// Drops a number of steps from a layer, if a layer over it gives one of epochs in its place.
+fn forget_steps(under: &mut toml::Table, over: &toml::Table) {
+    if value_of(over, "training.epochs").is_some()
+        && let Some(toml::Value::Table(training)) = under.get_mut("training")
+    {
+        training.remove("steps");
     }
-    if of_another_cell {
-        forget("model", &["dims", "set"]);
+}
+
+/// Drops from the defaults of a task what they set of a cell, if another is given.
+fn forget_other_cell(defaults: &mut toml::Table, given: &toml::Table) {
+    let cell = |layer| value_of(layer, "model.cell");
+    if cell(given).is_some_and(|cell_given| cell(defaults) != Some(cell_given))
+        && let Some(toml::Value::Table(model)) = defaults.get_mut("model")
+    {
+        model.remove("dims");
+        model.remove("set");
     }
 }
 

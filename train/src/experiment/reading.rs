@@ -19,9 +19,12 @@ pub(crate) fn settle(given: &mut Table, form: &Table) {
             (Value::String(text), Some(Value::Array(_))) => {
                 *value = Value::Array(vec![Value::String(std::mem::take(text))]);
             }
-            // A column, or a file, may be called by a number.
+            // A column, or a file, may be called by a number, and `nan` is a word too.
             (Value::Integer(number), Some(Value::String(_))) => {
                 *value = Value::String(number.to_string());
+            }
+            (Value::Float(number), Some(Value::String(_))) => {
+                *value = Value::String(number.to_string().to_lowercase());
             }
             (Value::Table(given), Some(Value::Table(form))) => settle(given, form),
             _ => {}

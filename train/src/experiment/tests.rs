@@ -52,19 +52,32 @@ fn constants_of_one_method_are_none_of_another() {
 }
 
 #[test]
-fn what_is_set_of_a_cell_is_none_of_another() {
-    let set = "[model]\ncell = 'lstm'\nset = { forget_bias = 2.0 }\n";
-    let with = |layer| layered(&[set, layer]).unwrap().model.set;
-    assert!(with("[model]\ncell = 'gru'").is_empty());
-    assert_eq!(with("[model]\ncell = 'lstm'")["forget_bias"], 2.0);
-    // An option and a key after it, of which neither is under a cell.
-    let apart = ["[model]\nset = { update_bias = 1.0 }", "[model]\ncell = 'gru'"];
-    assert_eq!(layered(&apart).unwrap().model.set["update_bias"], 1.0);
-    // Of the defaults of a task too.
-    let copy = layered(&["[task]\nname = 'copy'"]).unwrap().model;
-    assert!(copy.set.contains_key("update_bias"), "{copy:?}");
-    let lstm = layered(&["[task]\nname = 'copy'\n[model]\ncell = 'lstm'"]).unwrap().model;
-    assert!(lstm.set.is_empty(), "{lstm:?}");
+fn what_a_task_sets_in_its_cell_is_none_of_another() {
+    let copy = "[task]\nname = 'copy'";
+    let of = |layers: &[&str]| layered(&[&[copy], layers].concat()).unwrap();
+    let default = of(&[]);
+    assert_eq!(default.model.set["update_bias"], 5.0);
+    assert_eq!(of(&["[model]\ncell = 'gru'"]).model, default.model);
+    assert!(of(&["[model]\ncell = 'lstm'"]).model.set.is_empty());
+    let given = "[model]\ncell = 'lstm'\nset = { forget_bias = 2.0 }";
+    let set = of(&[given]).model.set;
+    assert_eq!(set.into_iter().collect::<Vec<_>>(), [("forget_bias".to_owned(), 2.0)]);
+    // What is given stays, to be an error of a cell that does not have it.
+    assert_eq!(of(&[given, "[model]\ncell = 'rnn'"]).model.set["forget_bias"], 2.0);
+    // As it is written down, it is still the task's.
+    let written = toml::to_string(&default).unwrap();
+    assert!(layered(&[&written, "[model]\ncell = 'lstm'"]).unwrap().model.set.is_empty());
+}
+
+#[test]
+fn what_followed_and_is_edited_is_given() {
+    let mut resolved = layered(&["[training]\nepochs = 2.0"]).unwrap();
+    resolved.resolve(15);
+    let written = toml::to_string(&resolved).unwrap();
+    let edited = written.replacen("\nsteps = 30", "\nsteps = 77", 1);
+    let edited = edited.replacen("\nlearning_rate = 0.005", "\nlearning_rate = 0.5", 1);
+    let training = layered(&[&edited]).unwrap().training;
+    assert_eq!((training.steps, training.evaluate_every, training.learning_rate), (77, 0, 0.5));
 }
 
 #[test]

@@ -281,8 +281,9 @@ impl RegressionScores {
                 let mae = said(NAIVE, "MAE", |score| Some(score.mae));
                 let rmse = said("", "RMSE", |score| Some(score.rmse));
                 let mase = said("", "MASE", |score| score.mase);
-                let all: Vec<String> = [mae, rmse, mase].into_iter().flatten().collect();
-                format!("{} of `{}` in its unit", all.join(", "), one.name)
+                let errors = [mae, rmse].into_iter().flatten().collect::<Vec<_>>().join(", ");
+                let mase = mase.map_or_else(String::new, |mase| format!(", {mase}"));
+                format!("{errors} of `{}` in its unit{mase}", one.name)
             }
             several => {
                 let scaled = |c: &&ChannelScore| c.score.is_some_and(|score| score.mase.is_some());

@@ -147,8 +147,8 @@ load      1.333  4.000   1.732  4.000  0.3333  1.000  0.9904    8.126        6
         one.add(&[1.0], forecast);
         one.scores().unwrap()
     };
-    let headline = "MAE 1.000 (the naive forecast: 3.000), RMSE 1.000 (3.000), MASE 0.5000 (1.500) of \
-                    `load` in its unit";
+    let headline = "MAE 1.000 (the naive forecast: 3.000), RMSE 1.000 (3.000) of `load` in its unit, \
+                    MASE 0.5000 (1.500)";
     assert_eq!(one(&[2.0]).headline(Some(&one(&[4.0]))), headline);
     // A target without a naive error has no MASE, which is said.
     let mut partly = Regression::new(1, channels([None, Some(2.0)]));

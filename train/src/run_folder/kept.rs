@@ -95,6 +95,10 @@ impl KeptRun {
         if let Some(file) = self.kept.data.iter().find(|file| !named.contains(&file.path)) {
             return Err(Changed::Others { was: file.path.clone(), is: named });
         }
+        let kept = |path: &PathBuf| self.kept.data.iter().any(|file| file.path == *path);
+        if let Some(more) = named.iter().find(|path| !kept(path)) {
+            return Err(Changed::More { is: more.clone() });
+        }
         self.kept.data.iter().try_for_each(DataFile::check)
     }
 

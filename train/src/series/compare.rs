@@ -104,6 +104,8 @@ pub fn with_each(
     let known = known.map_err(ExperimentError::from)?;
     let with = |name: &String| {
         let mut experiment = base.clone();
+        // All begin alike, the cell of the task's choice too.
+        experiment.forget_hypers();
         experiment.model.cell.clone_from(name);
         let own = experiment.model.cell_names();
         let is_own: Vec<_> = cells.iter().map(|text| own.contains(&text.name.as_str())).collect();

@@ -175,6 +175,13 @@ fn what_is_set_is_set_in_those_cells_that_have_it() {
     assert!(of("rnn").is_empty());
     assert_eq!(of("lstm").iter().collect::<Vec<_>>(), [(&"forget_bias".to_owned(), &4.0)]);
     assert_eq!(of("gru").iter().collect::<Vec<_>>(), [(&"update_bias".to_owned(), &3.0)]);
+    // What the task sets in the cell of its choice is set in none.
+    let copy = "[task]\nname = 'copy'\nexamples = 100\n";
+    let copy = [copy, "[training]\nsteps = 2"].map(|layer| layer.parse().unwrap());
+    let copy = Experiment::layered(&copy).unwrap();
+    let (names, texts) = cells(&["gru", "lstm"]);
+    let plan = compare(&copy, &names, texts, 1, Budget::Steps).unwrap();
+    assert!(plan.trials.iter().all(|trial| trial.experiment.model.set.is_empty()));
     let none = compared(&["rnn", "lstm"], "[model]\nset = { bias = 4.0 }\n", Budget::Steps);
     assert!(none.is_err(), "no cell has it");
 }

@@ -30,6 +30,7 @@ pub const KIND: Kind = Kind {
     defaults: "
         [model]
         embedding = 64
+        embedding_scale = 0.1
         [training]
         batch = 32
         learning_rate = 3e-3

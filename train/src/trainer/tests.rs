@@ -5,7 +5,7 @@ use crate::batch::{Data, Example, Targets};
 use crate::blueprint::{Blueprint, ModelConfig};
 use crate::fixtures::{architecture, interface};
 use crate::model::Readout;
-use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule};
+use crate::optimizer::{Averaging, Method, PlateauSettings, Schedule, Span};
 use crate::task::Context;
 use crate::task::examples::Examples;
 use cellc_runtime::program::Engine;
@@ -250,6 +250,51 @@ fn a_training_that_is_gone_on_with_is_the_one_that_was_not_stopped() {
         assert_eq!(params(&rest), params(&whole), "stopped at {stop}");
         assert_eq!([first.losses, second.losses].concat(), expected.losses);
     }
+}
+
+#[test]
+fn a_training_that_goes_on_for_longer_can_be_stopped_again() {
+    let tail = Averaging::Tail { last: Span::Steps(15) };
+    let settings = |steps| Settings {
+        evaluate_every: 5,
+        average: Some(tail),
+        schedule: Schedule::CONSTANT,
+        ..settings(steps)
+    };
+    // All ten steps are in the mean of the first, and none of them before the fifth in that of twenty.
+    let mut first = Record::default();
+    train(&task(20), &mut drawing(), &settings(10), None, &mut first).unwrap();
+    let go_on = |resumed: &Record, stop| {
+        let (mut model, best) = (drawing(), resumed.best.clone());
+        let mut record = Record { stop, best, ..Record::default() };
+        train(&task(20), &mut model, &settings(20), resumed.kept.clone(), &mut record).unwrap();
+        (record, model)
+    };
+    let (_, whole) = go_on(&first, None);
+    for stop in [12, 14, 19] {
+        let (stopped, _) = go_on(&first, Some(stop));
+        let (_, rest) = go_on(&stopped, None);
+        assert_eq!(params(&rest), params(&whole), "stopped at {stop}");
+    }
+}
+
+/// Does not let a training go on for longer than so many steps.
+struct Strict(u64);
+
+impl Observer for Strict {
+    fn step(&mut self, step: &Step) -> Result<ControlFlow<()>, TrainError> {
+        if step.step < self.0 {
+            return Ok(ControlFlow::Continue(()));
+        }
+        Err(TrainError::Observer("enough".into()))
+    }
+}
+
+#[test]
+fn an_observer_ends_a_training_with_an_error_of_its_own() {
+    let mut strict = Strict(3);
+    let error = train(&task(0), &mut new_model(1), &settings(20), None, &mut strict).unwrap_err();
+    assert_eq!(error.to_string(), "enough");
 }
 
 #[test]

@@ -249,7 +249,7 @@ fn settings(experiment: &Experiment) -> Vec<Setting> {
     let (defaults, own) = (defaults.unwrap_or_default(), toml::Table::try_from(experiment));
     let mut settings = Vec::new();
     differences("", &own.unwrap_or_default(), &defaults, &mut settings);
-    let followed = |key: &String| experiment.followed.contains(key) || key == "followed";
+    let followed = |key: &str| experiment.followed.contains_key(key) || key.starts_with("followed");
     settings.retain(|setting| !followed(&setting.key) && setting.key != THREADS);
     settings
 }

@@ -289,9 +289,7 @@ impl Options {
                 .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
             layers.push(layer);
         }
-        let options = self.given();
-        layers.push(options);
-        layers.extend(settings);
+        layers.push(Experiment::merged(std::iter::once(self.given()).chain(settings)));
         let named = |layer: &Table| layer.get("task").and_then(|task| task.get("name")).is_some();
         if !layers.iter().any(named)
             && let Some(name) = self.fitting_task(&layers)

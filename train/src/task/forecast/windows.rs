@@ -140,9 +140,9 @@ impl Windows {
             let truth = self.codec.answers(last, self.truth(place).iter().copied());
             let naive = self.codec.answers(last, self.naive_forecast(place).into_iter());
             let squares = truth.iter().zip(&naive).map(|(x, y)| f64::from(x - y).powi(2));
-            let square: f64 = squares.sum();
-            if !square.is_nan() {
-                (sum, count) = (sum + square, count + truth.len());
+            // Of what is known, as a model is judged by.
+            for square in squares.filter(|square| !square.is_nan()) {
+                (sum, count) = (sum + square, count + 1);
             }
         }
         self.baseline = (count > 0).then(|| sum / count as f64);
@@ -155,7 +155,7 @@ impl Windows {
     }
 }
 
-fn number(part: Part) -> usize {
+fn index_of(part: Part) -> usize {
     match part {
         Part::Validation => 1,
         Part::HeldOut => 2,
@@ -191,7 +191,7 @@ impl Task for Windows {
     }
 
     fn part(&self, part: Part) -> Option<Batches<'_>> {
-        let places: Vec<_> = self.places(number(part)).collect();
+        let places: Vec<_> = self.places(index_of(part)).collect();
         let chunks: Vec<_> = places.chunks(EVALUATION_BATCH).map(<[_]>::to_vec).collect();
         let batches = move || Box::new(chunks.into_iter().map(|places| Ok(self.batch(&places))));
         (!places.is_empty()).then(|| batches() as Batches<'_>)
@@ -207,7 +207,7 @@ impl Task for Windows {
 
     fn naive(&self, part: Part) -> Option<RegressionScores> {
         let mut errors = self.codec.errors();
-        for place in self.places(number(part)) {
+        for place in self.places(index_of(part)) {
             errors.add(self.truth(place), &self.naive_forecast(place));
         }
         errors.scores()
