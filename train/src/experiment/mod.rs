@@ -38,12 +38,6 @@ pub use self::settings::Settings;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Experiment {
-    /// What nobody gave, and what has no default of its own but follows from the data, from other keys or
-    /// from the task: keys such as `training.steps`, and their values. They are written down with all
-    /// others; where that is the base of another experiment, they follow anew, unless they have been
-    /// changed there.
-    #[serde(skip_serializing_if = "toml::Table::is_empty")]
-    pub followed: toml::Table,
     /// The task: its `name`, and options that are its own.
     pub task: toml::Table,
     /// The model.
@@ -52,6 +46,12 @@ pub struct Experiment {
     pub loss: LossConfig,
     /// The training.
     pub training: Settings,
+    /// What nobody gave, and what has no default of its own but follows from the data, from other keys or
+    /// from the task: keys such as `training.steps`, and their values. They are written down with all
+    /// others; where that is the base of another experiment, they follow anew, unless they have been
+    /// changed there.
+    #[serde(skip_serializing_if = "toml::Table::is_empty")]
+    pub followed: toml::Table,
 }
 
 /// Why an experiment cannot be made ready.
