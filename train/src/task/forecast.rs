@@ -215,8 +215,8 @@ fn left_out(options: &Options, short: &[(String, usize)], all: usize) -> Option<
     let are = if short.len() == 1 { "is" } else { "are" };
     (!short.is_empty()).then(|| {
         format!(
-            "{} of {all} series {are} too short and left out ({}{rest}): {} rows are needed, a window of \
-             {window} and a horizon of {horizon}, and each part of a series needs {horizon}",
+            "{} of {all} series {are} too short and left out ({}{rest}): at least {} rows are needed, a \
+             window of {window} and a horizon of {horizon}",
             short.len(),
             shown.join(", "),
             window + horizon

@@ -98,8 +98,7 @@ impl Info {
         let row = |(name, x): (&String, &f64)| {
             let digits = if name.ends_with("step") { 0 } else { 4 };
             let scaled = self.codec.as_ref().is_some_and(|codec| codec.scales());
-            let measures = ["mae", "mse", "rmse"];
-            let scaled = scaled && measures.iter().any(|of| name.ends_with(&format!("/{of}")));
+            let scaled = scaled && name.contains("/mean_") && name.ends_with("_error");
             let name = if scaled { format!("{name} (scaled)") } else { name.clone() };
             vec![name, number(*x, digits)]
         };
