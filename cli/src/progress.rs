@@ -33,6 +33,8 @@ pub(crate) fn listen_for_interrupt() {
 /// Shows a training on standard error.
 pub(crate) struct Progress {
     goal: Goal,
+    /// Whether numbers are learnt on another scale than that of the data.
+    scaled: bool,
     interface: Interface,
     shown: Shown,
     /// Where it stands among others, if it is one of several.
@@ -79,6 +81,7 @@ impl Progress {
         let before = seconds(before);
         Self {
             goal: run.ready.loaded.task.goal(),
+            scaled: run.ready.loaded.codec.scales(),
             interface: *run.ready.model.interface(),
             shown,
             among,
@@ -184,7 +187,7 @@ impl Watcher for Progress {
             Part::HeldOut => "held out",
         };
         let mark = if *best && part == "validation" { "  (best so far)" } else { "" };
-        let (at, score) = (clock(*elapsed), said(score, self.goal));
+        let (at, score) = (clock(*elapsed), said(score, self.goal, self.scaled));
         self.line(&format!("{at}  step {step:<5}  {part}: {score}{mark}"));
     }
 
@@ -197,7 +200,8 @@ impl Watcher for Progress {
             let parts = [("validation", result.validation), ("held out", result.held_out)];
             let parts = parts
                 .into_iter()
-                .filter_map(|(part, score)| Some(format!("{part}: {}", said(&score?, self.goal))));
+                .filter_map(|(part, score)| Some((part, said(&score?, self.goal, self.scaled))))
+                .map(|(part, score)| format!("{part}: {score}"));
             let said = match &result.failure {
                 Some(failure) => format!("failed: {failure}"),
                 None => parts.collect::<Vec<_>>().join(";  "),
@@ -210,15 +214,17 @@ impl Watcher for Progress {
     }
 }
 
-/// A score in a few words.
-pub(crate) fn said(score: &Score, goal: Goal) -> String {
+/// A score in a few words; `scaled` if its numbers are on another scale than that of the data.
+pub(crate) fn said(score: &Score, goal: Goal, scaled: bool) -> String {
     let mut text = format!("loss {}", number(score.mean_loss(), 3));
     if goal == Goal::Accuracy {
         text += &format!("  accuracy {:.1} %", 100.0 * score.accuracy());
     }
     if score.numbers > 0 {
         let (mae, mse) = (score.mean_absolute_error(), score.mean_squared_error());
-        text += &format!("  MAE {}  RMSE {}", number(mae, 4), number(mse.sqrt(), 4));
+        let scaled = if scaled { "scaled " } else { "" };
+        let (mae, rmse) = (number(mae, 4), number(mse.sqrt(), 4));
+        text += &format!("  {scaled}MAE {mae}  {scaled}RMSE {rmse}");
     }
     text
 }

@@ -80,12 +80,19 @@ fn sentences_are_tagged() {
     folder.cellc("predict run d.csv").exits(2).says(&["no column `tokens`", "--text-column"]);
     folder.cellc("eval run --data d.csv").exits(2).says(&["no column `tokens`", "--text-column"]);
     let kept = folder.cellc("predict run d.csv --text-column words --keep --format csv").exits(0);
-    assert!(kept.stdout.starts_with("line,words,tags,token,tag,probability\n"), "{kept}");
+    assert!(kept.stdout.starts_with("sentence,words,tags,token,tag,probability\n"), "{kept}");
     // As a table, a row is a token.
     let table = folder.cellc("predict run a.conll --format csv").exits(0).stdout;
     assert_eq!(table.lines().next(), Some("sentence,token,tag,probability"));
     assert_eq!(table.lines().count(), 1 + 3 * 60, "{table}");
     assert!(table.lines().nth(4).is_some_and(|line| line.starts_with("2,then,")), "{table}");
+    // Of any form, an answer is of a sentence.
+    for file in ["a.conll", "c.jsonl", "d.csv --text-column words"] {
+        let table = folder.cellc(&format!("predict run {file} --format csv")).exits(0).stdout;
+        assert!(table.starts_with("sentence,token,tag,probability\n1,"), "{file}: {table}");
+        let lines = folder.cellc(&format!("predict run {file}")).exits(0).stdout;
+        assert!(lines.starts_with("{\"sentence\":1,\"tags\":"), "{file}: {lines}");
+    }
     folder.file("broken.conll", "then O\n\nBo\t\n\tX\n\nsays\n");
     let broken = folder.cellc("predict run broken.conll").exits(2);
     broken.says(&["broken.conll:4: the token is empty", "--skip-bad"]);
@@ -154,6 +161,16 @@ fn series_are_forecast() {
     folder.file("few.csv", "time,load\na,1\n");
     let few = "few.csv: there is 1 row, but the last 12 are read";
     folder.cellc("predict run few.csv").exits(2).says(&[few]);
+    folder
+        .cellc_fed("predict run", "[1, 2]\n")
+        .exits(2)
+        .says(&["standard input:1: there are 2 rows, but the last 12 are read"]);
+    folder.file("tail.csv", table_of("50") + &"t,\n".repeat(12));
+    let nothing =
+        "tail.csv: the last 12 rows are read, since the run has a window of 12, and hold no number";
+    folder.cellc("predict run tail.csv").exits(2).says(&[nothing, "at least 1", "--skip-bad"]);
+    assert_eq!(folder.cellc("predict run tail.csv --skip-bad").exits(0).stdout, "");
+    folder.cellc("info run").exits(0).prints(&["heldout/mean_absolute_error (scaled)"]);
     folder.file("x.csv", table_of("x"));
     folder.cellc("predict run x.csv").exits(2).says(&["x.csv:102: `load` is `x`", "--skip-bad"]);
     let rest = folder.cellc("predict run x.csv --skip-bad").exits(0);
@@ -219,6 +236,22 @@ fn a_table_without_texts_hints_at_the_task_that_it_is_for() {
     assert!(!texts.stderr.contains("try --task"), "{texts}");
     let named = folder.cellc("train --task classify --data a.csv").exits(2);
     assert!(!named.stderr.contains("try --task"), "{named}");
+    let named = folder.cellc("train --data a.csv --text-column body").exits(2);
+    assert!(!named.stderr.contains("try --task"), "{named}");
+    // One JSON value is no table, and its characters are learnt only if that is said.
+    folder.file("a.json", "[{\"a\": 1}]");
+    folder.cellc("train --data a.json").exits(2).says(&["JSON lines (.jsonl)", "--task chars"]);
+    let chars = folder.cellc("train --task chars --data a.json").exits(2);
+    assert!(!chars.stderr.contains("JSON lines"), "{chars}");
+    folder.file("a.txt", "to be or not to be ".repeat(100));
+    folder.file("empty.txt", "");
+    let empty = folder.cellc("train --data a.txt --held-out-data empty.txt").exits(2);
+    empty.says(&["error: empty.txt: too little text to judge by"]);
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, 1), }";
+    let header = format!("{header:<117}\n");
+    let cube = [b"\x93NUMPY\x01\0\x76\0", header.as_bytes(), &[0; 24]].concat();
+    folder.file("cube.npy", cube);
+    folder.cellc("train --data cube.npy").exits(2).says(&["a row holds an array of shape [3, 1]"]);
     let tags = folder.cellc("train --task tag --data a.jsonl").exits(2);
     tags.says(&["no column `tags`", "Name it with task.tag_column=NAME"]);
     let columns = folder.cellc("train --task forecast --data a.csv task.columns=lod").exits(2);

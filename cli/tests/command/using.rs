@@ -142,8 +142,10 @@ fn lines_are_answered_in_their_order() {
 #[test]
 fn a_bad_line_is_named_and_ends_the_program_or_is_passed_over() {
     let folder = classifier();
-    folder
-        .file("bad.jsonl", b"{\"text\": \"good\"}\n{\"body\": 1}\n{\"text\": 2}\n[\n\xff\n\"bad\"");
+    folder.file(
+        "bad.jsonl",
+        b"{\"text\": \"good\"}\n{\"body\": 1}\n{\"text\": [2]}\n[\n\xff\n\"bad\"",
+    );
     let stopped = folder.cellc("predict run bad.jsonl").exits(2);
     assert_eq!(stopped.stdout.lines().count(), 1);
     stopped.says(&["bad.jsonl:2: there is no column `text`; the columns are `body`", "--skip-bad"]);
@@ -158,6 +160,50 @@ fn a_bad_line_is_named_and_ends_the_program_or_is_passed_over() {
     assert_eq!(passed.stdout.lines().count(), 2);
     folder.cellc_fed("predict run", "\n").exits(2).says(&["standard input:1: the line is empty"]);
     assert_eq!(folder.cellc_fed("predict run", "").exits(0).stdout, "");
+}
+
+/// `text;label\ngood and some more;yes\n`, compressed by gzip.
+const ZIPPED: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\x49\xad\x28\xb1\xce\x49\x4c\x4a\xcd\
+    \xe1\x4a\xcf\xcf\x4f\x51\x48\xcc\x4b\x51\x28\xce\xcf\x4d\x55\xc8\xcd\x2f\x4a\xb5\
+    \xae\x4c\x2d\xe6\x02\x00\xb1\xdb\x5d\x3d\x22\x00\x00\x00";
+
+#[test]
+fn a_file_is_answered_however_its_form_is_that_of_training_data() {
+    let folder = classifier();
+    let table = table().replace('\t', ";").replace(", ", " ");
+    folder.file("a.csv", &table);
+    let answers = folder.cellc("predict run a.csv").exits(0).stdout;
+    assert_eq!(answers.lines().count(), 60, "{answers}");
+    // By its number, the column is the same; what stands beside it is that of the row.
+    assert_eq!(folder.cellc("predict run a.csv --text-column 2").exits(0).stdout, answers);
+    let kept = folder.cellc("predict run a.csv --keep").exits(0).stdout;
+    let first = "{\"input_label\":\"no\",\"text\":\"bad and some more words number 0\",";
+    assert!(kept.starts_with(first), "{kept}");
+    // `good and some more` by gzip, and three texts in Parquet.
+    folder.file("b.csv.gz", ZIPPED);
+    let good = folder.cellc_fed("predict run", "good and some more\n").exits(0).stdout;
+    assert_eq!(folder.cellc("predict run b.csv.gz").exits(0).stdout, good);
+    let parquet = include_bytes!("../../../train/src/data/table/fixtures/snappy.parquet");
+    folder.file("b.parquet", parquet);
+    assert_eq!(folder.cellc("predict run b.parquet").exits(0).stdout.lines().count(), 3);
+    // Numbers are texts, as they are in training.
+    folder.file("n.jsonl", "{\"text\": 5}\n{\"text\": \"5\"}\n");
+    let numbers = folder.cellc("predict run n.jsonl").exits(0).stdout;
+    assert!(numbers.lines().count() == 2 && numbers.lines().nth(0) == numbers.lines().nth(1));
+    // A file whose ending says nothing is lines of text, even if it looks like a table.
+    folder.file("c.bak", &table);
+    let lines = folder.cellc("predict run c.bak").exits(0);
+    lines.says(&["the ending of c.bak says no format", "looks like the header of a table"]);
+    assert_eq!(lines.stdout.lines().count(), 61, "{lines}");
+    folder.file("d.txt", "good and more\n");
+    assert_eq!(folder.cellc("predict run d.txt").exits(0).stderr, "");
+    folder.file("utf16.csv", b"\xff\xfet\0e\0x\0t\0\n\0a\0");
+    folder.cellc("predict run utf16.csv").exits(2).says(&["utf16.csv: the text is UTF-16"]);
+    folder.file("binary.csv", b"\x80\x81");
+    folder.cellc("predict run binary.csv").exits(2).says(&["binary.csv:1: the text is not UTF-8"]);
+    folder.file("empty.csv", "");
+    folder.cellc("predict run empty.csv").exits(2).says(&["empty.csv: the file is empty"]);
 }
 
 #[test]

@@ -25,3 +25,4 @@ pub mod words;
 
 pub use error::DataError;
 pub(crate) use error::{list, rereadable};
+pub use utf8::decompressed;

@@ -11,6 +11,17 @@ use super::DataError;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 * 1024;
 
+/// The bytes of a file, decompressed if it is compressed by gzip.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn decompressed(path: &Path) -> Result<Box<dyn Read + Send>, DataError> {
+    let read = |source| DataError::Read { path: path.to_owned(), source };
+    let mut file = BufReader::with_capacity(CHUNK, File::open(path).map_err(read)?);
+    let zipped = file.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
+    Ok(if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
+}
+
 /// A text file, decompressed if it is compressed by gzip. What it gives is UTF-8 without a byte
 /// order mark; it ends with a [`DataError`] inside an [`io::Error`] where the file is not.
 ///
@@ -32,12 +43,7 @@ pub(super) struct Utf8 {
 
 impl Utf8 {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
-        let read = |source| DataError::Read { path: path.to_owned(), source };
-        let mut file = BufReader::with_capacity(CHUNK, File::open(path).map_err(read)?);
-        let zipped = file.fill_buf().map_err(read)?.starts_with(&[0x1f, 0x8b]);
-        let inner: Box<dyn Read + Send> =
-            if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Ok(Self::new(path, inner))
+        Ok(Self::new(path, decompressed(path)?))
     }
 
     fn new(path: &Path, inner: Box<dyn Read + Send>) -> Self {

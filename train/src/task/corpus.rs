@@ -94,6 +94,13 @@ impl Source<'_> {
                 sections(other, [usize::MAX; 2], false, |_, text| take(part, text))?;
             }
         }
+        for (store, other) in stores[1..].iter().zip(self.others) {
+            if let Some(other) = named(other).filter(|_| store.elements() < 2) {
+                let fault =
+                    "too little text to judge by: the second symbol is the first that is predicted";
+                return Err(DataError::too_little(other, fault));
+            }
+        }
         Ok(stores)
     }
 }

@@ -7,7 +7,7 @@ mod rows;
 mod windows;
 
 use self::codec::Forecaster;
-use self::rows::{Chosen, Names, read};
+use self::rows::{Chosen, Names, Raw, read};
 use self::windows::Windows;
 use super::files::{Header, fault_of, given, in_parts, named, shares, too_little};
 use super::options::{OptionError, described, options, parse};
@@ -110,10 +110,11 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     given(KIND.name, &options.data, help)?;
     options.fault()?;
     let table = options.header.open(&options.data)?;
-    let mut about = String::new();
-    let columns = match options.columns.names() {
+    let (mut about, mut hint) = (String::new(), None);
+    let columns = match options.columns.of(&table).as_slice() {
         [] => {
-            let Chosen { names, left_out } = rows::numeric(&table, &options.series)?;
+            let Chosen { names, left_out, series } = rows::numeric(&table, &options.series)?;
+            hint = series;
             about = format!(" ({}", crate::data::list(&names));
             if !left_out.is_empty() {
                 about += &format!("; left out: {}", left_out.join(", "));
@@ -123,7 +124,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         }
         given => rows::named(&table, given)?,
     };
-    let targets = match options.targets.names() {
+    let targets = match options.targets.of(&table).as_slice() {
         [] => (0..columns.len()).collect(),
         given => rows::places(&table, &columns, given).map_err(|target| {
             let known = crate::data::list(&columns);
@@ -151,7 +152,16 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     };
     let mut windows = Windows::new(codec.clone(), context, options.stride);
     let width = codec.columns.len();
-    let (mut count, mut rows) = (0, 0);
+    windows.warnings.extend(hint);
+    let (mut count, mut rows, mut missing) = (0, 0, 0);
+    let (mut read_in_all, mut short) = (0, Vec::new());
+    let mut note = |series: &Raw, used: bool| {
+        read_in_all += 1;
+        missing += series.values.iter().filter(|number| number.is_nan()).count();
+        if !used {
+            short.push((series.name.clone(), series.places.len()));
+        }
+    };
     // The most rows that a series has in each part, up to its end, and in all.
     let mut longest = [(0, 0, 0); 3];
     for series in &mut raw {
@@ -163,7 +173,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         for (longest, part) in longest.iter_mut().zip(&parts) {
             *longest = (*longest).max((part.len(), part.end, all));
         }
-        windows.add(series, parts);
+        note(series, windows.add(series, parts));
     }
     for (part, path) in [(1, &options.validation_data), (2, &options.held_out_data)] {
         let Some(path) = named(path) else { continue };
@@ -174,19 +184,44 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
             longest[part] = longest[part].max((rows, rows, rows));
             let mut parts = [0..0, 0..0, 0..0];
             parts[part] = 0..rows;
-            windows.add(&series, parts);
+            note(&series, windows.add(&series, parts));
         }
     }
     enough(&options, &windows, longest)?;
+    windows.warnings.extend(left_out(&options, &short, read_in_all));
     let several = if count == 1 { String::new() } else { format!("{count} series of ") };
+    let missing = match missing {
+        0 => String::new(),
+        1 => ", 1 missing number read as the one before".to_owned(),
+        n => format!(", {n} missing numbers read as those before"),
+    };
     let summary = format!(
-        "{several}{rows} rows of {width} column{}{about}, {}",
+        "{several}{rows} rows of {width} column{}{about}{missing}, {}",
         if width == 1 { "" } else { "s" },
         in_parts("windows", [0, 1, 2].map(|part| windows.count(part)))
     );
     windows.find_baseline();
     let codec = windows.with_naive_errors();
     Ok(Loaded { task: Box::new(windows), codec: Box::new(codec), summary })
+}
+
+/// What is to be said of series that are too short for a window in any part: their names and rows.
+fn left_out(options: &Options, short: &[(String, usize)], all: usize) -> Option<String> {
+    const SHOWN: usize = 5;
+    let Options { window, horizon, .. } = options;
+    let shown: Vec<String> =
+        short.iter().take(SHOWN).map(|(name, rows)| format!("`{name}`: {rows} rows")).collect();
+    let rest = if short.len() > SHOWN { ", .." } else { "" };
+    let are = if short.len() == 1 { "is" } else { "are" };
+    (!short.is_empty()).then(|| {
+        format!(
+            "{} of {all} series {are} too short and left out ({}{rest}): at least {} rows are needed, a \
+             window of {window} and a horizon of {horizon}",
+            short.len(),
+            shown.join(", "),
+            window + horizon
+        )
+    })
 }
 
 /// That there are so many rows; of a series, if it has a name or is one of several.

@@ -348,6 +348,10 @@ pub trait Codec {
     fn baseline(&self) -> &'static str {
         "a constant"
     }
+    /// Whether numbers are learnt on another scale than that of the data.
+    fn scales(&self) -> bool {
+        false
+    }
     /// Symbols as a text.
     fn decode(&self, symbols: &[u32]) -> String {
         let symbol = |&number: &u32| self.vocabulary().map_or("", |v| v.symbol(number));
@@ -391,6 +395,10 @@ pub trait Codec {
     /// The options that name the column of what is read, and that of the answers.
     fn column_options(&self) -> [&'static str; 2] {
         ["text_column", "label_column"]
+    }
+    /// What a question is called where answers tell which it is.
+    fn unit(&self) -> Option<&'static str> {
+        None
     }
     /// Whether a question may be a list of texts.
     fn reads_lists(&self) -> bool {

@@ -217,6 +217,10 @@ impl Codec for Tagger {
         ["token_column", "tag_column"]
     }
 
+    fn unit(&self) -> Option<&'static str> {
+        Some("sentence")
+    }
+
     fn reads_lists(&self) -> bool {
         true
     }

@@ -97,7 +97,10 @@ impl Info {
         let scores = scores.filter(|(name, _)| !name.ends_with("seconds"));
         let row = |(name, x): (&String, &f64)| {
             let digits = if name.ends_with("step") { 0 } else { 4 };
-            vec![name.clone(), number(*x, digits)]
+            let scaled = self.codec.as_ref().is_some_and(|codec| codec.scales());
+            let scaled = scaled && name.contains("/mean_") && name.ends_with("_error");
+            let name = if scaled { format!("{name} (scaled)") } else { name.clone() };
+            vec![name, number(*x, digits)]
         };
         let rows: Vec<_> = scores.map(row).collect();
         *text += &columns(2, &[Align::Left, Align::Right], &rows);

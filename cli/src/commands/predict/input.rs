@@ -1,23 +1,16 @@
 //! Lines that are to be answered.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::Path;
 
 use cellc_train::batch::Example;
+use cellc_train::data::decompressed;
+use cellc_train::data::table::{self, Ask, Format, Missing, Options, Rows, Table};
 use cellc_train::task::{Asked, Codec, DataError};
 use serde_json::Value;
 
 use crate::failure::Failure;
-
-/// Takes off quotes that a writer of quoted fields put around a field.
-fn unquote(field: &str) -> String {
-    let inner = field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    match inner {
-        Some(inner) if !inner.replace("\"\"", "").contains('"') => inner.replace("\"\"", "\""),
-        _ => field.to_owned(),
-    }
-}
+use crate::output::note;
 
 /// What is to be answered, and what stood beside it.
 pub(super) struct Question {
@@ -40,6 +33,8 @@ pub(super) struct Input {
     /// The column of the texts.
     column: String,
     source: Source,
+    /// How many lines were read so far.
+    count: u64,
 }
 
 enum Source {
@@ -52,14 +47,11 @@ enum Source {
         json: bool,
     },
     Table {
-        records: Records,
-        header: Vec<String>,
-        /// What makes a field of what is written.
-        clean: fn(&str) -> String,
+        rows: Box<Rows>,
+        /// The columns that are read of it.
+        names: Vec<String>,
     },
 }
-
-type Records = Box<dyn Iterator<Item = csv::Result<csv::StringRecord>>>;
 
 /// A line as it was read.
 enum Content {
@@ -67,59 +59,86 @@ enum Content {
     Fields(Vec<(String, Value)>),
 }
 
-/// The number of a line, and what stands there or is wrong with it.
-type Line = (u64, Result<Content, String>);
+/// The number of a line and what stands there, or what is wrong with it.
+type Line = Result<(u64, Content), String>;
+
+/// How a file of questions is read.
+pub(super) struct Reading<'a> {
+    /// The column of the texts.
+    pub(super) column: &'a str,
+    /// Whether the first line of a table names the columns, if that is said.
+    pub(super) header: Option<bool>,
+    /// Whether what stands beside the texts is read too.
+    pub(super) keep: bool,
+}
 
 impl Input {
-    /// Opens a file of questions, each a line; `header` is whether the first of a table names the columns,
-    /// if that is said.
+    /// Opens a file of questions: a table as it is trained on, or else a question a line.
     pub(super) fn open(
         path: &Path,
-        column: &str,
-        header: Option<bool>,
+        reading: &Reading<'_>,
         codec: &dyn Codec,
     ) -> Result<Self, Failure> {
-        let streamed = path.as_os_str() == "-";
-        let name = if streamed { "standard input".to_owned() } else { path.display().to_string() };
-        let broken = |error: std::io::Error| Failure::new(format!("cannot read {name}: {error}"));
-        let source: Box<dyn Read> = match streamed {
-            true => Box::new(stdin().lock()),
-            false => {
-                let file = File::open(path).map_err(broken)?;
-                if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-                    return Err(Failure::new(format!("cannot read {name}: it is a directory")));
-                }
-                Box::new(file)
-            }
-        };
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let (name, column) = (name.clone(), column.to_owned());
-        let source = match ending.to_ascii_lowercase().as_str() {
-            "csv" => table(csv::ReaderBuilder::new(), source, header, ToOwned::to_owned, &name)?,
-            "tsv" | "tab" => {
-                let mut builder = csv::ReaderBuilder::new();
-                builder.delimiter(b'\t').quoting(false);
-                table(builder, source, header, unquote, &name)?
-            }
-            ending => {
-                let json = matches!(ending, "jsonl" | "ndjson");
-                Source::Lines { reader: Box::new(BufReader::new(source)), line: 0, json }
-            }
-        };
-        if let Source::Table { header, .. } = &source
-            && reads_texts(codec)
-            && place(header.iter(), &column).is_none()
-        {
-            let fault = missing(&column, header.iter());
-            return Err(Failure::new(format!("{name}: {fault}\nName it with --text-column.")));
+        let (name, column) = (path.display().to_string(), reading.column.to_owned());
+        if path.as_os_str() == "-" {
+            let name = "standard input".to_owned();
+            return Ok(Self { name, column, source: lines(stdin().lock(), false), count: 0 });
         }
-        Ok(Self { name, column, source })
+        if path.is_dir() {
+            return Err(Failure::new(format!("cannot read {name}: it is a directory")));
+        }
+        match Format::of(path) {
+            Some(Format::Jsonl) => {
+                Ok(Self { name, column, source: lines(decompressed(path)?, true), count: 0 })
+            }
+            Some(_) if reads_texts(codec) => Self::of_table(path, reading),
+            Some(_) | None => {
+                let mut reader = BufReader::new(decompressed(path)?);
+                let head = reader.fill_buf().unwrap_or_default();
+                if reads_texts(codec) && begins_with_header(head, &column) {
+                    note(format_args!(
+                        "note: the ending of {name} says no format, so each line is a text, the first one \
+                         too, which looks like the header of a table; if it is one, name the file .csv, \
+                         .tsv or .jsonl"
+                    ));
+                }
+                Ok(Self { name, column, source: lines(reader, false), count: 0 })
+            }
+        }
+    }
+
+    fn of_table(path: &Path, reading: &Reading<'_>) -> Result<Self, Failure> {
+        let Reading { column, header, keep } = *reading;
+        let fault = |error: DataError| match error {
+            error @ DataError::Column { .. } => {
+                Failure::new(format!("{error}\nName it with --text-column."))
+            }
+            error => error.into(),
+        };
+        let table = Table::open_with(path, Options { header, ..Options::default() })?;
+        let text = table.column(column).map_err(fault)?;
+        let (mut asked, mut names) = (Vec::new(), Vec::new());
+        for (place, found) in table.columns().iter().enumerate() {
+            let name = &found.name;
+            if place == text {
+                asked.push(Ask::new(column, table::Kind::Text));
+            } else if keep && table.column(name).ok() == Some(place) {
+                asked.push(Ask { missing: Missing::Nan, ..Ask::new(name, table::Kind::Text) });
+            } else {
+                continue;
+            }
+            names.push(name.clone());
+        }
+        let rows = Box::new(table.rows(&asked)?);
+        let column = table.columns()[text].name.clone();
+        let source = Source::Table { rows, names };
+        Ok(Self { name: path.display().to_string(), column, source, count: 0 })
     }
 
     /// The questions of a file that the task reads itself.
     pub(super) fn of_file(path: &Path, asked: Vec<Result<Asked, DataError>>) -> Self {
         let source = Source::Asked(asked.into_iter());
-        Self { name: path.display().to_string(), column: String::new(), source }
+        Self { name: path.display().to_string(), column: String::new(), source, count: 0 }
     }
 
     /// The next question, or what is wrong with its line; `None` at the end.
@@ -139,9 +158,13 @@ impl Input {
                 .next()
                 .map(|asked| asked.map(question).map_err(|fault| fault.to_string())));
         }
-        let Some((line, content)) = self.content()? else { return Ok(None) };
-        let question = content.and_then(|content| self.question(line, content, codec));
-        Ok(Some(question.map_err(|fault| format!("{}:{line}: {fault}", self.name))))
+        let Some(line) = self.content()? else { return Ok(None) };
+        self.count += 1;
+        let question = line.and_then(|(line, content)| {
+            let question = self.question(line, content, codec);
+            question.map_err(|fault| format!("{}:{line}: {fault}", self.name))
+        });
+        Ok(Some(question))
     }
 
     fn content(&mut self) -> Result<Option<Line>, Failure> {
@@ -154,24 +177,20 @@ impl Input {
                     return Ok(None);
                 }
                 *line += 1;
-                Ok(Some((*line, content(bytes, *json, *line == 1))))
+                let content = content(bytes, *json, *line == 1);
+                let fault = |fault| format!("{}:{line}: {fault}", self.name);
+                Ok(Some(content.map(|content| (*line, content)).map_err(fault)))
             }
-            Source::Table { records, header, clean } => {
-                let Some(record) = records.next() else { return Ok(None) };
-                let record = match record {
-                    Ok(record) => record,
-                    Err(error) => {
-                        let line = error.position().map_or(0, csv::Position::line);
-                        return match error.into_kind() {
-                            csv::ErrorKind::Io(error) => Err(broken(error)),
-                            kind => Ok(Some((line, Err(fault(&kind))))),
-                        };
-                    }
-                };
-                let line = record.position().map_or(0, csv::Position::line);
-                let fields = record.iter().map(|field| Value::String(clean(field)));
-                let fields = header.iter().cloned().zip(fields).collect();
-                Ok(Some((line, Ok(Content::Fields(fields)))))
+            Source::Table { rows, names } => {
+                let Some(row) = rows.next_mended()? else { return Ok(None) };
+                if let Some(fault) = row.faults.first() {
+                    return Ok(Some(Err(fault.to_string())));
+                }
+                let values = row.values.unwrap_or_default();
+                let text = |value: table::Value| value.text().unwrap_or_default().to_owned();
+                let fields = values.into_iter().map(|value| Value::String(text(value)));
+                let fields = names.iter().cloned().zip(fields).collect();
+                Ok(Some(Ok((row.number, Content::Fields(fields)))))
             }
         }
     }
@@ -185,7 +204,12 @@ impl Input {
                 let asked = match place.map(|place| &fields[place].1) {
                     Some(Value::String(text)) => text.clone(),
                     Some(list @ Value::Array(_)) if codec.reads_lists() => list.to_string(),
-                    Some(_) if reads_texts(codec) => {
+                    // As a table of it is read in training.
+                    Some(Value::Number(number)) if reads_texts(codec) => match number.as_i128() {
+                        Some(number) => number.to_string(),
+                        None => number.as_f64().unwrap_or(f64::NAN).to_string(),
+                    },
+                    Some(value) if reads_texts(codec) && !value.is_boolean() => {
                         return Err(format!("`{column}` is not a string"));
                     }
                     Some(value) => value.to_string(),
@@ -199,7 +223,8 @@ impl Input {
             }
         };
         let example = codec.question(&asked)?;
-        Ok(Question { line, asked, example, fields, name: None })
+        let name = codec.unit().map(|unit| (unit.to_owned(), Value::from(self.count)));
+        Ok(Question { line, asked, example, fields, name })
     }
 }
 
@@ -221,40 +246,16 @@ fn missing<'a>(column: &str, found: impl Iterator<Item = &'a String>) -> String 
     format!("there is no column `{column}`; the columns are {found}")
 }
 
-fn fault(kind: &csv::ErrorKind) -> String {
-    match kind {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("found {len} columns where the header has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_owned(),
-        kind => format!("this is no row of a table ({kind:?})"),
-    }
+fn lines(reader: impl Read + 'static, json: bool) -> Source {
+    Source::Lines { reader: Box::new(BufReader::new(reader)), line: 0, json }
 }
 
-fn table(
-    mut builder: csv::ReaderBuilder,
-    source: Box<dyn Read>,
-    header: Option<bool>,
-    clean: fn(&str) -> String,
-    name: &str,
-) -> Result<Source, Failure> {
-    let mut records = builder.has_headers(false).from_reader(source).into_records();
-    let first = records.next().transpose();
-    let first = first.map_err(|error| Failure::new(format!("{name}: {error}")))?;
-    let first = first.unwrap_or_default();
-    let fields = first.iter().map(|field| {
-        let field = field.strip_prefix('\u{feff}').unwrap_or(field);
-        clean(field.trim())
-    });
-    let fields: Vec<String> = fields.collect();
-    // As in training, where nothing is said.
-    let numbers = fields.iter().any(|field| field.parse::<f64>().is_ok());
-    if header.unwrap_or(!numbers) {
-        return Ok(Source::Table { records: Box::new(records), header: fields, clean });
-    }
-    let header = (1..=fields.len()).map(|number| number.to_string()).collect();
-    let records = Box::new(std::iter::once(Ok(first)).chain(records));
-    Ok(Source::Table { records, header, clean })
+/// Whether the first line looks like the names of columns, of which one is that of the texts.
+fn begins_with_header(head: &[u8], column: &str) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let line = line.strip_prefix('\u{feff}').unwrap_or(&line);
+    line.split([',', ';', '\t']).any(|field| field.trim().trim_matches('"') == column)
 }
 
 /// A line without its end: JSON where it must be, or where it is an object.

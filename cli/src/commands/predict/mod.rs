@@ -11,7 +11,7 @@ use cellc_train::model::{Model, ModelRun, Readout, Reads};
 use cellc_train::task::Codec;
 use serde_json::Value;
 
-use self::input::{Input, Question};
+use self::input::{Input, Question, Reading};
 use self::output::{Format, Output};
 use crate::failure::Failure;
 use crate::models::{of_run, open};
@@ -19,8 +19,8 @@ use crate::output::{note, print};
 
 /// Let a trained model answer lines of a file, or of standard input
 ///
-/// A line is a text, or a JSON object with the column of the texts; a file that ends with .csv or .tsv
-/// is a table with a header. Each line of standard input is answered as soon as it is read, so that a
+/// A line is a text, or a JSON object with the column of the texts; a file whose ending says that it is a
+/// table (.csv, .tsv, .parquet, .npy, or of text with .gz behind) is read as in training. Each line of standard input is answered as soon as it is read, so that a
 /// program can ask and wait. Of labels the answer is the likeliest, with the probabilities of all; of
 /// what comes next in a text, the mean loss of the line (null for a line of one symbol, of which nothing
 /// is predicted) and what is likeliest to follow.
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         }
         None => {
             let header = options.get("header").and_then(toml::Value::as_bool);
-            Input::open(&args.file, column, header, codec)?
+            Input::open(&args.file, &Reading { column, header, keep: args.keep }, codec)?
         }
     };
     let mut memory = model.run(1);

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let ready = experiment.ready(cells).map_err(|error| {
         let no_column =
             matches!(error, ExperimentError::Data(TaskError::Data(DataError::Column { .. })));
-        let guessed = no_column && !args.options.names_task();
+        let guessed = no_column && !args.options.names_task() && !args.options.names_column();
         let hint = data.filter(|_| guessed).and_then(|data| hint::other_task(&data));
         match (Failure::from(error), hint) {
             (Failure::Message(message), Some(hint)) => {

@@ -249,6 +249,14 @@ impl Options {
         self.task.is_some() || self.config.is_some() || self.settings.iter().any(key)
     }
 
+    /// Whether the user says which column the texts, or the labels, are in.
+    pub(crate) fn names_column(&self) -> bool {
+        let key = |setting: &Setting| {
+            ["task.text_column", "task.label_column"].contains(&setting.key.as_str())
+        };
+        self.text_column.is_some() || self.label_column.is_some() || self.settings.iter().any(key)
+    }
+
     /// The keys that are given several values, to be searched through.
     pub(crate) fn axes(&self) -> Result<Vec<Axis>, Failure> {
         let axes = self.settings.iter().map(|Setting { key, value }| Axis::parse(key, value));
@@ -292,7 +300,7 @@ impl Options {
         layers.push(Experiment::merged(std::iter::once(self.given()).chain(settings)));
         let named = |layer: &Table| layer.get("task").and_then(|task| task.get("name")).is_some();
         if !layers.iter().any(named)
-            && let Some(name) = self.fitting_task(&layers)
+            && let Some(name) = fitting_task(&layers)?
         {
             layers.insert(0, layer("task.name", name.into()));
         }
@@ -313,17 +321,6 @@ impl Options {
     pub(crate) fn continuation(&self) -> Continuation {
         let Self { epochs, minutes, lr: learning_rate, clip, .. } = *self;
         Continuation { steps: self.steps.map(NonZero::get), epochs, minutes, learning_rate, clip }
-    }
-
-    /// The task whose files end as the data do; a text, if there are others.
-    fn fitting_task(&self, layers: &[Table]) -> Option<&'static str> {
-        let data =
-            layers.iter().rev().find_map(|layer| layer.get("task")?.get("data")?.as_str())?;
-        let name = data.to_ascii_lowercase();
-        let path = std::path::Path::new(name.trim_end_matches(".gz"));
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let fits = |kind: &&task::Kind| kind.endings.contains(&ending);
-        Some(task::KINDS.iter().find(fits).map_or("chars", |kind| kind.name))
     }
 
     /// What is given by options of names of their own.
@@ -386,6 +383,24 @@ impl Options {
         put("training.memory", self.memory.map(number_of));
         table
     }
+}
+
+/// The task whose files end as the data do; a text, if there are others.
+fn fitting_task(layers: &[Table]) -> Result<Option<&'static str>, Failure> {
+    let data = |layer: &Table| layer.get("task")?.get("data")?.as_str().map(ToOwned::to_owned);
+    let Some(data) = layers.iter().rev().find_map(data) else { return Ok(None) };
+    let name = data.to_ascii_lowercase();
+    let path = std::path::Path::new(name.trim_end_matches(".gz"));
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let fits = |kind: &&task::Kind| kind.endings.contains(&ending);
+    if ending == "json" {
+        return Err(Failure::new(format!(
+            "{data}: tables are read from JSON lines (.jsonl), an object a line, not from one JSON value; name it \
+             .jsonl if it is that, or make it of an array by `jq -c '.[]' FILE.json > FILE.jsonl`\nIf \
+             its characters are to be learnt, say so with --task chars."
+        )));
+    }
+    Ok(Some(task::KINDS.iter().find(fits).map_or("chars", |kind| kind.name)))
 }
 
 /// TOML's numbers are signed.

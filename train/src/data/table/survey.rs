@@ -1,6 +1,9 @@
 //! What columns hold, for whoever chooses those that hold numbers.
 
-use super::value::{Cell, cell};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::value::{Cell, Raw, cell};
 use super::{DataError, Table};
 
 /// What the cells of a column are, if they are read as numbers.
@@ -11,6 +14,8 @@ pub struct Survey {
     pub numbers: u64,
     /// How many are something else, such as a label or a date.
     pub others: u64,
+    /// How many of these differ from each other.
+    pub different: u64,
     /// The first cell that neither is missing nor can be read as a number.
     pub first: Option<DataError>,
 }
@@ -24,8 +29,15 @@ impl Table {
         let mut surveys: Vec<Survey> = self.columns.iter().map(|_| Survey::default()).collect();
         let places: Vec<usize> = (0..surveys.len()).collect();
         let mut source = self.source(&places, true)?;
+        // Hashes are enough to count texts, and are smaller.
+        let mut known = vec![HashSet::new(); surveys.len()];
         while let Some((row, cells)) = source.next_row()? {
-            for ((survey, column), raw) in surveys.iter_mut().zip(&self.columns).zip(cells) {
+            let columns = self.columns.iter().zip(&mut known);
+            for ((survey, (column, known)), raw) in surveys.iter_mut().zip(columns).zip(cells) {
+                let mut hash = DefaultHasher::new();
+                if let Raw::Text(text) = &raw {
+                    text.hash(&mut hash);
+                }
                 let fault = match cell(raw) {
                     Cell::Missing => continue,
                     Cell::Number => {
@@ -38,6 +50,7 @@ impl Table {
                     }
                     Cell::Other(fault) => {
                         survey.others += 1;
+                        known.insert(hash.finish());
                         fault
                     }
                 };
@@ -45,6 +58,9 @@ impl Table {
                     survey.first = Some(self.fault(row, format!("`{}` {fault}", column.name)));
                 }
             }
+        }
+        for (survey, known) in surveys.iter_mut().zip(known) {
+            survey.different = known.len() as u64;
         }
         Ok(surveys)
     }

@@ -118,13 +118,27 @@ impl Forecaster {
         answer.iter().enumerate().map(number).collect()
     }
 
-    /// The last window of past numbers `[rows, columns]`.
-    fn past(&self, values: &[f64]) -> Example {
-        let rows = values.len() / self.width().max(1);
-        let first = rows.saturating_sub(self.window) * self.width();
+    /// The last window of past numbers `[rows, columns]`, of the `series` that is asked for if there are
+    /// several; or what is wrong with it.
+    fn past(&self, values: &[f64], series: Option<&str>) -> Result<Example, String> {
+        let (rows, window) = (values.len() / self.width().max(1), self.window);
+        let fault = |there: String| {
+            format!("{there}, but the last {window} are read: the run has a window of {window}")
+        };
+        if rows < window {
+            return Err(fault(there_are(rows, series)));
+        }
+        let first = (rows - window) * self.width();
+        if values[first..].iter().all(|number| number.is_nan()) {
+            let of = series.map_or_else(String::new, |series| format!(" of {series}"));
+            return Err(format!(
+                "the last {window} rows{of} are read, since the run has a window of {window}, and hold no \
+                 number; there must be at least 1 to go by"
+            ));
+        }
         let data = self.inputs(&self.filled(values)[first..]);
         let targets = vec![f32::NAN; self.interface().answers.width()];
-        Example { data: Data::Reals(data), targets: Targets::Reals(targets) }
+        Ok(Example { data: Data::Reals(data), targets: Targets::Reals(targets) })
     }
 
     /// A row that a user gives: numbers, an object of them, or a number.
@@ -185,6 +199,11 @@ impl Codec for Forecaster {
 
     fn step(&self) -> &'static str {
         "row"
+    }
+
+    fn scales(&self) -> bool {
+        let Normalizer { shift, scale } = &self.normalizer;
+        shift.iter().any(|shift| *shift != 0.0) || scale.iter().any(|scale| *scale != 1.0)
     }
 
     fn baseline(&self) -> &'static str {
@@ -257,19 +276,13 @@ impl Codec for Forecaster {
         };
         let mut all = read(&table, &self.columns, &options.series, strict, &mut bad)?;
         all.iter_mut().try_for_each(|series| self.check(&table, series, &mut bad))?;
-        let asked = all.into_iter().map(|Raw { name, values, places }| {
-            let (rows, window) = (places.len(), self.window);
+        let asked = all.into_iter().map(|Raw { name, values, .. }| {
             let of_several = !options.series.is_empty();
-            if rows < window {
-                let series = of_several.then(|| format!("series `{name}`"));
-                let fault = format!(
-                    "{}, but the last {window} are read: the run has a window of {window}",
-                    there_are(rows, series.as_deref())
-                );
-                return Err(DataError::too_little(path, fault));
-            }
+            let series = of_several.then(|| format!("series `{name}`"));
+            let example = self.past(&values, series.as_deref());
+            let example = example.map_err(|fault| DataError::too_little(path, fault))?;
             let name = of_several.then(|| (options.series.clone(), json!(name)));
-            Ok(Asked { row: 0, text: String::new(), example: self.past(&values), name })
+            Ok(Asked { row: 0, text: String::new(), example, name })
         });
         Ok(Some(faults.into_iter().chain(asked).collect()))
     }
@@ -285,7 +298,7 @@ impl Codec for Forecaster {
         for (i, row) in (1..).zip(rows) {
             values.extend(self.row(row).map_err(|fault| format!("row {i}: {fault}"))?);
         }
-        Ok(self.past(&values))
+        self.past(&values, None)
     }
 
     fn answer(&self, question: &Example, answers: &[f32]) -> Value {

@@ -9,14 +9,24 @@ use crate::data::table::{self, Ask, Kind, Missing, Survey, Table};
 use crate::task::TaskError;
 use crate::task::files::too_little;
 
-/// Names of columns: a list, or a text with commas between them.
+/// Names of columns: a list, or a text with commas between them. Such a text is also the name of a column
+/// that has commas in it, which only the table tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]
 pub(super) struct Names(Vec<String>);
 
 impl Names {
-    pub(super) fn names(&self) -> &[String] {
-        &self.0
+    /// The names, as columns of a table.
+    pub(super) fn of(&self, table: &Table) -> Vec<String> {
+        let apart = |text: &String| match table.columns().iter().any(|column| column.name == *text)
+        {
+            true => vec![text.clone()],
+            false => {
+                let names = text.split(',').map(|name| name.trim().to_owned());
+                names.filter(|name| !name.is_empty()).collect()
+            }
+        };
+        self.0.iter().filter(|text| !text.is_empty()).flat_map(apart).collect()
     }
 }
 
@@ -31,10 +41,6 @@ impl TryFrom<toml::Value> for Names {
         };
         let names = match &value {
             toml::Value::Array(items) => items.iter().map(name).collect::<Result<_, _>>()?,
-            toml::Value::String(text) => {
-                let names = text.split(',').map(|name| name.trim().to_owned());
-                names.filter(|name| !name.is_empty()).collect()
-            }
             one => vec![name(one)?],
         };
         Ok(Self(names))
@@ -61,6 +67,8 @@ pub(super) struct Raw {
 pub(super) struct Chosen {
     pub(super) names: Vec<String>,
     pub(super) left_out: Vec<String>,
+    /// What is to be said of a column that may tell which series a row is of, where none is said to.
+    pub(super) series: Option<String>,
 }
 
 /// The columns that hold numbers, but for that which tells series apart.
@@ -70,21 +78,30 @@ pub(super) struct Chosen {
 /// these are mistakes as that the column is none of numbers.
 pub(super) fn numeric(table: &Table, series: &str) -> Result<Chosen, TaskError> {
     let series = series_column(table, series)?;
-    let mut chosen = Chosen { names: Vec::new(), left_out: Vec::new() };
-    for (place, (column, survey)) in table.columns().iter().zip(table.survey()?).enumerate() {
+    let surveys = table.survey()?;
+    let mut chosen = Chosen { names: Vec::new(), left_out: Vec::new(), series: None };
+    if series.is_none() {
+        chosen.series = perhaps_series(table, &surveys);
+    }
+    for (place, (column, survey)) in table.columns().iter().zip(surveys).enumerate() {
         if series == Some(place) {
             continue;
         }
-        let Survey { numbers, others, first } = survey;
+        let Survey { numbers, others, first, .. } = survey;
         let name = &column.name;
         let reason = match first {
             Some(fault) if numbers > others => {
                 let mend = "mend the cell, or name the columns that are read (task.columns='a,b')";
                 return Err(fault.with(mend).into());
             }
-            _ if numbers == 0 && others == 0 => "empty",
-            _ if numbers <= others => "no numbers",
-            _ if table.column(name).ok() != Some(place) => "another has its name",
+            _ if numbers == 0 && others == 0 => "empty".to_owned(),
+            _ if numbers <= others => match &column.shape {
+                Some(shape) if !shape.is_empty() => {
+                    format!("a row holds an array of shape {shape:?}, where one number is needed")
+                }
+                Some(_) | None => "no numbers".to_owned(),
+            },
+            _ if table.column(name).ok() != Some(place) => "another has its name".to_owned(),
             _ => {
                 chosen.names.push(name.clone());
                 continue;
@@ -98,6 +115,25 @@ pub(super) fn numeric(table: &Table, series: &str) -> Result<Chosen, TaskError> 
         return Err(too_little(table.path(), fault));
     }
     Ok(chosen)
+}
+
+/// What is to be said if a column of texts may tell which series a row is of: few texts that repeat, and no
+/// other column of texts, such as that of the time, differs in every row.
+fn perhaps_series(table: &Table, surveys: &[Survey]) -> Option<String> {
+    /// How often each text must occur, on the average.
+    const REPEATED: u64 = 10;
+    let texts = || surveys.iter().zip(table.columns()).filter(|(of, _)| of.others > of.numbers);
+    if texts().any(|(of, _)| of.different == of.others) {
+        return None;
+    }
+    let repeats =
+        |of: &Survey| of.numbers == 0 && of.different > 1 && of.different * REPEATED <= of.others;
+    let (survey, column) = texts().find(|(survey, _)| repeats(survey))?;
+    Some(format!(
+        "all rows are read as one series, but `{0}` has {1} texts that repeat: if it tells which series a \
+         row is of, say task.series={0}",
+        column.name, survey.different
+    ))
 }
 
 /// The names of columns that are asked for by name or number.

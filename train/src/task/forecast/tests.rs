@@ -245,6 +245,64 @@ fn what_is_wrong_is_said() {
 }
 
 #[test]
+fn a_text_with_commas_names_columns_unless_it_is_the_name_of_one() {
+    let resolved = |text: &str, options: &str| {
+        let loaded = load("a.csv", text, &format!("window = 2\n{options}"))?;
+        Ok::<_, String>(loaded.codec.resolved().to_string().replace('\n', " "))
+    };
+    let both = "columns = [\"line\", \"wave\"] targets = [\"line\", \"wave\"] ";
+    for asked in ["'line,wave'", "'3, 2'", "['line', 'wave']", "['line,wave']"] {
+        assert_eq!(resolved(&csv(90), &format!("columns = {asked}")).unwrap(), both, "{asked}");
+    }
+    assert_eq!(resolved(&csv(90), "columns = 'line,wave'\ntargets = 'line,wave'").unwrap(), both);
+    let text = csv(90).replacen("wave", "\"a,b\"", 1);
+    let one = "columns = [\"a,b\"] targets = [\"a,b\"] ";
+    assert_eq!(resolved(&text, "columns = 'a,b'").unwrap(), one);
+    let fault = resolved(&csv(90), "columns = 'line,wav'").unwrap_err();
+    assert!(fault.contains("no column `wav` (did you mean `wave`?)"), "{fault}");
+}
+
+#[test]
+fn what_is_left_out_or_filled_or_perhaps_several_series_is_said() {
+    let mut text = "day,id,x\n".to_owned();
+    for (id, rows) in [("a", 100), ("b", 100), ("z", 15)] {
+        for i in 0..rows {
+            let _ = writeln!(
+                text,
+                "d{i},{id},{}",
+                if i % 50 == 3 { String::new() } else { i.to_string() }
+            );
+        }
+    }
+    let loaded = load("a.csv", &text, "window = 20\nseries = 'id'").unwrap();
+    assert_eq!(
+        loaded.task.warnings(),
+        [
+            "1 of 3 series is too short and left out (`z`: 15 rows): at least 21 rows are needed, a window \
+          of 20 and a horizon of 1"
+        ]
+    );
+    assert!(
+        loaded.summary.contains(", 5 missing numbers read as those before, "),
+        "{}",
+        loaded.summary
+    );
+    let loaded = load("a.csv", &text, "window = 20").unwrap();
+    let [hint] = loaded.task.warnings() else { panic!("{:?}", loaded.task.warnings()) };
+    assert!(
+        hint.contains("`id` has 3 texts that repeat") && hint.contains("task.series=id"),
+        "{hint}"
+    );
+    // Where days differ in every row, there is one series, whatever else is told of them.
+    let mut text = "day,weather,x\n".to_owned();
+    (0..100).for_each(|i| {
+        let _ = writeln!(text, "d{i},{},{i}", ["fine", "bad"][i % 2]);
+    });
+    let one = load("a.csv", &text, "window = 20").unwrap();
+    assert!(one.task.warnings().is_empty(), "{:?}", one.task.warnings());
+}
+
+#[test]
 fn a_column_of_numbers_with_a_cell_that_is_none_is_not_left_out_silently() {
     let mend = "; mend the cell, or name the columns that are read (task.columns='a,b')";
     let refused = |text: &str| load("a.csv", text, "window = 2").err().unwrap();

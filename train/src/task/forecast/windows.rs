@@ -27,6 +27,8 @@ pub(super) struct Windows {
     /// Of each target, over what is trained on.
     naive: NaiveErrors,
     baseline: Option<f64>,
+    /// What is to be known of the data.
+    pub(super) warnings: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -43,12 +45,12 @@ impl Windows {
     pub(super) fn new(codec: Forecaster, context: Context, stride: usize) -> Self {
         let naive = NaiveErrors::new(codec.targets.len(), codec.season.max(1));
         let (series, parts) = (Vec::new(), Default::default());
-        Self { codec, context, stride, series, parts, naive, baseline: None }
+        Self { codec, context, stride, series, parts, naive, baseline: None, warnings: Vec::new() }
     }
 
     /// Adds a series whose rows are in parts. What is answered is within its part; what is read may be
-    /// of those before it.
-    pub(super) fn add(&mut self, raw: &Raw, parts: [Range<usize>; 3]) {
+    /// of those before it. Says whether any part has a window of it.
+    pub(super) fn add(&mut self, raw: &Raw, parts: [Range<usize>; 3]) -> bool {
         let codec = &self.codec;
         let all = codec.filled(&raw.values);
         let of_targets = |values: &[f64]| -> Vec<f64> {
@@ -68,14 +70,17 @@ impl Windows {
         self.naive.add(
             &truth[parts[0].start * codec.targets.len()..][..parts[0].len() * codec.targets.len()],
         );
+        let mut any = false;
         for (windows, part) in self.parts.iter_mut().zip(parts) {
             let first = part.start.max(codec.window);
             let end = (part.end + 1).saturating_sub(codec.horizon);
             if first < end {
                 windows.push((self.series.len(), first..end));
+                any = true;
             }
         }
         self.series.push(Series { inputs: codec.inputs(&all), filled, truth });
+        any
     }
 
     fn step(&self, part: usize) -> usize {
@@ -203,6 +208,10 @@ impl Task for Windows {
 
     fn baseline(&self) -> Option<f64> {
         self.baseline
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     fn naive(&self, part: Part) -> Option<RegressionScores> {
