@@ -41,6 +41,10 @@ pub(crate) struct Progress {
     among: Option<Among>,
     /// A mean of the last losses.
     loss: Option<f64>,
+    /// The least that it was.
+    least: f64,
+    /// After how long a time the training ends in any case, until it was told how far it comes.
+    minutes: Option<Duration>,
     done: usize,
     /// When this program began, in the time of the training, and after which step.
     begun: Option<(Duration, u64)>,
@@ -67,6 +71,11 @@ enum Shown {
 
 /// Plain lines come this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How many times the least loss one is that rose.
+const ROSE: f64 = 1.1;
+/// The share of the time after which the speed is known, and the least steps that tell it.
+const KNOWN: f64 = 0.05;
+const LEAST: u64 = 5;
 /// How much of the smoothed loss is kept at each step.
 const SMOOTHING: f64 = 0.95;
 
@@ -79,6 +88,8 @@ impl Progress {
         };
         let before = run.resumed.as_ref().map_or(0.0, |resumed| resumed.progress.seconds);
         let before = seconds(before);
+        let minutes = run.ready.experiment.training.minutes;
+        let minutes = (minutes > 0.0 && among.is_none()).then(|| seconds(60.0 * minutes));
         Self {
             goal: run.ready.loaded.task.goal(),
             scaled: run.ready.loaded.codec.scales(),
@@ -86,11 +97,40 @@ impl Progress {
             shown,
             among,
             loss: None,
+            least: f64::INFINITY,
+            minutes,
             done: 0,
             begun: None,
             last_line: before,
             evaluating: Duration::ZERO,
             last_step: before,
+        }
+    }
+
+    /// Whether the training loss is well above what it was at its best.
+    pub(crate) fn rose(&self) -> bool {
+        self.loss.is_some_and(|loss| loss > ROSE * self.least)
+    }
+
+    /// Says once, as soon as the speed is known, that the time will be over before all steps are taken.
+    fn foresee(&mut self, step: &Step) {
+        let (Some(minutes), Some((begun, first))) = (self.minutes, self.begun) else { return };
+        let (taken, done) = (step.elapsed.saturating_sub(begun), step.step - first);
+        let is_known = self.evaluating > Duration::ZERO || taken > minutes.mul_f64(KNOWN);
+        if !is_known || done < LEAST {
+            return;
+        }
+        self.minutes = None;
+        let left = minutes.saturating_sub(step.elapsed).as_secs_f64();
+        let fit = (left * done as f64 / taken.as_secs_f64().max(1e-9)).floor() as u64;
+        let fit = step.step.saturating_add(fit);
+        if fit < step.steps {
+            self.line(&format!(
+                "note: about {fit} of {} steps fit into the time of this training ({}): the schedule of \
+                 its learning rate will not come to its end; with --steps {fit} it does",
+                step.steps,
+                clock(minutes)
+            ));
         }
     }
 
@@ -153,6 +193,8 @@ impl Watcher for Progress {
         let loss =
             self.loss.map_or(step.loss, |loss| SMOOTHING * loss + (1.0 - SMOOTHING) * step.loss);
         self.loss = Some(loss);
+        self.least = self.least.min(loss);
+        self.foresee(step);
         let (speed, eta) = (self.speed(step.elapsed), self.eta(step));
         match &self.shown {
             Shown::Bar(bar) => {

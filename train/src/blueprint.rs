@@ -218,16 +218,10 @@ impl Blueprint {
             ));
         }
         let reads_symbols = matches!(interface.reads, Reads::Symbols(_));
-        let hidden = model.layer.iter().filter_map(|layer| layer.hidden);
-        let sizes = [("layers", model.layers.max(model.layer.len()), MOST_LAYERS)]
-            .into_iter()
-            .chain(reads_symbols.then_some(("embedding", model.embedding, MOST_UNITS)))
-            .chain([model.hidden].into_iter().chain(hidden).map(|n| ("hidden", n, MOST_UNITS)));
-        for (name, size, most) in sizes {
-            if !(1..=most).contains(&size) {
-                return fault(format!("model.{name} is {size}; it must be from 1 to {most}"));
-            }
+        if reads_symbols {
+            in_range("embedding", model.embedding, MOST_UNITS)?;
         }
+        self.check_layers()?;
         let layers = model.layers();
         if !model.layer.is_empty() && ![1, model.layer.len()].contains(&model.layers) {
             let (layers, tables) = (model.layers, model.layer.len());
@@ -388,6 +382,7 @@ impl Blueprint {
     /// # Errors
     /// As [`architecture`](Self::architecture).
     pub fn warnings(&self) -> Result<Vec<(&CellText, Vec<Diagnostic>)>, BlueprintError> {
+        self.check_layers()?;
         let mut all = Vec::new();
         for layer in self.model.layers() {
             let text = self.text(layer.cell)?;
@@ -396,6 +391,15 @@ impl Blueprint {
             }
         }
         Ok(all)
+    }
+
+    /// Checks how many layers there are, and their sizes.
+    fn check_layers(&self) -> Result<(), BlueprintError> {
+        let model = &self.model;
+        in_range("layers", model.layers.max(model.layer.len()), MOST_LAYERS)?;
+        in_range("hidden", model.hidden, MOST_UNITS)?;
+        let hidden = model.layer.iter().filter_map(|layer| layer.hidden);
+        hidden.into_iter().try_for_each(|hidden| in_range("layer.hidden", hidden, MOST_UNITS))
     }
 
     fn text(&self, name: &str) -> Result<&CellText, BlueprintError> {
@@ -423,6 +427,15 @@ impl Blueprint {
         let hypers = layer.set.clone().into_iter().collect();
         text.check(&Bindings { dims, hypers })
     }
+}
+
+fn in_range(name: &str, size: usize, most: usize) -> Result<(), BlueprintError> {
+    if (1..=most).contains(&size) {
+        return Ok(());
+    }
+    Err(BlueprintError::Settings(format!(
+        "model.{name} is {size}; it must be a whole number from 1 to {most}"
+    )))
 }
 
 fn bind<T: Copy>(values: &[(&str, T)]) -> Vec<(String, T)> {

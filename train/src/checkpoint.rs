@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use cellc_runtime::files::PendingFile;
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView, View, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -50,6 +50,9 @@ pub struct Stood {
 
 /// The layout that this version writes and reads.
 pub const FORMAT: u32 = 3;
+
+/// How the fault of a checkpoint begins that is whole, but of another model.
+pub(crate) const ANOTHER_MODEL: &str = "it is of another model: ";
 
 /// Why a file could not be kept or taken up.
 #[derive(Debug, Error)]
@@ -256,6 +259,17 @@ pub fn read_metadata_of(
     Ok(file.metadata)
 }
 
+/// Whether two checkpoints are whole, and of models of the same parameters.
+pub(crate) fn agree(one: &Path, other: &Path) -> bool {
+    let parameters = |path: &Path| -> Result<_, CheckpointError> {
+        Ok(Checkpoint::parse(path, &read(path)?)?.parameters())
+    };
+    match (parameters(one), parameters(other)) {
+        (Ok(one), Ok(other)) => foreign::differences(&one, &other).is_none(),
+        _ => false,
+    }
+}
+
 /// Reads a training to be gone on with, of a model of this architecture and of such an optimiser. Its
 /// best model is kept elsewhere.
 ///
@@ -360,18 +374,22 @@ impl<'a> Checkpoint<'a> {
 
     /// Checks that it is of a model with these parameters.
     fn check(&self, parameters: &[Parameter]) -> Result<(), CheckpointError> {
-        let mut found: Vec<Parameter> = Vec::new();
-        for (name, tensor) in self.tensors.iter() {
-            if !["optimizer.", "average.", "state."].iter().any(|kind| name.starts_with(kind)) {
-                found.push(Parameter { name: name.to_owned(), shape: tensor.shape().to_vec() });
-            }
-        }
-        match foreign::differences(&found, parameters) {
+        match foreign::differences(&self.parameters(), parameters) {
             None => Ok(()),
-            Some(differences) => {
-                Err(self.damaged(format!("it is of another model: {differences}")))
-            }
+            Some(differences) => Err(self.damaged(format!("{ANOTHER_MODEL}{differences}"))),
         }
+    }
+
+    /// The parameters of the model that it is of.
+    fn parameters(&self) -> Vec<Parameter> {
+        let kinds = ["optimizer.", "average.", "state."];
+        let own =
+            self.tensors.iter().filter(|(name, _)| !kinds.iter().any(|k| name.starts_with(k)));
+        let parameter = |(name, tensor): (&str, TensorView<'_>)| Parameter {
+            name: name.to_owned(),
+            shape: tensor.shape().to_vec(),
+        };
+        own.map(parameter).collect()
     }
 
     fn tensor(&self, name: &str, shape: Option<&[usize]>) -> Result<Vec<f32>, CheckpointError> {

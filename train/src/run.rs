@@ -63,6 +63,11 @@ pub struct Continuation {
 }
 
 impl Continuation {
+    /// Whether what it comes to may be better than before: more time alone does not make it so.
+    fn is_another_course(&self) -> bool {
+        self.steps.is_some() || self.epochs.is_some() || self.learning_rate.is_some()
+    }
+
     /// An experiment that goes on so.
     fn of(&self, experiment: &Experiment) -> Result<Experiment, ExperimentError> {
         let mut experiment = experiment.clone();
@@ -88,16 +93,17 @@ fn ended(progress: &Progress, settings: &Settings) -> Option<String> {
     let Settings { steps, minutes, .. } = *settings;
     let Progress { step, seconds, .. } = *progress;
     let taken = seconds / 60.0;
-    if step >= steps {
-        Some(format!("{step} steps are taken already; to go on, give more (--steps)"))
+    if progress.solved {
+        Some("its task is solved: there is nothing left to learn".to_owned())
+    } else if step >= steps {
+        let taken = if step == steps { format!("all of its {steps}") } else { step.to_string() };
+        Some(format!("{taken} steps are taken already; to go on, give more (--steps)"))
     } else if minutes > 0.0 && taken > minutes {
         Some(format!("it has taken {taken:.1} minutes already; to go on, give more (--minutes)"))
-    } else if progress.solved {
-        Some("its task is solved: there is nothing left to learn".to_owned())
     } else if settings.is_out_of_patience(progress) {
         Some(format!(
-            "it ended as it did not get better any more (training.patience = {}); more time does \
-             not change that",
+            "it ended as it did not get better any more (training.patience = {}); to go on, give another \
+             learning rate (--lr) or more steps (--steps, --epochs): patience begins anew with them",
             settings.patience
         ))
     } else {
@@ -190,8 +196,13 @@ impl Run {
                 (*best, *evaluated) = (None, (*evaluated).min(step.saturating_sub(1)));
             }
         }
-        let progress = resumed.as_ref().map(|resumed| resumed.progress.clone()).unwrap_or_default();
         let settings = &ready.experiment.training;
+        if let (Some(resumed), true) = (&mut resumed, how.is_another_course())
+            && settings.is_out_of_patience(&resumed.progress)
+        {
+            resumed.progress.patient_from = Some(resumed.progress.step);
+        }
+        let progress = resumed.as_ref().map(|resumed| resumed.progress.clone()).unwrap_or_default();
         let changed = *how != Continuation::default();
         if changed && let Some(fault) = ended(&progress, settings) {
             return Err(ResumeError::Over(format!("{}: {fault}", path.display())));
@@ -206,6 +217,12 @@ impl Run {
     /// After which step it was left; 0 if it is new.
     pub fn step(&self) -> u64 {
         self.resumed.as_ref().map_or(0, |resumed| resumed.progress.step)
+    }
+
+    /// Why it would end at once, and how it can go on nevertheless; `None` if it goes on.
+    pub fn over(&self) -> Option<String> {
+        let progress = &self.resumed.as_ref()?.progress;
+        ended(progress, &self.ready.experiment.training)
     }
 
     /// Trains, and keeps the training in its folder: with what came of it, unless it was interrupted.

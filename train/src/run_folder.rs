@@ -33,7 +33,7 @@ use crate::task::{Goal, Part};
 use crate::trainer::{Evaluation, Snapshot, Step};
 
 pub use self::course::{METRICS, curve};
-pub use self::kept::{Kept, KeptRun, read_experiment, read_kept, result};
+pub use self::kept::{Kept, KeptRun, blamed, read_experiment, read_kept, result, series_hint};
 pub use self::lock::Lock;
 pub use self::mend::mend;
 
@@ -97,7 +97,7 @@ impl RunFolder {
         kept: &Kept,
         metrics: &[&str],
     ) -> Result<Self, CheckpointError> {
-        refuse_taken(path)?;
+        Self::check_free(path)?;
         let new = path.ancestors().take_while(|folder| !folder.exists());
         let made: Vec<PathBuf> = new.map(Path::to_owned).collect();
         // What of it was made is left: it may be another process that begins there.
@@ -120,6 +120,15 @@ impl RunFolder {
                 Err(error)
             }
         }
+    }
+
+    /// Checks that a new run can be made there.
+    ///
+    /// # Errors
+    /// If there is a run or a file already.
+    pub fn check_free(path: &Path) -> Result<(), CheckpointError> {
+        refuse_file(path)?;
+        refuse_taken(path)
     }
 
     /// Goes on with a run after a step: what was noted of later ones is dropped, and so are files that
@@ -271,6 +280,15 @@ impl RunFolder {
         let Times { seconds, per_step } = Times::of(self.path());
         (seconds, per_step)
     }
+}
+
+/// Refuses what is there and no folder.
+pub(crate) fn refuse_file(path: &Path) -> Result<(), CheckpointError> {
+    if !path.exists() || path.is_dir() {
+        return Ok(());
+    }
+    let fault = "there is a file of this name, which is no folder; name another (--out)".to_owned();
+    Err(CheckpointError::Damaged { path: path.to_owned(), fault })
 }
 
 /// Refuses a folder that holds what a run would write, but for what is left of one whose process ended

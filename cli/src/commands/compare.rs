@@ -75,6 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         None => {
             let plan = plan(args)?;
             if args.dry_run {
+                args.out.as_deref().map_or(Ok(()), Series::check_free)?;
                 return dry_run(&plan, args.quiet, args.json);
             }
             let path = free_folder(args.out.as_deref(), Purpose::Compare.name())?;

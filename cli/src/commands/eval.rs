@@ -135,7 +135,8 @@ fn text(codec: &dyn Codec, verdict: &Verdict) -> String {
     let mut text = report::verdict(score, codec, *baseline, forecast);
     // Writing to a string cannot fail.
     figures.iter().for_each(|figure| text += &format!(", {}", figure.text));
-    let _ = writeln!(text, ", of {} {what}s", score.count);
+    let plural = if score.count == 1 { "" } else { "s" };
+    let _ = writeln!(text, ", of {} {what}{plural}", score.count);
     if *unknown > 0 {
         let _ = writeln!(text, "{unknown} of {symbols} {step}s are unknown to the model");
     }
@@ -160,6 +161,7 @@ fn of_file(
     threads: usize,
 ) -> Result<Verdict, Failure> {
     let mut options = run.experiment.task.clone();
+    refuse_columns(args, run)?;
     let mut put = |key: &str, value: Option<String>| {
         if let Some(value) = value {
             options.insert(key.to_owned(), value.into());
@@ -178,6 +180,20 @@ fn of_file(
     })?;
     let baseline = judged.baseline().or_else(|| judgement.majority());
     Ok(Verdict { baseline, naive: judged.naive(), judgement, figures })
+}
+
+/// Refuses names of columns for a task whose data have none.
+fn refuse_columns(args: &Args, run: &KeptRun) -> Result<(), Failure> {
+    let known = (run.experiment.kind()?.options)();
+    let has_columns = known.iter().any(|option| option.name.ends_with("_column"));
+    let given = [("--text-column", &args.text_column), ("--label-column", &args.label_column)];
+    match given.into_iter().find(|(_, name)| name.is_some()) {
+        Some((option, _)) if !has_columns => Err(Failure::new(format!(
+            "{option} has no meaning here: the data of task `{}` have no columns of texts and labels",
+            run.kept.task
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Judges a model by a part of the data that it was trained with.

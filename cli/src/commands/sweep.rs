@@ -17,8 +17,8 @@ use crate::output::note;
 /// Search for the settings that train best
 ///
 /// Keys of the experiment are given several values, and each choice of them is trained. The best is
-/// chosen by the validation part, and only then judged by the held-out part. A search that was
-/// stopped is gone on with by --resume.
+/// chosen by the validation part alone. What each comes to on the held-out part is shown beside it, and
+/// nothing is chosen by that. A search that was stopped is gone on with by --resume.
 #[derive(clap::Args)]
 #[command(
     allow_negative_numbers = true,
@@ -68,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
         None => {
             let plan = plan(args)?;
             if args.dry_run {
+                args.out.as_deref().map_or(Ok(()), Series::check_free)?;
                 return dry_run(&plan, args.quiet, args.json);
             }
             let path = free_folder(args.out.as_deref(), Purpose::Sweep.name())?;

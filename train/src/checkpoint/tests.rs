@@ -25,6 +25,7 @@ fn progress() -> Progress {
         plateau: None,
         seconds: 1.5,
         solved: false,
+        patient_from: Some(3),
     }
 }
 

@@ -9,11 +9,12 @@ use toml::Table;
 use super::lock::Lock;
 use super::{EXPERIMENT, KEPT, MODEL, RESULT, TRAINING, broken, read_json};
 use crate::blueprint::Blueprint;
-use crate::checkpoint::{self, CheckpointError};
+use crate::checkpoint::{self, ANOTHER_MODEL, CheckpointError};
 use crate::data_files::{self, Changed, DataFile};
 use crate::experiment::{Experiment, Ready};
 use crate::model::{Interface, Model};
 use crate::run::RunResult;
+use crate::series::PLAN;
 use crate::task::{self, Codec};
 use crate::trainer::{Resumed, optimizer};
 
@@ -71,7 +72,8 @@ impl KeptRun {
                 let fault = "the file is missing, which says what the model is".to_owned();
                 return Err(CheckpointError::Damaged { path: path.join(KEPT), fault });
             }
-            return damaged(&format!("this is no run folder: it has no `{KEPT}`"));
+            let hint = series_hint(path).unwrap_or_default();
+            return damaged(&format!("this is no run folder: it has no `{KEPT}`{hint}"));
         }
         let (kept, experiment) = (read_kept(path)?, read_experiment(path)?);
         if let Some(difference) = difference(&experiment, &kept) {
@@ -131,6 +133,7 @@ impl KeptRun {
     /// If the checkpoint is missing, damaged or of another model.
     pub fn load(&self, model: &mut Model<f32>) -> Result<checkpoint::Metadata, CheckpointError> {
         checkpoint::load_model(&self.there(MODEL)?, model)
+            .map_err(|error| blamed(&self.path, error))
     }
 
     /// Reads the training as it stood, to be gone on with. `None` if it was stopped before it was
@@ -153,7 +156,8 @@ impl KeptRun {
             return Ok(None);
         }
         let optimizer = optimizer(model, &self.experiment.training);
-        checkpoint::load_training(&path, model, &optimizer).map(Some)
+        let training = checkpoint::load_training(&path, model, &optimizer);
+        training.map(Some).map_err(|error| blamed(&self.path, error))
     }
 
     fn there(&self, file: &str) -> Result<PathBuf, CheckpointError> {
@@ -182,6 +186,22 @@ impl KeptRun {
     /// As [`codec`](Self::codec).
     pub fn interface(&self) -> Result<Interface, CheckpointError> {
         Ok(self.codec()?.interface())
+    }
+}
+
+/// The error of a checkpoint that does not fit what the run says of its model. If both checkpoints fit
+/// each other, it is not they that are of another run.
+pub fn blamed(run: &Path, error: CheckpointError) -> CheckpointError {
+    let CheckpointError::Damaged { fault, .. } = &error else { return error };
+    match fault.strip_prefix(ANOTHER_MODEL) {
+        Some(differences) if checkpoint::agree(&run.join(MODEL), &run.join(TRAINING)) => {
+            let fault = format!(
+                "it is of another model than `{MODEL}` and `{TRAINING}`, which fit each other: of what \
+                 they have, {differences}"
+            );
+            CheckpointError::Damaged { path: run.join(KEPT), fault }
+        }
+        _ => error,
     }
 }
 
@@ -247,6 +267,25 @@ fn difference(experiment: &Experiment, kept: &Kept) -> Option<String> {
         let mut different = values.filter(|(_, one, other)| one != other);
         different.next().map(|(key, one, other)| said(&format!("{name}.{key}"), one, other))
     })
+}
+
+/// What a folder is that holds no run but those of a series, and how to come to them; `None` if it does not.
+pub fn series_hint(path: &Path) -> Option<String> {
+    let plan: Table = std::fs::read_to_string(path.join(PLAN)).ok()?.parse().ok()?;
+    let purpose = plan.get("purpose")?.as_str()?;
+    let trials = plan.get("trials")?.as_array()?.iter();
+    let runs = trials.filter_map(|trial| Some(path.join(trial.get("name")?.as_str()?)));
+    let runs: Vec<_> = runs.filter(|run| run.join(KEPT).exists()).collect();
+    let shown = path.display();
+    let named = match runs.as_slice() {
+        [] => String::new(),
+        [run] => format!(", such as {}", run.display()),
+        [first, .., last] => format!(", from {} to {}", first.display(), last.display()),
+    };
+    Some(format!(
+        "; it is one of `cellc {purpose}`: name one of the runs in it{named}, or go on with all: cellc \
+         {purpose} --resume {shown}"
+    ))
 }
 
 /// What came of the run of a folder; `None` if it is not over, or there is none.

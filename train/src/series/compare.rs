@@ -1,13 +1,14 @@
 //! Comparisons: the same task, the same budget, several cells.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::blueprint::CellText;
 use crate::experiment::{Experiment, ExperimentError};
 use crate::model::Model;
 use crate::task::Context;
 use crate::trainer::{TrainError, estimate};
+use cellc_compiler::suggest::closest;
 use cellc_runtime::program::Engine;
 
 use super::budget::{Budget, nearest, parameters};
@@ -102,6 +103,17 @@ pub fn with_each(
 ) -> Result<Vec<Experiment>, SeriesError> {
     let known = cells.iter().map(CellText::settable).collect::<Result<Vec<_>, _>>();
     let known = known.map_err(ExperimentError::from)?;
+    let given = base.model.dims.keys().chain(base.model.set.keys());
+    for name in given {
+        if names.len() > 1 && !known.iter().any(|known| known.contains(name)) {
+            let near = closest(name, known.iter().flatten().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(SeriesError::Settings(format!(
+                "none of the cells {} has a dimension or hyper-parameter `{name}`{near}",
+                names.join(", ")
+            )));
+        }
+    }
     let with = |name: &String| {
         let mut experiment = base.clone();
         // All begin alike, the cell of the task's choice too.
@@ -137,8 +149,14 @@ pub(super) fn in_turn(groups: &[Group], experiments: Vec<Vec<Experiment>>) -> Ve
 /// Whether there is something to be compared, and by this budget.
 fn check(base: &Experiment, names: &[String], budget: Budget) -> Result<(), SeriesError> {
     let fault = |text: String| Err(SeriesError::Settings(text));
-    if let Some((_, twice)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name))
-    {
+    // A file may be named in several ways.
+    let file = |name: &String| match name.ends_with(".cell") {
+        true => std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name)),
+        false => PathBuf::from(name),
+    };
+    let files: Vec<_> = names.iter().map(file).collect();
+    let twice = (0..names.len()).find(|&i| files[..i].contains(&files[i]));
+    if let Some(twice) = twice.map(|i| &names[i]) {
         return fault(format!("cell `{twice}` is named twice"));
     }
     let layers = &base.model.layer;

@@ -33,7 +33,7 @@ use crate::trainer::{End, TrainError};
 const FORMAT: u32 = 1;
 
 /// The file of the plan.
-const PLAN: &str = "plan.toml";
+pub(crate) const PLAN: &str = "plan.toml";
 
 /// What a series is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,23 +155,29 @@ impl Series {
     /// If there is a series already, or the folder cannot be written to.
     pub fn create(path: &Path, plan: Plan) -> Result<Self, SeriesError> {
         let damaged = |fault: String| CheckpointError::Damaged { path: path.to_owned(), fault };
-        let refuse_taken = || match path.join(PLAN).exists() {
-            true => Err(damaged(
-                "the folder holds a series already; go on with it (--resume), name another, or \
-                 remove it"
-                    .to_owned(),
-            )),
-            false => Ok(()),
-        };
-        refuse_taken()?;
+        Self::check_free(path)?;
         let text = toml::to_string(&plan).map_err(|error| damaged(error.to_string()))?;
         std::fs::create_dir_all(path)
             .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })?;
         let lock = Lock::take(path)?;
         // Another process may have begun one, and be over, since.
-        refuse_taken()?;
+        Self::check_free(path)?;
         write_whole(&path.join(PLAN), text.as_bytes())?;
         Ok(Self { path: path.to_owned(), plan, _lock: lock })
+    }
+
+    /// Checks that a new series can be made there.
+    ///
+    /// # Errors
+    /// If there is one or a file already.
+    pub fn check_free(path: &Path) -> Result<(), CheckpointError> {
+        run_folder::refuse_file(path)?;
+        if !path.join(PLAN).exists() {
+            return Ok(());
+        }
+        let fault = "the folder holds a series already; go on with it (--resume), name another, or \
+                     remove it";
+        Err(CheckpointError::Damaged { path: path.to_owned(), fault: fault.to_owned() })
     }
 
     /// A series that was begun.

@@ -60,7 +60,10 @@ impl Axis {
         let values = match range(text) {
             Some(range) => range.map_err(|fault| format!("{key}={text}: {fault}"))?,
             None if text.contains(',') => {
-                let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+                let parts = parts(text);
+                if parts.len() == 1 {
+                    return Ok(None);
+                }
                 if parts.contains(&"") {
                     return Err(format!("{key}={text}: a value is missing beside a comma"));
                 }
@@ -79,6 +82,31 @@ impl Axis {
             Values::Range { low, .. } => Value::Float(*low),
         }
     }
+}
+
+/// The values of a list: what stands between commas outside of brackets and quotes. A text that closes
+/// not all of these has none of them.
+fn parts(text: &str) -> Vec<&str> {
+    let (mut parts, mut from) = (Vec::new(), 0);
+    let (mut depth, mut quote) = (0_usize, None);
+    for (i, c) in text.char_indices() {
+        match (c, quote) {
+            (_, Some(open)) => quote = quote.filter(|_| c != open),
+            ('"' | '\'', None) => quote = Some(c),
+            ('[' | '{', None) => depth += 1,
+            (']' | '}', None) => depth = depth.saturating_sub(1),
+            (',', None) if depth == 0 => {
+                parts.push(text[from..i].trim());
+                from = i + 1;
+            }
+            _ => {}
+        }
+    }
+    if depth > 0 || quote.is_some() {
+        return text.split(',').map(str::trim).collect();
+    }
+    parts.push(text[from..].trim());
+    parts
 }
 
 /// A value as TOML reads it.
@@ -291,6 +319,13 @@ mod tests {
         assert_eq!(axis("a.b", "1e-3, 3e-3").values, list(&[1e-3, 3e-3]));
         let names = Values::List(vec!["adam".into(), "lion".into()]);
         assert_eq!(axis("a.b", "adam,lion").values, names);
+        let lists = Values::List(vec![Value::Array(vec!["a".into(), "b".into()]), "c,d".into()]);
+        assert_eq!(axis("a.b", "['a','b'], 'c,d'").values, lists);
+        let table = Value::Table(Table::from_iter([("name".to_owned(), "adamw".into())]));
+        let tables = Values::List(vec![table, "adam".into()]);
+        assert_eq!(axis("a.b", "{name=\"adamw\"},adam").values, tables);
+        let open = Values::List(vec!["it's".into(), "[a".into()]);
+        assert_eq!(axis("a.b", "it's,[a").values, open);
         let range = |low, high, whole| Values::Range { low, high, whole };
         assert_eq!(axis("a.b", "1e-4..1e-2").values, range(1e-4, 1e-2, false));
         assert_eq!(axis("a.b", "32..256").values, range(32.0, 256.0, true));

@@ -72,6 +72,9 @@ pub struct Progress {
     /// Whether the last evaluation found the task solved, if that is to end the training.
     #[serde(default)]
     pub solved: bool,
+    /// The step from which improvements are waited for, if patience was given anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient_from: Option<u64>,
 }
 
 /// A training as it stands, to be kept.

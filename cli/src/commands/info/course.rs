@@ -20,17 +20,33 @@ pub(super) struct Course {
     end: Option<(u64, bool)>,
     /// The last value of each metric.
     pub(super) last: BTreeMap<String, f64>,
+    /// What the model that is kept came to in its evaluations.
+    pub(super) kept: BTreeMap<String, f64>,
 }
 
 impl Course {
-    pub(super) fn read(run: &Path) -> Result<Self, LogError> {
+    /// Reads what was noted of a run whose model is that after the step `kept`.
+    pub(super) fn read(run: &Path, kept: Option<u64>) -> Result<Self, LogError> {
         let place = |name: &str| METRICS.iter().position(|metric| *metric == name);
-        let places = LOSSES.map(place);
+        let (places, chosen) = (LOSSES.map(place), place("heldout/chosen_step"));
         let (mut course, mut last) = (Self::default(), [None; METRICS.len()]);
         each(&run.join(JSON_LINES), &METRICS, |step, values| {
             let loss = |place: Option<usize>| place.and_then(|place| values[place]);
             for (line, place) in course.losses.iter_mut().zip(places) {
                 line.extend(loss(place).map(|loss| (step as f64, loss)));
+            }
+            let kept = kept.map(|step| step as f64);
+            let chosen = chosen.and_then(|place| values[place]).unwrap_or(step as f64);
+            for (name, value) in METRICS.iter().zip(values) {
+                // What was held out may be judged at the end, by a model of before.
+                let of = match name.split_once('/') {
+                    Some(("validation", _)) => step as f64,
+                    Some(("heldout", _)) => chosen,
+                    _ => continue,
+                };
+                if let (Some(value), true) = (value, Some(of) == kept) {
+                    course.kept.insert((*name).to_owned(), *value);
+                }
             }
             course.end = Some((step, loss(places[2]).is_some()));
             last.iter_mut().zip(values).for_each(|(last, value)| *last = value.or(*last));

@@ -11,14 +11,18 @@ use cellc_train::checkpoint::{CheckpointError, Metadata, read_metadata, read_met
 use cellc_train::data_files::DataFile;
 use cellc_train::experiment::Experiment;
 use cellc_train::metrics::log::JSON_LINES;
+use cellc_train::run::RunResult;
 use cellc_train::run_folder::{
-    EXPERIMENT, KEPT, Kept, KeptRun, Lock, MODEL, TRAINING, mend, read_experiment, read_kept,
+    EXPERIMENT, KEPT, Kept, KeptRun, Lock, MODEL, TRAINING, blamed, mend, read_experiment,
+    read_kept, result, series_hint,
 };
 use cellc_train::task::{self, Codec};
+use cellc_train::trainer::End;
 use serde_json::{Value, json};
 
 use self::course::Course;
 use self::model::{Part, parameters, parts};
+use crate::commands::train::report;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 
@@ -52,6 +56,8 @@ struct Info {
     course: Course,
     best: Option<Metadata>,
     last: Option<Metadata>,
+    /// What came of it, if it is over.
+    result: Option<RunResult>,
     /// Names and sizes.
     files: Vec<(String, u64)>,
     /// What is missing or damaged.
@@ -84,8 +90,10 @@ impl Info {
         let is_there = |name: &str| files.iter().any(|(file, _)| file == name);
         let ours = [KEPT, EXPERIMENT, MODEL, TRAINING, JSON_LINES];
         if !ours.into_iter().any(is_there) {
-            let path = path.display();
-            return Err(Failure::new(format!("{path}: this is no run folder: it has no `{KEPT}`")));
+            let (path, hint) = (path.display(), series_hint(path).unwrap_or_default());
+            return Err(Failure::new(format!(
+                "{path}: this is no run folder: it has no `{KEPT}`{hint}"
+            )));
         }
         let mut faults = Vec::new();
         let experiment = noted(read_experiment(path).map_err(mended), &mut faults);
@@ -107,19 +115,22 @@ impl Info {
             }
             _ => Vec::new(),
         };
-        let parameters = parameters(&parts);
+        let (folder, parameters) = (path, parameters(&parts));
         let mut metadata = |file: &str| {
             let path = path.join(file);
             let read = |path: &Path| match parameters.as_slice() {
                 [] => read_metadata(path),
                 parameters => read_metadata_of(path, parameters),
             };
-            let there = is_there(file).then(|| read(&path).map_err(mended));
+            let blamed = |error| mended(blamed(folder, error));
+            let there = is_there(file).then(|| read(&path).map_err(blamed));
             there.and_then(|read| noted(read, &mut faults))
         };
         let (best, last) = (metadata(MODEL), metadata(TRAINING));
-        let course = Course::read(path).map_err(|error| mended(error.into()));
+        let course = Course::read(path, best.as_ref().map(|best: &Metadata| best.step))
+            .map_err(|error| mended(error.into()));
         let course = noted(course, &mut faults).unwrap_or_default();
+        let result = noted(result(path).map_err(mended), &mut faults).flatten();
         let data = kept.as_ref().map_or(&[][..], |kept| &kept.data);
         let check = |file: &DataFile| (file.clone(), file.check().err().map(|e| e.to_string()));
         let data = data.iter().map(check).collect();
@@ -136,6 +147,7 @@ impl Info {
             course,
             best,
             last,
+            result,
             files,
             faults,
         })
@@ -145,6 +157,15 @@ impl Info {
     fn steps(&self) -> Option<u64> {
         let kept = self.last.as_ref().or(self.best.as_ref()).map(|kept| kept.step);
         kept.or(self.course.last_step())
+    }
+
+    /// How the training ended, if it did not take all of its steps.
+    fn ended(&self) -> Option<String> {
+        if let Some(failure) = self.failure() {
+            return Some(failure.to_owned());
+        }
+        let (result, experiment) = (self.result.as_ref()?, self.experiment.as_ref()?);
+        report::ended(result.end?, result.steps, &experiment.training)
     }
 
     /// Whether the training came to its end: only then is it judged by what was held out last.
@@ -157,9 +178,21 @@ impl Info {
         match (&self.best, &self.last) {
             (None, None) => "nothing kept",
             (Some(_), None) => "training lost",
+            _ if self.failure().is_some() => "failed",
+            _ if self.end().is_some() => "finished",
             (_, Some(last)) if self.course.is_finished() || all(last.step) => "finished",
             (_, Some(_)) => "interrupted",
         }
+    }
+
+    /// Why the training ended, if it is over and did not fail.
+    fn end(&self) -> Option<End> {
+        self.result.as_ref()?.end
+    }
+
+    /// Why it failed, if it did.
+    fn failure(&self) -> Option<&str> {
+        self.result.as_ref()?.failure.as_deref()
     }
 
     fn json(&self) -> Value {
@@ -183,6 +216,8 @@ impl Info {
             "run": self.path,
             "task": self.kept.as_ref().map(|kept| &kept.task),
             "state": self.state(),
+            "end": self.end(),
+            "failure": self.failure(),
             "steps": self.steps(),
             "planned_steps": self.experiment.as_ref().map(|e| e.training.steps),
             "best_step": self.best.as_ref().map(|best| best.step),
@@ -192,6 +227,7 @@ impl Info {
             "data": self.data.iter().map(data).collect::<Vec<_>>(),
             "settings": self.settings.iter().map(setting).collect::<Vec<_>>(),
             "metrics": scores,
+            "best_metrics": self.course.kept,
             "curves": self.course.curves(),
             "files": files,
             "faults": self.faults,
@@ -208,7 +244,14 @@ impl Info {
 
 /// What was read, or a fault that is noted.
 fn noted<T, E: std::fmt::Display>(result: Result<T, E>, faults: &mut Vec<String>) -> Option<T> {
-    result.map_err(|error| faults.push(error.to_string())).ok()
+    let note = |error: E| {
+        let fault = error.to_string();
+        // Two files may show the same fault of a third.
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    };
+    result.map_err(note).ok()
 }
 
 /// A fault of a file, with what can be done about it.

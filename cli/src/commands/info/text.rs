@@ -8,6 +8,7 @@ use cellc_train::data_files::DataFile;
 use cellc_train::run_folder::{EXPERIMENT, MODEL, TRAINING};
 
 use super::Info;
+use crate::commands::train::report::{going_on, lower_rate};
 use crate::number::number;
 use crate::output::colors_of_output;
 use crate::progress::clock;
@@ -21,7 +22,10 @@ impl Info {
         let mut text = String::new();
         let task = self.kept.as_ref().map_or("an unknown task", |kept| kept.task.as_str());
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}: {task}, {}", self.path.display(), self.state());
+        let state = self.state();
+        let over = self.ended().filter(|_| ["finished", "failed"].contains(&state));
+        let over = over.map_or_else(String::new, |over| format!(": {over}"));
+        let _ = writeln!(text, "{}: {task}, {state}{over}", self.path.display());
         for fault in &self.faults {
             let _ = writeln!(text, "  damaged or missing: {fault}");
         }
@@ -90,10 +94,11 @@ impl Info {
         if let Some(best) = &self.best {
             let _ = writeln!(text, "  the model that is kept is that of step {}", best.step);
         }
-        let scores =
-            self.course.last.iter().filter(|(name, _)| {
-                name.starts_with("validation/") || name.starts_with("heldout/")
-            });
+        // Where no model is whole, there is only what was noted last.
+        let scores = if self.best.is_some() { &self.course.kept } else { &self.course.last };
+        let scores = scores
+            .iter()
+            .filter(|(name, _)| name.starts_with("validation/") || name.starts_with("heldout/"));
         let scores = scores.filter(|(name, _)| !name.ends_with("seconds"));
         let row = |(name, x): (&String, &f64)| {
             let digits = if name.ends_with("step") { 0 } else { 4 };
@@ -123,6 +128,15 @@ impl Info {
         let mut commands = Vec::new();
         if self.state() == "interrupted" || self.state() == "nothing kept" {
             commands.push(format!("cellc train --resume {path}"));
+        }
+        if let Some(experiment) = &self.experiment {
+            let settings = &experiment.training;
+            let on = match self.state() {
+                "finished" => self.end().and_then(|end| going_on(end, &self.path, settings)),
+                "failed" => Some(lower_rate(&self.path, settings)),
+                _ => None,
+            };
+            commands.extend(on);
         }
         if self.best.is_some() && self.kept.is_some() && self.experiment.is_some() {
             commands.push(format!("cellc eval {path}"));

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cellc_train::experiment::{Experiment, Ready};
+use cellc_train::number::Short;
 use cellc_train::series::{Plan, Purpose};
 use cellc_train::trainer::{TrainError, estimate};
 use serde_json::{Value, json};
@@ -108,6 +109,14 @@ impl Expected {
     }
 }
 
+/// The dimensions and hyper-parameters that are set, as `--dims` and `--set` have them.
+fn set(experiment: &Experiment) -> String {
+    let model = &experiment.model;
+    let dims = model.dims.iter().map(|(name, size)| format!("{name}={size}"));
+    let set = model.set.iter().map(|(name, value)| format!("{name}={}", Short(*value)));
+    dims.chain(set).collect::<Vec<_>>().join(",")
+}
+
 /// The runs, a line for each.
 fn table(plan: &Plan, expected: &[Expected]) -> String {
     let compares = plan.purpose == Purpose::Compare;
@@ -122,6 +131,12 @@ fn table(plan: &Plan, expected: &[Expected]) -> String {
         align.extend([Align::Left, Align::Right]);
     }
     head.extend(keys.iter().map(|key| (*key).clone()));
+    // Each cell has its own of what is set for all.
+    let shows_set = compares && plan.trials.iter().any(|trial| !set(&trial.experiment).is_empty());
+    if shows_set {
+        head.push("set".to_owned());
+        align.push(Align::Left);
+    }
     head.extend(["seed", "parameters", "steps", "time"].map(String::from));
     align.resize(head.len(), Align::Right);
     let mut rows = vec![head];
@@ -132,6 +147,9 @@ fn table(plan: &Plan, expected: &[Expected]) -> String {
             row.extend([group.chosen("model.cell"), group.chosen("model.hidden")]);
         }
         row.extend(keys.iter().map(|key| group.chosen(key)));
+        if shows_set {
+            row.push(set(&trial.experiment));
+        }
         row.extend([trial.experiment.training.seed.to_string(), group.parameters.to_string()]);
         row.push(expected.map_or_else(String::new, |expected| expected.steps.to_string()));
         let time = expected.and_then(|expected| expected.takes);

@@ -100,7 +100,7 @@ fn culprit(ready: &Ready, batches: &[Batch]) -> Option<Culprit> {
 
 /// A lower rate to try: a third at the most, of one digit. One that is far beyond all usual rates of the
 /// method is the usual one.
-fn lower(settings: &Settings) -> f64 {
+pub(super) fn lower(settings: &Settings) -> f64 {
     let usual = usual_rate(settings.optimizer);
     if settings.learning_rate > 100.0 * usual {
         return usual;

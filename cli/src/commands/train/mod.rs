@@ -12,11 +12,12 @@ use cellc_train::blueprint::CellText;
 use cellc_train::experiment::{Experiment, ExperimentError, Ready, Settings};
 use cellc_train::judge::judge;
 use cellc_train::metrics::regression::RegressionScores;
-use cellc_train::model::Model;
+use cellc_train::model::{Model, Reads};
 use cellc_train::run::Run;
-use cellc_train::run_folder::{EXPERIMENT, read_experiment};
+use cellc_train::run_folder::{EXPERIMENT, RunFolder, read_experiment};
 use cellc_train::task::{Codec, DataError, Figure, Loaded, Part, Task, TaskError};
 use cellc_train::trainer::{End, estimate};
+use serde_json::json;
 
 use self::options::Options;
 use self::report::{Report, memory_text, time_text};
@@ -26,6 +27,7 @@ use crate::failure::Failure;
 use crate::load::{unit, warn};
 use crate::output::{note, print, print_json};
 use crate::progress::{Progress, listen_for_interrupt};
+use crate::table::{Align, columns};
 use crate::verdicts::verdicts;
 
 /// Train a model and keep it in a run folder
@@ -94,9 +96,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Failure> {
     })?;
     if !args.quiet {
         note_of_doubts(&ready);
+        let reads_numbers = matches!(ready.model.interface().reads, Reads::Reals(_));
+        if reads_numbers && args.options.gives_embedding() {
+            note("warning: this task reads numbers, which have no embedding: its size is ignored");
+        }
     }
     if args.dry_run {
-        return dry_run(ready);
+        args.out.as_deref().map_or(Ok(()), RunFolder::check_free)?;
+        return dry_run(ready, args.json);
     }
     let task = ready.experiment.kind()?.name;
     let path = free_folder(args.out.as_deref(), task)?;
@@ -164,9 +171,8 @@ fn resume(args: &Args, path: &Path) -> Result<ExitCode, Failure> {
     if let Some(threads) = args.options.threads() {
         run.ready.experiment.training.threads = threads;
     }
-    let steps = run.ready.experiment.training.steps;
-    if run.step() >= steps {
-        note(format_args!("all of its {steps} steps are taken already"));
+    if let Some(over) = run.over() {
+        note(format_args!("{} is over: {over}", path.display()));
     }
     go(args, run)
 }
@@ -255,14 +261,15 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
         _ => forecast_errors(task, codec, model, experiment.training.threads)?,
     };
     let (outcome, figures, forecast) = (&outcome, figures.as_slice(), forecast.as_ref());
-    let report = Report { path: &path, experiment, model, task, codec, outcome, figures, forecast };
+    let (path, rose) = (path.as_path(), progress.rose());
+    let report = Report { path, experiment, model, task, codec, outcome, figures, forecast, rose };
     if args.json {
         print_json(&report.json())?;
     } else {
         print(report.text())?;
         if outcome.end != End::Interrupted {
             print(demonstration(experiment, codec, model)?)?;
-            print(what_next(&path, experiment, codec))?;
+            print(what_next(path, experiment, codec))?;
         }
     }
     // As a shell says of what is stopped by Ctrl-C.
@@ -312,16 +319,26 @@ fn layers(experiment: &Experiment) -> String {
     format!("{} x {} {both}{}", model.layers, model.hidden, cell.unwrap_or(&model.cell))
 }
 
-fn dry_run(mut ready: Ready) -> Result<ExitCode, Failure> {
+fn dry_run(mut ready: Ready, as_json: bool) -> Result<ExitCode, Failure> {
     let Ready { experiment, loaded, model, .. } = &mut ready;
     let shown = experiment.shown(loaded.codec.as_ref())?;
-    let text = toml::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?;
-    print(text)?;
+    if !as_json {
+        print(toml::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?)?;
+    }
     note(&loaded.summary);
     warn_of(loaded);
     note(format_args!("{} parameters", model.size()));
     let settings = &experiment.training;
     let estimate = estimate(loaded.task.as_ref(), model, settings)?;
+    if as_json {
+        print_json(&json!({
+            "experiment": shown,
+            "parameters": model.size(),
+            "steps": settings.steps,
+            "seconds": estimate.total(settings).as_secs_f64(),
+            "bytes": estimate.memory.sum(),
+        }))?;
+    }
     note(memory_text(&estimate.memory, settings.memory));
     note(time_text(&estimate, settings));
     Ok(ExitCode::SUCCESS)
@@ -345,25 +362,27 @@ fn demonstration(
 
 fn what_next(path: &Path, experiment: &Experiment, codec: &dyn Codec) -> String {
     let path = path.display();
+    let of_run = |command: &str, rest: &str| format!("cellc {command} {path}{rest}");
     let commands = match experiment.task.get("name").and_then(toml::Value::as_str) {
-        Some("reviews") => format!(
-            "  cellc train --cell rnn                          \
-             a cell without gates, on the same reviews\n  \
-             cellc show lstm                                 the cell that has just learnt\n  \
-             cellc train --task chars --data YOUR.txt        a text of your own\n  \
-             cellc predict {path} YOUR.txt    reviews of your own, one a line\n  \
-             cellc eval {path} --data YOUR.csv    the same with answers: columns text, label\n"
-        ),
-        _ if codec.continues() => format!(
-            "  cellc sample {path} --prompt \"The \" --length 500 --temperature 0.8\n  \
-             cellc eval {path} --data OTHER.txt\n"
-        ),
+        Some("reviews") => vec![
+            ("cellc train --cell rnn".to_owned(), "a cell without gates, on the same reviews"),
+            ("cellc show lstm".to_owned(), "the cell that has just learnt"),
+            ("cellc train --task chars --data YOUR.txt".to_owned(), "a text of your own"),
+            (of_run("predict", " YOUR.txt"), "reviews of your own, one a line"),
+            (of_run("eval", " --data YOUR.csv"), "the same with answers: columns text, label"),
+        ],
+        _ if codec.continues() => vec![
+            (of_run("sample", " --prompt \"The \" --length 500 --temperature 0.8"), ""),
+            (of_run("eval", " --data OTHER.txt"), ""),
+        ],
         // Not the same data: the model has seen most of them.
-        _ => format!(
-            "  cellc eval {path}                     what was held out, in all detail\n  \
-             cellc eval {path} --data OTHER    data of your own\n  \
-             cellc predict {path} FILE         answers to data of your own\n"
-        ),
+        _ => vec![
+            (of_run("eval", ""), "what was held out, in all detail"),
+            (of_run("eval", " --data OTHER"), "data of your own"),
+            (of_run("predict", " FILE"), "answers to data of your own"),
+        ],
     };
-    format!("\nnext:\n{commands}")
+    let row = |(command, what): (String, &str)| vec![command, what.to_owned()];
+    let rows: Vec<_> = commands.into_iter().map(row).collect();
+    format!("\nnext:\n{}", columns(2, &[Align::Left; 2], &rows))
 }

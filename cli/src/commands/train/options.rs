@@ -257,6 +257,12 @@ impl Options {
         self.text_column.is_some() || self.label_column.is_some() || self.settings.iter().any(key)
     }
 
+    /// Whether the user gives the size of an embedding.
+    pub(crate) fn gives_embedding(&self) -> bool {
+        let key = |setting: &Setting| setting.key == "model.embedding";
+        self.embedding.is_some() || self.settings.iter().any(key)
+    }
+
     /// The keys that are given several values, to be searched through.
     pub(crate) fn axes(&self) -> Result<Vec<Axis>, Failure> {
         let axes = self.settings.iter().map(|Setting { key, value }| Axis::parse(key, value));

@@ -5,10 +5,12 @@ use std::path::Path;
 use cellc_train::experiment::{Experiment, Settings};
 use cellc_train::metrics::regression::RegressionScores;
 use cellc_train::model::{Answers, Model, Score};
+use cellc_train::number::Short;
 use cellc_train::task::{Codec, Figure, Task};
 use cellc_train::trainer::{End, Estimate, Needed, Outcome};
 use serde_json::{Value, json};
 
+use super::diverged::lower;
 use crate::memory::amount;
 use crate::number::number;
 use crate::progress::clock;
@@ -24,6 +26,8 @@ pub(super) struct Report<'a> {
     pub(super) figures: &'a [Figure],
     /// How far forecasts of the held-out part are off, and the naive ones, if the task forecasts.
     pub(super) forecast: Option<&'a (RegressionScores, RegressionScores)>,
+    /// Whether the training loss rose.
+    pub(super) rose: bool,
 }
 
 impl Report<'_> {
@@ -82,7 +86,10 @@ impl Report<'_> {
         };
         let baseline = self.task.baseline();
         let poor = poor(score, self.codec, baseline).map_or_else(String::new, |than| {
-            format!("note: {than}; a lower --lr, or --clip 1, may help where it has diverged\n")
+            let clip = if self.experiment.training.clip == 0.0 { ", or --clip 1," } else { "" };
+            let advice =
+                format!("; the training loss rose on its way: a lower --lr{clip} may help");
+            format!("note: {than}{}\n", if self.rose { advice.as_str() } else { "" })
         });
         let forecast = self.forecast.map(|(scores, naive)| (scores, naive));
         let verdict = verdict(score, self.codec, baseline, forecast);
@@ -95,14 +102,45 @@ impl Report<'_> {
             _ => String::new(),
         };
         let figures: String = self.figures.iter().flat_map(|f| [", ", f.text.as_str()]).collect();
-        let solved = match self.outcome.end {
-            End::Solved => format!("solved at step {}, ", self.outcome.steps),
-            _ => String::new(),
-        };
+        let settings = &self.experiment.training;
+        let Outcome { end, steps, .. } = *self.outcome;
+        let ended = ended(end, steps, settings).map_or_else(String::new, |ended| {
+            let on = going_on(end, self.path, settings);
+            ended + &on.map_or_else(|| ", ".to_owned(), |on| format!("; go on with: {on}\n"))
+        });
         format!(
-            "held out: {verdict}{figures}\n{table}{poor}{solved}trained in {seconds:.1} s, kept in {path}\n"
+            "held out: {verdict}{figures}\n{table}{poor}{ended}trained in {seconds:.1} s, kept in {path}\n"
         )
     }
+}
+
+/// How a training ended that did not take all of its steps.
+pub(crate) fn ended(end: End, steps: u64, settings: &Settings) -> Option<String> {
+    let early =
+        |why: String| Some(format!("ended after step {steps} of {}: {why}", settings.steps));
+    match end {
+        End::Steps | End::Interrupted => None,
+        End::Solved => Some(format!("solved at step {steps}")),
+        End::Time => early(format!("its time is over (minutes = {})", Short(settings.minutes))),
+        End::Patience => {
+            early(format!("no better for {} evaluations (patience)", settings.patience))
+        }
+    }
+}
+
+/// The command that goes on with a training that ended before it had taken all of its steps.
+pub(crate) fn going_on(end: End, path: &Path, settings: &Settings) -> Option<String> {
+    let option = match end {
+        End::Steps | End::Interrupted | End::Solved => return None,
+        End::Time => format!("--minutes {}", Short(2.0 * settings.minutes)),
+        End::Patience => return Some(lower_rate(path, settings)),
+    };
+    Some(format!("cellc train --resume {} {option}", path.display()))
+}
+
+/// The command that goes on with a training at a lower learning rate.
+pub(crate) fn lower_rate(path: &Path, settings: &Settings) -> String {
+    format!("cellc train --resume {} --lr {}", path.display(), Short(lower(settings)))
 }
 
 /// What a model is worse than that has learnt nothing, if it is.
