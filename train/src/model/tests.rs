@@ -311,7 +311,8 @@ fn settings_that_make_no_model_are_refused() {
                 _ => model.embedding = size,
             }
             let blueprint = Blueprint::of_catalogue(model).unwrap();
-            let fault = format!("model.{name} is {size}; it must be from 1 to {most}");
+            let fault =
+                format!("model.{name} is {size}; it must be a whole number from 1 to {most}");
             assert_eq!(blueprint.architecture(each).unwrap_err().to_string(), fault);
         }
     }
