@@ -84,7 +84,15 @@ fn scales_are_of_what_is_trained_on_and_are_taken_back() {
     assert_eq!(kept["normalizer"]["shift"][1], 139.5);
     let codec = (KIND.codec)(kept.clone()).unwrap();
     assert_eq!(codec.kept(), kept);
-    let question = codec.question("[[1, 7], {\"line\": 150, \"wave\": 10}]").unwrap();
+    let rows = "[[1, 7], [1, null], [1, 7], {\"line\": 150, \"wave\": 10}]";
+    let question = codec.question(rows).unwrap();
+    // Rows without any number are as little to go by as too few.
+    let nothing = format!("[{}]", ["[null, null]"; 4].join(", "));
+    let fault = codec.question(&nothing).unwrap_err();
+    assert!(
+        fault.starts_with("the last 4 rows are read") && fault.contains("at least 1"),
+        "{fault}"
+    );
     // Whoever says that nothing changes says the last number.
     let answer = codec.answer(&question, &[0.0, 0.0, 1.0]);
     assert_eq!(answer["columns"], serde_json::json!(["line"]));
