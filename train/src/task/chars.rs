@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::corpus::Source;
-use super::files::{MEMORY, given, shares, too_little};
+use super::files::{MEMORY, check_known, given, shares, too_little};
 use super::language::Language;
 use super::options::{described, options, parse};
 use super::stream::Stream;
@@ -79,7 +79,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     );
     let task = Stream::new(context, options.seq.max(1), parts, language.end(), "character");
     let task = Box::new(task.map_err(|fault| too_little(&options.data, fault))?);
-    language.knows_something(KIND.name, options.least_count)?;
+    check_known(KIND.name, language.symbols(), language.step(), options.least_count)?;
     Ok(Loaded { task, codec: Box::new(language), summary })
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::examples::{Counts, Examples, Pooled, majority};
 use super::files::{
-    Header, JUDGED_MEMORY, MEMORY, fault_of, given, in_parts, named, nothing_held_out, shares,
+    Header, JUDGED_MEMORY, MEMORY, check_known, given, in_parts, named, nothing_held_out, shares,
     too_little,
 };
 use super::options::{described, options, parse};
@@ -235,13 +235,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         Ok(())
     })?;
     let words = Vocabulary::of_counts(counts, options.least_count, None);
-    if words.len() == 1 {
-        let fault = format!(
-            "no word of what is trained on occurs {} times, so none would be known; take less",
-            options.least_count
-        );
-        return Err(fault_of(KIND.name, "least_count", fault).into());
-    }
+    check_known(KIND.name, words.len(), "word", options.least_count)?;
     let lexicon = Lexicon { words, labels };
     let mut pools = [options.memory / 2, options.memory / 4, options.memory / 4].map(Pool::new);
     let mut counts = Counts::default();

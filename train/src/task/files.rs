@@ -75,6 +75,24 @@ pub(super) fn nothing_held_out(share: f64, what: &str) -> String {
     }
 }
 
+/// Checks that some of the symbols that were counted are known, by a task with the option `least_count`;
+/// `what` is one of them.
+pub(super) fn check_known(
+    task: &str,
+    symbols: usize,
+    what: &str,
+    least: usize,
+) -> Result<(), OptionError> {
+    // The first stands for all that are not.
+    if symbols > 1 {
+        return Ok(());
+    }
+    let fault = format!(
+        "no {what} of what is trained on occurs {least} times, so none would be known; take less"
+    );
+    Err(fault_of(task, "least_count", fault))
+}
+
 /// Whether the first line of a CSV or TSV file names its columns: `true`, `false`, or `"auto"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "toml::Value")]

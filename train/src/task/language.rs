@@ -48,21 +48,6 @@ impl Language {
         Ok(Self { end, ..self })
     }
 
-    /// Refuses to know no symbol but the unknown one.
-    ///
-    /// # Errors
-    /// If so.
-    pub(super) fn knows_something(&self, task: &str, least: usize) -> Result<(), OptionError> {
-        if self.symbols() > 1 {
-            return Ok(());
-        }
-        let step = self.step();
-        let fault = format!(
-            "no {step} of what is trained on occurs {least} times, so none would be known; take less"
-        );
-        Err(fault_of(task, "least_count", fault))
-    }
-
     /// How many symbols there are, with the unknown one.
     pub(super) fn symbols(&self) -> usize {
         self.tokenizer.len() + usize::from(self.is_shifted())

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::examples::{Counts, Examples, Pooled};
-use super::files::{Header, JUDGED_MEMORY, MEMORY, given, in_parts, named, shares, too_little};
+use super::files::{
+    Header, JUDGED_MEMORY, MEMORY, check_known, given, in_parts, named, nothing_held_out, shares,
+    too_little,
+};
 use super::options::{described, options, parse};
 use super::pool::Pool;
 use super::vocabulary::Vocabulary;
@@ -315,7 +318,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
     }
     let split = random(sentences, shares, context.seed)?;
     if split.test.is_empty() && others[1].is_none() {
-        let fault = "a held-out share of 0 leaves no sentence to judge by";
+        let fault = nothing_held_out(options.held_out, "sentence");
         return Err(too_little(&options.data, fault));
     }
     let mut part_of = vec![0_u8; sentences];
@@ -332,6 +335,7 @@ fn load(options: &toml::Table, context: Context) -> Result<Loaded, TaskError> {
         Ok(())
     })?;
     let tokens = Vocabulary::of_counts(counts, options.least_count, None);
+    check_known(KIND.name, tokens.len(), "token", options.least_count)?;
     let tags: Vec<String> = tags.into_iter().collect();
     let tagger = Tagger { tokens, tags, lowercase: options.lowercase };
     let mut pools = [options.memory / 2, options.memory / 4, options.memory / 4].map(Pool::new);
