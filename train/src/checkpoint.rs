@@ -383,7 +383,8 @@ impl<'a> Checkpoint<'a> {
     /// The parameters of the model that it is of.
     fn parameters(&self) -> Vec<Parameter> {
         let kinds = ["optimizer.", "average.", "state."];
-        let own = self.tensors.iter().filter(|(name, _)| !kinds.iter().any(|k| name.starts_with(k)));
+        let own =
+            self.tensors.iter().filter(|(name, _)| !kinds.iter().any(|k| name.starts_with(k)));
         let parameter = |(name, tensor): (&str, TensorView<'_>)| Parameter {
             name: name.to_owned(),
             shape: tensor.shape().to_vec(),

@@ -33,9 +33,7 @@ use crate::task::{Goal, Part};
 use crate::trainer::{Evaluation, Snapshot, Step};
 
 pub use self::course::{METRICS, curve};
-pub use self::kept::{
-    Kept, KeptRun, blamed, read_experiment, read_kept, result, series_hint,
-};
+pub use self::kept::{Kept, KeptRun, blamed, read_experiment, read_kept, result, series_hint};
 pub use self::lock::Lock;
 pub use self::mend::mend;
 

@@ -120,7 +120,8 @@ impl Settings {
     /// Whether so many evaluations found nothing better that the training ends.
     pub(crate) fn is_out_of_patience(&self, progress: &Progress) -> bool {
         let best = progress.best.map_or(0, |(step, _)| step);
-        let waited = (progress.step - best.max(progress.patient_from.unwrap_or(0))) / self.evaluate_every.max(1);
+        let waited = (progress.step - best.max(progress.patient_from.unwrap_or(0)))
+            / self.evaluate_every.max(1);
         self.patience > 0 && waited >= self.patience.into()
     }
 

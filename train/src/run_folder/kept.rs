@@ -128,7 +128,8 @@ impl KeptRun {
     /// # Errors
     /// If the checkpoint is missing, damaged or of another model.
     pub fn load(&self, model: &mut Model<f32>) -> Result<checkpoint::Metadata, CheckpointError> {
-        checkpoint::load_model(&self.there(MODEL)?, model).map_err(|error| blamed(&self.path, error))
+        checkpoint::load_model(&self.there(MODEL)?, model)
+            .map_err(|error| blamed(&self.path, error))
     }
 
     /// Reads the training as it stood, to be gone on with. `None` if it was stopped before it was

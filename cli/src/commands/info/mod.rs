@@ -13,8 +13,8 @@ use cellc_train::experiment::Experiment;
 use cellc_train::metrics::log::JSON_LINES;
 use cellc_train::run::RunResult;
 use cellc_train::run_folder::{
-    EXPERIMENT, KEPT, Kept, KeptRun, Lock, MODEL, TRAINING, blamed, mend, read_experiment, read_kept,
-    result, series_hint,
+    EXPERIMENT, KEPT, Kept, KeptRun, Lock, MODEL, TRAINING, blamed, mend, read_experiment,
+    read_kept, result, series_hint,
 };
 use cellc_train::task::{self, Codec};
 use cellc_train::trainer::End;
@@ -127,7 +127,8 @@ impl Info {
             there.and_then(|read| noted(read, &mut faults))
         };
         let (best, last) = (metadata(MODEL), metadata(TRAINING));
-        let course = Course::read(path, best.as_ref().map(|best: &Metadata| best.step)).map_err(|error| mended(error.into()));
+        let course = Course::read(path, best.as_ref().map(|best: &Metadata| best.step))
+            .map_err(|error| mended(error.into()));
         let course = noted(course, &mut faults).unwrap_or_default();
         let result = noted(result(path).map_err(mended), &mut faults).flatten();
         let data = kept.as_ref().map_or(&[][..], |kept| &kept.data);

@@ -96,9 +96,9 @@ impl Info {
         }
         // Where no model is whole, there is only what was noted last.
         let scores = if self.best.is_some() { &self.course.kept } else { &self.course.last };
-        let scores = scores.iter().filter(|(name, _)| {
-            name.starts_with("validation/") || name.starts_with("heldout/")
-        });
+        let scores = scores
+            .iter()
+            .filter(|(name, _)| name.starts_with("validation/") || name.starts_with("heldout/"));
         let scores = scores.filter(|(name, _)| !name.ends_with("seconds"));
         let row = |(name, x): (&String, &f64)| {
             let digits = if name.ends_with("step") { 0 } else { 4 };

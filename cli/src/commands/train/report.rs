@@ -87,7 +87,8 @@ impl Report<'_> {
         let baseline = self.task.baseline();
         let poor = poor(score, self.codec, baseline).map_or_else(String::new, |than| {
             let clip = if self.experiment.training.clip == 0.0 { ", or --clip 1," } else { "" };
-            let advice = format!("; the training loss rose on its way: a lower --lr{clip} may help");
+            let advice =
+                format!("; the training loss rose on its way: a lower --lr{clip} may help");
             format!("note: {than}{}\n", if self.rose { advice.as_str() } else { "" })
         });
         let forecast = self.forecast.map(|(scores, naive)| (scores, naive));
@@ -115,7 +116,8 @@ impl Report<'_> {
 
 /// How a training ended that did not take all of its steps.
 pub(crate) fn ended(end: End, steps: u64, settings: &Settings) -> Option<String> {
-    let early = |why: String| Some(format!("ended after step {steps} of {}: {why}", settings.steps));
+    let early =
+        |why: String| Some(format!("ended after step {steps} of {}: {why}", settings.steps));
     match end {
         End::Steps | End::Interrupted => None,
         End::Solved => Some(format!("solved at step {steps}")),
