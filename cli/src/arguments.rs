@@ -15,6 +15,9 @@ use crate::output::{note, print};
 /// Options whose values are lists, which may go on in another.
 const LISTS: [&str; 2] = ["--dims", "--set"];
 
+/// How many conflicting options are told.
+const TOLD: usize = 4;
+
 /// The arguments, or with what status the command ends where there are none: it has said why.
 pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
     let words = joined(std::env::args_os());
@@ -80,6 +83,16 @@ fn in_words(mut error: Error, subcommand: Option<&Command>) -> String {
     {
         let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tip);
+    }
+    // A conflict with all options of a kind would be told by a list of them, and not by those given.
+    if let (ErrorKind::ArgumentConflict, Some(ContextValue::Strings(others))) =
+        (error.kind(), error.get(ContextKind::PriorArg))
+        && others.len() > TOLD
+    {
+        return format!(
+            "error: beside {invalid} there can be no options or KEY=VALUE that say what is trained: it goes \
+             on as it was begun"
+        );
     }
     let text = error.render().to_string();
     let Some(source) = error.source() else { return text };

@@ -99,7 +99,7 @@ fn ended(progress: &Progress, settings: &Settings) -> Option<String> {
         let taken = if step == steps { format!("all of its {steps}") } else { step.to_string() };
         Some(format!("{taken} steps are taken already; to go on, give more (--steps)"))
     } else if minutes > 0.0 && taken > minutes {
-        Some(format!("it has taken {taken:.1} minutes already; to go on, give more (--minutes)"))
+        Some(format!("it has taken {taken:.2} minutes already; to go on, give more (--minutes)"))
     } else if settings.is_out_of_patience(progress) {
         Some(format!(
             "it ended as it did not get better any more (training.patience = {}); to go on, give another \

@@ -234,8 +234,11 @@ impl<'a> Training<'a> {
                 self.save(observer)?;
             }
             if let Some(end) = self.end() {
-                if end == End::Time && self.progress.evaluated != self.progress.step {
-                    self.evaluate(observer)?;
+                if end == End::Time {
+                    if self.progress.evaluated != self.progress.step {
+                        self.evaluate(observer)?;
+                    }
+                    // With the time that is over now: who goes on with it is to find that out.
                     self.save(observer)?;
                 }
                 return Ok(end);

@@ -7,6 +7,7 @@ mod broken_arrays;
 mod broken_cells;
 mod convert;
 mod damaged_runs;
+mod ends;
 mod fmt;
 mod inspect;
 mod language;
