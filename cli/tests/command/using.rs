@@ -194,7 +194,8 @@ fn a_file_is_answered_however_its_form_is_that_of_training_data() {
     // A file whose ending says nothing is lines of text, even if it looks like a table.
     folder.file("c.bak", &table);
     let lines = folder.cellc("predict run c.bak").exits(0);
-    let lines = lines.says(&["the ending of c.bak says no format", "looks like the header of a table"]);
+    let lines =
+        lines.says(&["the ending of c.bak says no format", "looks like the header of a table"]);
     assert_eq!(lines.stdout.lines().count(), 61, "{lines}");
     folder.file("d.txt", "good and more\n");
     assert_eq!(folder.cellc("predict run d.txt").exits(0).stderr, "");
