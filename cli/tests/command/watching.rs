@@ -85,7 +85,7 @@ fn a_training_that_diverges_says_how_to_go_on() {
         .says(&[" at step ", "learning rate is 20", "cellc train --resume run --lr 5\n"])
         .says(&["It begins in `", "` of cell `grow` (layer0)", "grow.cell:5:2"]);
     let told = folder.cellc("info run").exits(0);
-    told.prints(&["interrupted", "cellc train --resume run"]);
+    told.prints(&["failed: the loss is ", "cellc train --resume run"]);
     folder.cellc("eval run").exits(0);
 }
 
