@@ -190,7 +190,8 @@ fn a_file_is_answered_however_its_form_is_that_of_training_data() {
     // Numbers are texts, as they are in training.
     folder.file("n.jsonl", "{\"text\": 5}\n{\"text\": \"5\"}\n");
     let numbers = folder.cellc("predict run n.jsonl").exits(0).stdout;
-    assert!(numbers.lines().count() == 2 && numbers.lines().nth(0) == numbers.lines().nth(1));
+    let answers: Vec<&str> = numbers.lines().collect();
+    assert!(answers.len() == 2 && answers[0] == answers[1], "{answers:?}");
     // A file whose ending says nothing is lines of text, even if it looks like a table.
     folder.file("c.bak", &table);
     let lines = folder.cellc("predict run c.bak").exits(0);
