@@ -91,11 +91,11 @@ pub fn compare(
 }
 
 /// The experiment with each of the cells in turn. The dimensions and hyper-parameters that it sets are
-/// set in those cells that have them; what none of `cells`, the texts of all, has stays everywhere, to
-/// be an error.
+/// set in those cells that have them.
 ///
 /// # Errors
-/// What is wrong with the form of a text.
+/// What is wrong with the form of a text of `cells`, which are those of all; or what none of several cells
+/// has. Of one cell that stays set, to be told where it is checked.
 pub fn with_each(
     base: &Experiment,
     names: &[String],
@@ -103,6 +103,9 @@ pub fn with_each(
 ) -> Result<Vec<Experiment>, SeriesError> {
     let known = cells.iter().map(CellText::settable).collect::<Result<Vec<_>, _>>();
     let known = known.map_err(ExperimentError::from)?;
+    // All begin alike, the cell of the task's choice too.
+    let mut base = base.clone();
+    base.forget_hypers();
     let given = base.model.dims.keys().chain(base.model.set.keys());
     for name in given {
         if names.len() > 1 && !known.iter().any(|known| known.contains(name)) {
@@ -116,8 +119,6 @@ pub fn with_each(
     }
     let with = |name: &String| {
         let mut experiment = base.clone();
-        // All begin alike, the cell of the task's choice too.
-        experiment.forget_hypers();
         experiment.model.cell.clone_from(name);
         let own = experiment.model.cell_names();
         let is_own: Vec<_> = cells.iter().map(|text| own.contains(&text.name.as_str())).collect();
