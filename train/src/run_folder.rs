@@ -60,6 +60,9 @@ pub const EXPERIMENT: &str = "experiment.toml";
 /// What it takes to use the model of a run.
 pub const KEPT: &str = "model.json";
 
+/// The plan of several runs, beside their folders: a folder with it is taken for that of one run at times.
+pub(crate) const PLAN: &str = "plan.toml";
+
 /// What came of a run.
 pub const RESULT: &str = "result.json";
 

@@ -155,6 +155,11 @@ fn what_is_perhaps_a_mistake_in_the_data_is_said() {
          and `yes`;",
         "b.tsv have the same content: a model that is judged by what it was trained on",
     ]);
+    // Three rows cannot have four labels; of several runs it is said too.
+    let lacks = ["warning: the validation part has no text of "];
+    folder.cellc(&format!("{words} lacks")).exits(0).says(&lacks);
+    let compared = words.replacen("train", "compare --cells rnn --seeds 1", 1);
+    folder.cellc(&format!("{compared} compared")).exits(0).says(&lacks);
     let quiet = folder.cellc(&format!("{words} b --quiet")).exits(0);
     assert!(!quiet.stderr.contains("warning"), "{quiet}");
     folder.file("a.tsv", table.replace("1.0", "2").replace("Yes", "no"));

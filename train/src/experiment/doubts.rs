@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use super::Ready;
 use crate::data_files::DataFile;
+use crate::task::Loaded;
 
 /// How many labels that are alike are told.
 const TOLD: usize = 5;
 
 impl Ready {
-    /// What of its data is perhaps a mistake, each in a sentence.
+    /// What of its data is perhaps a mistake, and what its task warns of, each in a sentence.
     pub fn doubts(&self) -> Vec<String> {
-        labels(self.loaded.codec.labels()).into_iter().chain(files(&self.files)).collect()
+        let Loaded { task, codec, .. } = &self.loaded;
+        let own = task.warnings().iter().cloned();
+        labels(codec.labels()).into_iter().chain(files(&self.files)).chain(own).collect()
     }
 }
 

@@ -7,14 +7,13 @@ use serde_json::Value;
 use toml::Table;
 
 use super::lock::Lock;
-use super::{EXPERIMENT, KEPT, MODEL, RESULT, TRAINING, broken, read_json};
+use super::{EXPERIMENT, KEPT, MODEL, PLAN, RESULT, TRAINING, broken, read_json};
 use crate::blueprint::Blueprint;
 use crate::checkpoint::{self, ANOTHER_MODEL, CheckpointError};
 use crate::data_files::{self, Changed, DataFile};
 use crate::experiment::{Experiment, Ready};
 use crate::model::{Interface, Model};
 use crate::run::RunResult;
-use crate::series::PLAN;
 use crate::task::{self, Codec};
 use crate::trainer::{Resumed, optimizer};
 

@@ -25,15 +25,12 @@ use crate::blueprint::CellText;
 use crate::checkpoint::{CheckpointError, write_whole};
 use crate::experiment::{Experiment, ExperimentError, Ready};
 use crate::run::{ResumeError, Run, RunResult, Watcher};
-use crate::run_folder::{self, Lock};
+use crate::run_folder::{self, Lock, PLAN};
 use crate::task::{Goal, Part};
 use crate::trainer::{End, TrainError};
 
 /// The version of the layout of plans.
 const FORMAT: u32 = 1;
-
-/// The file of the plan.
-pub(crate) const PLAN: &str = "plan.toml";
 
 /// What a series is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

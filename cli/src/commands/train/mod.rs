@@ -15,7 +15,7 @@ use cellc_train::metrics::regression::RegressionScores;
 use cellc_train::model::{Model, Reads};
 use cellc_train::run::Run;
 use cellc_train::run_folder::{EXPERIMENT, RunFolder, read_experiment};
-use cellc_train::task::{Codec, DataError, Figure, Loaded, Part, Task, TaskError};
+use cellc_train::task::{Codec, DataError, Figure, Part, Task, TaskError};
 use cellc_train::trainer::{End, estimate};
 use serde_json::json;
 
@@ -228,7 +228,6 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
         let Ready { experiment, loaded, model, .. } = &run.ready;
         let settings = &experiment.training;
         note(&loaded.summary);
-        warn_of(loaded);
         note(format_args!(
             "{}, {} parameters, {} steps of {}",
             layers(experiment),
@@ -276,11 +275,6 @@ fn go(args: &Args, mut run: Run) -> Result<ExitCode, Failure> {
     Ok(if outcome.end == End::Interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
-/// Says what is to be known of the data.
-fn warn_of(loaded: &Loaded) {
-    loaded.task.warnings().iter().for_each(|warning| note(format_args!("warning: {warning}")));
-}
-
 /// Figures of the task's own.
 pub(crate) fn figures(
     task: &dyn Task,
@@ -326,7 +320,6 @@ fn dry_run(mut ready: Ready, as_json: bool) -> Result<ExitCode, Failure> {
         print(toml::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?)?;
     }
     note(&loaded.summary);
-    warn_of(loaded);
     note(format_args!("{} parameters", model.size()));
     let settings = &experiment.training;
     let estimate = estimate(loaded.task.as_ref(), model, settings)?;
